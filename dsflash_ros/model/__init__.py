@@ -1,0 +1,1 @@
+"""The model: tensors in, tensors out. No ROS, no image files."""

@@ -1,0 +1,127 @@
+"""Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to mix up."""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from dsflash_ros.errors import OutputError, WeightsError
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.dsflash import DSFlash
+from dsflash_ros.vocabulary import Vocabulary
+
+FORMAT = "dsflash-1"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        config: the model's sizes.
+        vocabulary: the names it was trained for; lengths agree with the config.
+        recipe: how it was trained (free form).
+        scores: what it reached (free form).
+    """
+
+    config: ModelConfig
+    vocabulary: Vocabulary
+    recipe: dict = field(default_factory=dict)
+    scores: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        vocabulary, config = self.vocabulary, self.config
+        for kind, names in (
+            ("things", vocabulary.things),
+            ("stuff", vocabulary.stuff),
+            ("predicates", vocabulary.predicates),
+        ):
+            expected = getattr(config, f"num_{kind}")
+            if len(names) != expected:
+                raise WeightsError(
+                    f"the weights' vocabulary names {len(names)} {kind}, but the model was built for {expected}; "
+                    "labels would be mixed up, so these weights are not used"
+                )
+
+
+def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
+    """Write a checkpoint whole or not at all. Raises `OutputError` when the disk is full or not writable."""
+    path = Path(path)
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(header.config.to_dict()),
+        "vocabulary": header.vocabulary.to_json(),
+        "recipe": json.dumps(header.recipe),
+        "scores": json.dumps(header.scores),
+    }
+    tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    partial = None
+    try:
+        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        os.close(descriptor)
+        save_file(tensors, partial, metadata)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        if partial:
+            Path(partial).unlink(missing_ok=True)
+        raise OutputError(f"cannot write the weights {path}: {error}") from error
+
+
+def read_header(path: str | Path) -> Header:
+    """Read a checkpoint's metadata without its tensors. Raises `WeightsError` when it has none or is damaged."""
+    metadata = _open(path).metadata() or {}
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path} is not a dsflash_ros checkpoint (its metadata lacks format={FORMAT!r}); "
+            "a bare state dict does not say its size and vocabulary"
+        )
+    try:
+        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        recipe, scores = json.loads(metadata["recipe"]), json.loads(metadata["scores"])
+        return Header(config, Vocabulary.from_json(metadata["vocabulary"]), recipe, scores)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise WeightsError(
+            f"{path}: the metadata is damaged ({type(error).__name__}: {error}); get the file again"
+        ) from error
+
+
+def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
+    """The model (in float32, on the CPU, in eval mode) and its header. Every tensor must be there and fit."""
+    header = read_header(path)
+    stored = _open(path)
+    model = DSFlash(header.config)
+    expected = model.state_dict()
+    names = set(stored.keys())
+    wrong = [f"missing: {name}" for name in expected if name not in names]
+    wrong += [f"left over: {name}" for name in sorted(names - set(expected))]
+    for name in names & set(expected):
+        shape = tuple(stored.get_slice(name).get_shape())
+        if shape != tuple(expected[name].shape):
+            wrong.append(f"{name} is {shape}, should be {tuple(expected[name].shape)}")
+    if wrong:
+        raise WeightsError(
+            f"{path}: the tensors do not fit a {header.config.size} model with backbone {header.config.backbone}: "
+            f"{'; '.join(wrong[:5])}{f'; and {len(wrong) - 5} more' if len(wrong) > 5 else ''}"
+        )
+    model.load_state_dict({name: stored.get_tensor(name).float() for name in names})
+    return model.eval(), header
+
+
+def _open(path: str | Path):
+    try:
+        if not Path(path).is_file():
+            raise WeightsError(
+                f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or random, random-small etc."
+            )
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}); it may be half downloaded, get it again"
+        ) from error

@@ -1,0 +1,115 @@
+"""Sizes of the model. Imports no torch, so that a checkpoint's header can be read without it."""
+
+from dataclasses import asdict, dataclass
+
+from dsflash_ros.errors import WeightsError
+
+PATCH = 16
+"""Pixels along one side of a backbone patch."""
+
+CELLS = 3
+"""Backbone patches along one side of a patch of the relation stage (Conv2d with kernel and stride 3)."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a size fixes: `query_blocks` last blocks see the queries, features come from after `feature_blocks`."""
+
+    dim: int
+    query_blocks: int
+    feature_blocks: tuple[int, int, int, int]
+    timm_names: dict[str, str]
+
+
+def _architecture(dim: int, word: str, query_blocks: int = 3, feature_blocks=(2, 5, 8, 11)) -> Architecture:
+    # The qkvb form of DINOv3 has biases on queries and values: zero in Meta's weights, but EoMT trains them.
+    names = {"dinov3": f"vit_{word}_patch16_dinov3_qkvb", "dinov2": f"vit_{word}_patch14_reg4_dinov2"}
+    return Architecture(dim, query_blocks, feature_blocks, names)
+
+
+ARCHITECTURES = {
+    "tiny": Architecture(192, 3, (2, 5, 8, 11), {"plain": "vit_tiny_patch16_224"}),
+    "small": _architecture(384, "small"),
+    "base": _architecture(768, "base"),
+    "large": _architecture(1024, "large", query_blocks=4, feature_blocks=(5, 11, 17, 23)),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that fixes the shapes of a `DSFlash` model.
+
+    Attributes:
+        size: tiny, small, base or large.
+        backbone: dinov3 or dinov2 (with registers); tiny has plain only. Empty: the size's first.
+        image_size: side of the square network input, pixels; a multiple of 16, 64 or more.
+        num_things, num_stuff, num_predicates: lengths of the vocabulary's lists.
+        num_queries: segments that EoMT can find in an image.
+        neck_dim, neck_depth, neck_heads: width, blocks and attention heads of the relation stage's transformer.
+    """
+
+    size: str = "small"
+    backbone: str = ""
+    image_size: int = 640
+    num_things: int = 80
+    num_stuff: int = 53
+    num_predicates: int = 56
+    num_queries: int = 200
+    neck_dim: int = 384
+    neck_depth: int = 6
+    neck_heads: int = 8
+
+    def __post_init__(self) -> None:
+        if self.size not in ARCHITECTURES:
+            raise WeightsError(f"unknown model size {self.size!r}; it must be one of {', '.join(ARCHITECTURES)}")
+        names = self.architecture.timm_names
+        if not self.backbone:
+            object.__setattr__(self, "backbone", next(iter(names)))
+        if self.backbone not in names:
+            raise WeightsError(f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}")
+        if self.image_size % PATCH or self.image_size < 4 * PATCH:
+            raise WeightsError(f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, got {self.image_size}")
+        if self.neck_dim % self.neck_heads or self.neck_dim % 4:
+            raise WeightsError(f"neck_dim {self.neck_dim} must be a multiple of 4 and of neck_heads {self.neck_heads}")
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the size fixes."""
+        return ARCHITECTURES[self.size]
+
+    @property
+    def timm_name(self) -> str:
+        """Name of the backbone in timm."""
+        return self.architecture.timm_names[self.backbone]
+
+    @property
+    def num_classes(self) -> int:
+        """Things and stuff together."""
+        return self.num_things + self.num_stuff
+
+    @property
+    def grid(self) -> int:
+        """Backbone patches along one side: 40 for 640 pixels."""
+        return self.image_size // PATCH
+
+    @property
+    def pair_grid(self) -> int:
+        """Patches of the relation stage along one side: 13 for 640 pixels (one of 40 backbone patches is left)."""
+        return self.grid // CELLS
+
+    def to_dict(self) -> dict:
+        """Plain values, for a checkpoint's metadata."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict) -> "ModelConfig":
+        """Read what `to_dict` gave. Raises `WeightsError` for unknown keys or values of a wrong type."""
+        unknown = set(raw) - set(cls.__dataclass_fields__)
+        if unknown:
+            raise WeightsError(
+                f"model config has unknown keys: {', '.join(sorted(unknown))}; newer dsflash_ros needed?"
+            )
+        for key, value in raw.items():
+            if not isinstance(value, type(cls.__dataclass_fields__[key].default)) or (value != "" and not value):
+                raise WeightsError(f"model config: {key} cannot be {value!r}")
+        return cls(**raw)

@@ -1,0 +1,94 @@
+"""EoMT, the encoder-only mask transformer (Kerssies et al., CVPR 2025): segmentation in one plain ViT."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from timm.layers import LayerNorm2d
+from torch import nn
+
+from dsflash_ros.model.backbone import make_backbone
+from dsflash_ros.model.config import PATCH, ModelConfig
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+MASK_STRIDE = 4
+"""Pixels of the network input along one side of a pixel of the mask logits."""
+
+
+class Segmentation(NamedTuple):
+    """What EoMT says of a batch of images of side S.
+
+    Attributes:
+        mask_logits: (B, Q, S/4, S/4).
+        class_logits: (B, Q, classes + 1); the last is "no object".
+        features: (B, 4 * D, S/16, S/16); patch tokens after four blocks, for the relation stage (DSFlash section 3.1).
+    """
+
+    mask_logits: torch.Tensor
+    class_logits: torch.Tensor
+    features: torch.Tensor
+
+
+class EoMT(nn.Module):
+    """Queries join the patch tokens before the last blocks; each query ends as a mask and a class.
+
+    At inference attention is plain throughout: the masked attention of training is annealed away.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.backbone = make_backbone(config)
+        self.depth = len(self.backbone.vit.blocks)
+        self.query_block = self.depth - config.architecture.query_blocks
+        self.feature_blocks = config.architecture.feature_blocks
+
+        dim = config.architecture.dim
+        self.q = nn.Embedding(config.num_queries, dim)
+        self.class_head = nn.Linear(dim, config.num_classes + 1)
+        self.mask_head = nn.Sequential(
+            nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
+        )
+        self.upscale = nn.Sequential(*(UpscaleBlock(dim) for _ in range(int(math.log2(PATCH // MASK_STRIDE)))))
+        self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor, tome_ratio: float = 0.0) -> Segmentation:
+        """Segment images, (B, 3, S, S), RGB in 0..1, padded below and to the right with zeros.
+
+        `tome_ratio`, 0 to 0.7: share of the patch tokens merged away before each attention.
+        """
+        tokens, rope = self.backbone.embed((images - self.pixel_mean) / self.pixel_std)
+        features = []
+        for index in range(self.depth):
+            if index == self.query_block:
+                tokens = torch.cat((self.q.weight.expand(len(images), -1, -1), tokens), dim=1)
+            tokens = self.backbone.run_block(index, tokens, rope, tome_ratio)
+            if index in self.feature_blocks:
+                features.append(self._patches(tokens))
+        return Segmentation(*self._predict(self.backbone.norm(tokens)), torch.cat(features, dim=1))
+
+    def _predict(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        queries = tokens[:, : self.q.num_embeddings]
+        pixels = self.upscale(self._patches(tokens))
+        return torch.einsum("bqc,bchw->bqhw", self.mask_head(queries), pixels), self.class_head(queries)
+
+    def _patches(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The patch tokens as an image, (B, D, grid, grid)."""
+        grid = self.backbone.grid
+        return tokens[:, -(grid**2) :].transpose(1, 2).unflatten(2, (grid, grid))
+
+
+class UpscaleBlock(nn.Module):
+    """Doubles the resolution of (B, D, h, w)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv1 = nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2)
+        self.act = nn.GELU()
+        self.conv2 = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim, bias=False)
+        self.norm = LayerNorm2d(dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv2(self.act(self.conv1(x))))

@@ -1,0 +1,99 @@
+"""Panoptic merging: from queries to segments that do not overlap, one for each instance."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of one image, in the order of their first queries.
+
+    Attributes:
+        labels: (h, w) int64; the segment, 0 to S - 1, that each pixel belongs to, or -1.
+        class_ids: (S,) int64.
+        scores: (S,) float32; class probability of the segment's best query.
+    """
+
+    labels: torch.Tensor
+    class_ids: torch.Tensor
+    scores: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+    def select(self, keep: torch.Tensor) -> "Segments":
+        """Only the segments where `keep`, (S,) bool, holds, numbered anew."""
+        renumbered = torch.where(keep, keep.cumsum(0) - 1, -1)
+        labels = torch.where(self.labels < 0, -1, renumbered[self.labels])
+        return Segments(labels, self.class_ids[keep], self.scores[keep])
+
+    def masks(self) -> torch.Tensor:
+        """(S, h, w) bool."""
+        return self.labels == torch.arange(len(self), device=self.labels.device).view(-1, 1, 1)
+
+
+def merge_panoptic(
+    mask_logits: torch.Tensor,
+    class_logits: torch.Tensor,
+    num_things: int,
+    mask_threshold: float = 0.8,
+    overlap_threshold: float = 0.8,
+    side: int | None = None,
+    crop: tuple[int, int] | None = None,
+) -> Segments:
+    """Segments of one image from mask logits (Q, h, w) and class logits (Q, C + 1), the last class being "no object".
+
+    EoMT's rule, which is Mask2Former's: queries of a class probability above `mask_threshold` compete; a
+    pixel goes to the query with the highest class x mask probability; a query that wins fewer than
+    `overlap_threshold` of the pixels that its mask has at 0.5 is dropped; of what it won it keeps the
+    pixels where its own mask is at least 0.5; queries of one stuff class (id >= `num_things`) become one
+    segment. Everything stays on the tensors' device.
+
+    The logits of the competing queries are scaled to (`side`, `side`) (default: not at all, section 3.2) and
+    cropped to the top left `crop`, (h, w), before they are merged.
+    """
+    scores, classes = class_logits.float().softmax(-1).max(-1)
+    kept = ((classes < class_logits.shape[-1] - 1) & (scores > mask_threshold)).nonzero().squeeze(1)
+    scores, classes = scores[kept], classes[kept]
+    size = mask_logits.shape[1:] if side is None else (side, side)
+    height, width = crop or size
+    if len(kept) == 0:
+        return Segments(torch.full((height, width), -1, device=mask_logits.device), classes, scores)
+
+    logits = mask_logits[kept].float()
+    if size != logits.shape[1:]:
+        logits = F.interpolate(logits.unsqueeze(0), size, mode="bilinear").squeeze(0)
+    logits = logits[:, :height, :width]
+    probabilities = logits.sigmoid()
+    winner = (scores.view(-1, 1, 1) * probabilities).argmax(0)
+    inside = probabilities >= 0.5
+    won_inside = inside.gather(0, winner.unsqueeze(0)).squeeze(0)
+    mask_area = inside.sum((1, 2))
+    won_area = winner.flatten().bincount(minlength=len(kept))
+    own_area = winner[won_inside].bincount(minlength=len(kept))
+    # own_area > 0 implies mask_area > 0, so that the ratio below is finite wherever it counts.
+    valid = (own_area > 0) & (won_area / mask_area >= overlap_threshold)
+
+    # Each valid query points to the query whose segment it joins: itself, or the first of its stuff class.
+    same_stuff = (classes == classes.unsqueeze(1)) & (classes >= num_things) & valid
+    itself = torch.eye(len(kept), dtype=torch.bool, device=classes.device)
+    leader = (same_stuff | itself).int().argmax(1)
+    leads = valid & (leader == torch.arange(len(kept), device=classes.device))
+    segment = torch.where(valid, (leads.cumsum(0) - 1)[leader], -1)
+
+    labels = torch.where(won_inside, segment[winner], -1)
+    best = torch.zeros_like(scores).scatter_reduce(0, leader, scores * valid, "amax")
+    return Segments(labels, classes[leads], best[leads])
+
+
+def boxes_of(masks: torch.Tensor) -> torch.Tensor:
+    """Tightest boxes around non-empty masks (S, h, w): (S, 4) int64, x0, y0, x1, y1, the last two exclusive."""
+    sides = []
+    for length, filled in ((masks.shape[2], masks.any(1)), (masks.shape[1], masks.any(2))):
+        first = filled.int().argmax(1)
+        last = length - filled.flip(1).int().argmax(1)
+        sides.append((first, last))
+    (x0, x1), (y0, y1) = sides
+    return torch.stack((x0, y0, x1, y1), dim=1)

@@ -1,0 +1,34 @@
+"""From logits to ranked relations: at most one for each directed pair, best first."""
+
+from typing import NamedTuple
+
+import torch
+
+
+class RankedRelations(NamedTuple):
+    """Relations, best first; ties keep the order of the pairs.
+
+    Attributes:
+        pairs: (r, 2) int64, subject and object.
+        predicates: (r,) int64, 0 to predicates - 1.
+        scores: (r,) float32, 1 - probability of "no relation".
+    """
+
+    pairs: torch.Tensor
+    predicates: torch.Tensor
+    scores: torch.Tensor
+
+
+def rank_relations(
+    logits: torch.Tensor, pairs: torch.Tensor, threshold: float = 0.0, limit: int | None = None
+) -> RankedRelations:
+    """Rank both directions of unordered pairs, (n, 2), by their logits, (n, 2, 1 + predicates).
+
+    A directed pair scores 1 - sigmoid(no relation); its predicate is the best of the other logits.
+    Pairs that score below `threshold` are left out, and all but the best `limit`.
+    """
+    directed = torch.stack((pairs, pairs.flip(1)), dim=1).flatten(0, 1)
+    logits = logits.float().flatten(0, 1)
+    scores, order = torch.sigmoid(-logits[:, 0]).sort(descending=True, stable=True)
+    order = order[scores >= threshold][:limit]
+    return RankedRelations(directed[order], logits[order, 1:].argmax(1), scores[: len(order)])

@@ -1,0 +1,169 @@
+"""The relation stage: from the backbone's features and two masks to predicates in both directions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dsflash_ros.model.config import CELLS, PATCH, ModelConfig
+
+
+def patch_coverage(masks: torch.Tensor, config: ModelConfig, stride: int) -> torch.Tensor:
+    """Share of each patch that each mask covers: one average pooling for each segment (supplement, algorithm 2).
+
+    `masks` is (S, h, w) bool or float, one pixel for `stride` x `stride` pixels of the square network input
+    (1: full resolution, 4: that of the mask logits, section 3.2), without the input's padding or with it.
+    The result is (S, patches) float32 in 0..1, patches in row-major order.
+    """
+    height, width = masks.shape[1:]
+    side = config.image_size // stride
+    padded = F.pad(masks.float(), (0, side - width, 0, side - height))
+    return F.avg_pool2d(padded.unsqueeze(1), CELLS * PATCH // stride).flatten(1)
+
+
+class RelationStage(nn.Module):
+    """Mask embedding, neck and gated head (DSFlash sections 3.2 to 3.4).
+
+    One pass for each unordered pair of segments {a, b} gives the logits of (a, b) and of (b, a).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.neck_dim
+        self.patch_embed = nn.Conv2d(4 * config.architecture.dim, dim, kernel_size=CELLS, stride=CELLS)
+        self.mask_embedding = MaskEmbedding(dim)
+        self.class_token = nn.Parameter(torch.rand(dim))
+        self.location = nn.Sequential(nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim))
+        self.blocks = nn.ModuleList(NeckBlock(dim, config.neck_heads) for _ in range(config.neck_depth))
+        self.gate = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.head = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, config.num_predicates + 1))
+        self.register_buffer("positions", sine_positions(config.pair_grid, dim), persistent=False)
+
+    def embed_patches(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, 4 * D, g, g) to patch tokens (B, patches, dim), once for each image."""
+        return self.patch_embed(features).flatten(2).transpose(1, 2)
+
+    def forward(
+        self,
+        patches: torch.Tensor,
+        coverage: torch.Tensor,
+        boxes: torch.Tensor,
+        images: torch.Tensor,
+        pairs: torch.Tensor,
+        pruning: bool = False,
+        pairs_at_once: int = 64,
+    ) -> torch.Tensor:
+        """Logits of both directions of each pair: (n, 2, 1 + predicates); [:, 0] is (a, b), [:, 1] is (b, a).
+
+        Args:
+            patches: (B, P, dim), from `embed_patches`.
+            coverage: (S, P) float, from `patch_coverage`; segments of all images, one after the other.
+            boxes: (S, 4) float, x0, y0, x1, y1 scaled to -1..1 over the network input.
+            images: (S,) int64, the image that each segment belongs to.
+            pairs: (n, 2) int64, segments a and b of one image.
+            pruning: leave out each pair's patches that neither mask touches (section 3.4).
+            pairs_at_once: bounds the memory; changes nothing else.
+        """
+        if len(pairs) == 0:
+            return patches.new_zeros(0, 2, self.head[-1].out_features)
+        if pruning:
+            return self._pruned(patches, coverage, boxes, images, pairs, pairs_at_once)
+        logits = [
+            self.predict(self.neck(*self._tokens(patches, coverage, boxes, images, chunk)))
+            for chunk in pairs.split(pairs_at_once)
+        ]
+        return torch.cat(logits)
+
+    def _tokens(self, patches, coverage, boxes, images, pairs):
+        """Tokens (n, 2 + P, dim) of pairs, and the positions (1, P, dim) of their patches."""
+        a, b = pairs.unbind(1)
+        enriched = patches[images[a]] + self.mask_embedding(coverage[a], coverage[b]).to(patches.dtype)
+        location = self.location(torch.cat((boxes[a], boxes[b]), dim=1).to(patches.dtype))
+        extra = torch.stack((self.class_token.expand_as(location), location), dim=1)
+        return torch.cat((extra, enriched), dim=1), self.positions.to(patches.dtype)
+
+    def _pruned(self, patches, coverage, boxes, images, pairs, pairs_at_once):
+        touched = (coverage[pairs[:, 0]] + coverage[pairs[:, 1]]) > 0  # (n, P)
+        counts = touched.sum(1)
+        # Pairs of similar length go together, so that little of a chunk is padding.
+        order = counts.argsort(stable=True)
+        logits = patches.new_empty(len(pairs), 2, self.head[-1].out_features)
+        for chunk in order.split(pairs_at_once):
+            tokens, positions = self._tokens(patches, coverage, boxes, images, pairs[chunk])
+            longest = int(counts[chunk[-1]])
+            keep = (~touched[chunk]).long().argsort(dim=1, stable=True)[:, :longest]  # touched patches come first
+            index = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
+            tokens = torch.cat((tokens[:, :2], tokens[:, 2:].gather(1, index)), dim=1)
+            positions = positions.expand(len(chunk), -1, -1).gather(1, index)
+            real = torch.arange(longest, device=keep.device) < counts[chunk].unsqueeze(1)
+            attended = F.pad(real, (2, 0), value=True)[:, None, None]  # broadcasts over heads and queries
+            logits[chunk] = self.predict(self.neck(tokens, positions, attended))
+        return logits
+
+    def neck(self, tokens: torch.Tensor, positions: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
+        """The class token, (n, dim), after all blocks; positions are added to the patches before every block."""
+        shift = F.pad(positions, (0, 0, tokens.shape[1] - positions.shape[1], 0))
+        for block in self.blocks:
+            tokens = block(tokens + shift, attended)
+        return tokens[:, 0]
+
+    def disentangle(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class token x, (n, dim), to the features of both directions, each (n, dim) (Eqs. 2 to 4)."""
+        gate = self.gate(x).sigmoid()
+        return gate * x, (1 - gate) * x
+
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        """Class token x, (n, dim), to logits of both directions, (n, 2, 1 + predicates) (Eqs. 2 to 6)."""
+        return self.head(torch.stack(self.disentangle(x), dim=1))
+
+
+class MaskEmbedding(nn.Module):
+    """Where the two masks are, added to each patch (Eq. 1)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token_a = nn.Parameter(torch.rand(dim))
+        self.token_b = nn.Parameter(torch.rand(dim))
+        self.token_background = nn.Parameter(torch.rand(dim))
+
+    def forward(self, coverage_a: torch.Tensor, coverage_b: torch.Tensor) -> torch.Tensor:
+        """Coverages (n, P) to embeddings (n, P, dim)."""
+        background = (1 - coverage_a - coverage_b).clamp(min=0)
+        shares = torch.stack((coverage_a, coverage_b, background), dim=-1).to(self.token_a.dtype)
+        tokens = torch.stack((self.token_a, self.token_b, self.token_background))
+        return shares @ F.normalize(tokens, dim=1)
+
+
+class NeckBlock(nn.Module):
+    """Pre-norm transformer block; queries, keys and values have no bias."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.proj = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
+        """Tokens (n, N, dim) to the same; `attended`, bool, broadcasts to (n, heads, N, N)."""
+        query, key, value = self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
+        x = x + self.proj(mixed.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+def sine_positions(grid: int, dim: int, temperature: float = 10000.0) -> torch.Tensor:
+    """Sine encoding of a grid's cells, (1, grid * grid, dim) float32: first half for y, second for x (as in DETR).
+
+    A coordinate 1..grid is scaled to 0..2 pi; channels alternate sine and cosine of falling frequency.
+    """
+    coordinate = torch.arange(1, grid + 1, dtype=torch.float32) / (grid + 1e-6) * 2 * math.pi
+    half = dim // 2
+    frequency = temperature ** (-2 * torch.arange(half // 2, dtype=torch.float32) / half)
+    angle = coordinate.unsqueeze(1) * frequency
+    encoded = torch.stack((angle.sin(), angle.cos()), dim=2).flatten(1)  # (grid, half)
+    y, x = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
+    return torch.cat((encoded[y], encoded[x]), dim=2).view(1, grid * grid, dim)

@@ -1,0 +1,233 @@
+"""From image arrays to scene graphs: the model with everything around it, no ROS."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dsflash_ros.device import choose_device, choose_precision
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.graph import SceneGraph
+from dsflash_ros.letterbox import Letterbox, check_image
+from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header
+from dsflash_ros.model.dsflash import DSFlash
+from dsflash_ros.model.eomt import MASK_STRIDE, Segmentation
+from dsflash_ros.model.panoptic import merge_panoptic
+from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
+from dsflash_ros.model.random_weights import random_header, random_model
+from dsflash_ros.model.ranking import rank_relations
+from dsflash_ros.model.relation import patch_coverage
+from dsflash_ros.segments import ImageSegments, build_graph
+from dsflash_ros.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can change from one frame to the next. Raises `ValueError` for a value out of range.
+
+    Attributes:
+        mask_threshold: 0..1; least class probability of a segment.
+        overlap_threshold: 0..1; least share of its own mask that a segment must keep against the others.
+        relation_threshold: 0..1; least score of a relation.
+        max_relations: 0..65535; the best of these are kept.
+        pruning: leave out patches that neither mask touches (section 3.4).
+        tome_ratio: 0..0.7; share of the backbone's patch tokens merged before each attention (section 3.5).
+        low_resolution_masks: merge at the mask logits' resolution, a quarter of the input's (section 3.2).
+    """
+
+    mask_threshold: float = 0.8
+    overlap_threshold: float = 0.8
+    relation_threshold: float = 0.5
+    max_relations: int = 100
+    pruning: bool = False
+    tome_ratio: float = 0.0
+    low_resolution_masks: bool = False
+
+    def __post_init__(self) -> None:
+        highest = {"tome_ratio": 0.7, "max_relations": 0xFFFF}
+        for name in ("mask_threshold", "overlap_threshold", "relation_threshold", "max_relations", "tome_ratio"):
+            value, high = getattr(self, name), highest.get(name, 1.0)
+            if not (math.isfinite(value) and 0 <= value <= high):
+                raise ValueError(f"{name} must be from 0 to {high}, got {value}")
+
+
+class SceneGraphPipeline:
+    """Makes scene graphs. Made by `from_weights`; use it from one thread at a time.
+
+    The same image and options give the same graph on the same machine (except on CUDA with `tome_ratio` > 0,
+    which sums in no fixed order).
+
+    Attributes:
+        options: assign a new `Options` at any time; it takes effect with the next call.
+        vocabulary: the names behind class and predicate ids.
+        weights: what was asked for.
+        device, dtype: where and in which precision the model runs.
+    """
+
+    def __init__(self, model: DSFlash, header: Header, weights: str, device: torch.device, dtype: torch.dtype) -> None:
+        self.model = model.to(device, dtype).eval()
+        self.config = header.config
+        self.vocabulary = header.vocabulary
+        self.weights = weights
+        self.device = device
+        self.dtype = dtype
+        self.options = Options()
+        self._segmenter = self.model.segmenter
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: str | Path = "random",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        compile: bool = False,
+        vocabulary: Vocabulary | None = None,
+        options: Options | None = None,
+    ) -> "SceneGraphPipeline":
+        """Load a model and run it once, so that the first frame is as fast as the rest.
+
+        Args:
+            weights: path of a checkpoint, or `random` (untrained; graphs mean nothing), `random-base` etc.
+            device: `auto`, `cpu`, `cuda`, `cuda:N`.
+            precision: `auto`, `float32`, `bfloat16`, `float16`.
+            compile: compile the segmenter with torch.compile; takes a minute or more at the start.
+            vocabulary: refuse weights that were trained for any other.
+            options: what can change later, see `Options`.
+
+        Raises:
+            WeightsError: weights are missing, damaged, or of another vocabulary or size.
+            DeviceError: the device is not there.
+        """
+        torch_device = choose_device(device)
+        dtype = choose_precision(precision, torch_device)
+        header = check_weights(weights, vocabulary)
+        model = random_model(header) if str(weights) in RANDOM_SIZES else load_checkpoint(weights)[0]
+        pipeline = cls(model, header, str(weights), torch_device, dtype)
+        pipeline.options = options or Options()
+        if compile:
+            pipeline._segmenter = torch.compile(pipeline.model.segmenter, dynamic=False)
+        pipeline(np.zeros((pipeline.config.image_size, pipeline.config.image_size, 3), np.uint8))
+        return pipeline
+
+    @property
+    def precision(self) -> str:
+        """`float32`, `bfloat16` or `float16`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
+        """The scene graph of an image, (H, W, 3) uint8 RGB, 16x16 to 8192x8192. Raises `ImageError`.
+
+        `stamp`, seconds, and `source` are carried into the graph.
+        """
+        return self.batch([rgb], [stamp], [source])[0]
+
+    @torch.inference_mode()
+    def batch(
+        self, images: Sequence[np.ndarray], stamps: Sequence[float] | None = None, sources: Sequence[str] | None = None
+    ) -> list[SceneGraph]:
+        """The scene graphs of several images, each as for `__call__`, in one pass; latencies are of the whole batch."""
+        if not images:
+            return []
+        watch = _Stopwatch(self.device)
+        options = self.options
+        boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
+        pixels = torch.from_numpy(np.stack([box.apply(rgb) for box, rgb in zip(boxed, images, strict=True)]))
+        network_input = pixels.to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
+        watch.lap("preprocess")
+
+        segmentation = self._segmenter(network_input, options.tome_ratio)
+        watch.lap("segment")
+        segments = [self._merge(segmentation, index, box, options) for index, box in enumerate(boxed)]
+        watch.lap("merge")
+        related = self._relate(segmentation.features, segments, options)
+        watch.lap("relate")
+
+        graphs = []
+        for index, (found, (logits, pairs)) in enumerate(zip(segments, related, strict=True)):
+            ranked = rank_relations(logits, pairs, options.relation_threshold, options.max_relations)
+            stamp, source = stamps[index] if stamps else 0.0, sources[index] if sources else ""
+            graphs.append(build_graph(found, ranked, self.vocabulary, stamp=stamp, source=source, weights=self.weights))
+        watch.lap("finish")
+        for graph in graphs:
+            graph.latency_ms.update(watch.latency_ms())
+        return graphs
+
+    def _merge(self, segmentation: Segmentation, index: int, box: Letterbox, options: Options) -> ImageSegments:
+        """Segments of one image of the batch, without the padding, at full or at low mask resolution."""
+        stride = MASK_STRIDE if options.low_resolution_masks else 1
+        segments = merge_panoptic(
+            segmentation.mask_logits[index],
+            segmentation.class_logits[index],
+            self.config.num_things,
+            options.mask_threshold,
+            options.overlap_threshold,
+            side=self.config.image_size // stride,
+            crop=(-(-box.height // stride), -(-box.width // stride)),
+        )
+        return ImageSegments.measure(segments, box, stride)
+
+    def _relate(
+        self, features: torch.Tensor, found: list[ImageSegments], options: Options
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """For each image the logits, (n, 2, 1 + predicates), of its unordered pairs, and the pairs, (n, 2)."""
+        counts = [len(image) for image in found]
+        pairs = [torch.combinations(torch.arange(count, device=self.device)) for count in counts]
+        first = [sum(counts[:index]) for index in range(len(counts))]
+        logits = self.model.relations(
+            self.model.relations.embed_patches(features),
+            torch.cat([patch_coverage(image.masks, self.config, image.stride) for image in found]),
+            torch.cat([image.locations() for image in found]),
+            torch.arange(len(found), device=self.device).repeat_interleave(torch.tensor(counts, device=self.device)),
+            torch.cat([image_pairs + start for image_pairs, start in zip(pairs, first, strict=True)]),
+            pruning=options.pruning,
+        )
+        return list(zip(logits.split([len(image_pairs) for image_pairs in pairs]), pairs, strict=True))
+
+
+def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> Header:
+    """Read what the weights are, without loading them. Raises `WeightsError` where `from_weights` would.
+
+    With `vocabulary`, weights of any other vocabulary are refused.
+    """
+    weights = str(weights)
+    header = random_header(weights) if weights in RANDOM_SIZES else read_header(weights)
+    if vocabulary is not None and header.vocabulary != vocabulary:
+        raise WeightsError(
+            f"the weights {weights!r} were made for another vocabulary ("
+            f"{_differences(header.vocabulary, vocabulary)}); use weights trained for yours, or allow any vocabulary"
+        )
+    return header
+
+
+def _differences(theirs: Vocabulary, ours: Vocabulary) -> str:
+    for kind in ("things", "stuff", "predicates"):
+        a, b = getattr(theirs, kind), getattr(ours, kind)
+        if a != b:
+            first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+            named = [names[first] if first < len(names) else "nothing" for names in (a, b)]
+            return f"{len(a)} {kind} instead of {len(b)}, the first difference being {named[0]!r} for {named[1]!r}"
+    return "no difference"
+
+
+class _Stopwatch:
+    """Milliseconds of consecutive stages; waits for the GPU at the end of each."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stages: dict[str, float] = {}
+        self._start = self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = time.perf_counter()
+        self._stages[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def latency_ms(self) -> dict[str, float]:
+        return {**self._stages, "total": (self._last - self._start) * 1e3}

@@ -1,0 +1,79 @@
+"""Names of the classes and predicates that a model knows. Imports neither torch nor ROS."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from dsflash_ros.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Class and predicate names in index order.
+
+    A class id counts through the things first, then the stuff, as in COCO panoptic and PSG:
+    with 80 things, class 80 is the first stuff class. Predicate ids start at 0 (the relation
+    head's index 0, "no relation", is not a predicate; see `dsflash_ros.model.relation`).
+    """
+
+    things: tuple[str, ...]
+    stuff: tuple[str, ...]
+    predicates: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for kind in ("things", "stuff", "predicates"):
+            names = tuple(getattr(self, kind))
+            object.__setattr__(self, kind, names)
+            if not all(isinstance(name, str) and name for name in names):
+                raise WeightsError(f"vocabulary: {kind} must be non-empty strings, got {names!r}")
+        for kind, names in (("class", self.classes), ("predicate", self.predicates)):
+            if not names:
+                raise WeightsError(f"vocabulary: there is no {kind} name; at least one is needed")
+            if len(set(names)) < len(names):
+                twice = sorted({name for name in names if names.count(name) > 1})
+                raise WeightsError(f"vocabulary: {kind} names must be unique, these are not: {', '.join(twice)}")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All class names: things, then stuff."""
+        return self.things + self.stuff
+
+    def is_thing(self, class_id: int) -> bool:
+        """Whether the class is countable (a thing) or amorphous (stuff)."""
+        return class_id < len(self.things)
+
+    def to_json(self) -> str:
+        """The vocabulary as one line of JSON, the form in which checkpoints carry it."""
+        return json.dumps({"things": self.things, "stuff": self.stuff, "predicates": self.predicates})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Vocabulary":
+        """Read what `to_json` wrote. Raises `WeightsError` when keys are missing or names are not unique."""
+        try:
+            raw = json.loads(text)
+            return cls(things=raw["things"], stuff=raw["stuff"], predicates=raw["predicates"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise WeightsError(
+                "not a vocabulary: expected JSON with the lists 'things', 'stuff' and 'predicates' "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+    @classmethod
+    @cache
+    def psg(cls) -> "Vocabulary":
+        """The 80 things, 53 stuff classes and 56 predicates of the PSG data set (Yang et al., ECCV 2022)."""
+        return cls.from_json(resources.files("dsflash_ros").joinpath("resources/psg.json").read_text())
+
+    @classmethod
+    def load(cls, name_or_path: str) -> "Vocabulary":
+        """`psg`, or the path of a JSON file as `to_json` writes it."""
+        if name_or_path == "psg":
+            return cls.psg()
+        try:
+            return cls.from_json(Path(name_or_path).read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            raise WeightsError(
+                f"cannot read the vocabulary {name_or_path!r}: {error}; give 'psg' or a JSON file"
+            ) from error

@@ -1,0 +1,27 @@
+import pytest
+import torch
+
+from dsflash_ros.device import choose_device, choose_precision
+from dsflash_ros.errors import DeviceError
+
+
+def test_auto_takes_a_gpu_only_where_there_is_one():
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_precision("auto", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps", "meta"])
+def test_unknown_devices(name):
+    with pytest.raises(DeviceError, match="it must be auto, cpu, cuda or cuda:N"):
+        choose_device(name)
+
+
+def test_a_gpu_that_is_not_there():
+    name = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(DeviceError, match=r"PyTorch finds .*; use 'auto' or 'cpu'"):
+        choose_device(name)
+
+
+def test_unknown_precision():
+    with pytest.raises(DeviceError, match="unknown precision 'int8'; it must be auto, float32, bfloat16, float16"):
+        choose_precision("int8", torch.device("cpu"))

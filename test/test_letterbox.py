@@ -1,0 +1,69 @@
+import cv2
+import numpy as np
+import pytest
+
+from dsflash_ros.errors import ImageError
+from dsflash_ros.letterbox import Letterbox, check_image
+
+SIZES = [(16, 16), (480, 640), (640, 480), (1080, 1920), (2160, 3840), (17, 4000), (333, 77)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_longer_side_fills_the_input(height, width):
+    box = Letterbox(height, width, 640)
+    rgb = np.full((height, width, 3), 200, np.uint8)
+    square = box.apply(rgb)
+    assert square.shape == (640, 640, 3)
+    assert max(box.height, box.width) == 640
+    assert min(box.height, box.width) >= 1
+    assert (square[: box.height, : box.width] == 200).all()
+    assert square[box.height :].sum() == square[:, box.width :].sum() == 0
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("stride", [1, 4])
+def test_samples_lie_under_the_source_pixels(height, width, stride):
+    box = Letterbox(height, width, 640)
+    for samples, source, content in (
+        (box.sample_rows(stride), height, box.height),
+        (box.sample_columns(stride), width, box.width),
+    ):
+        expected = [min(int((i + 0.5) * content / source), content - 1) // stride for i in range(source)]
+        assert samples.tolist() == expected
+
+
+def test_a_square_comes_back_where_it_was():
+    rgb = np.zeros((720, 1280, 3), np.uint8)
+    rgb[200:400, 600:900] = 255
+    box = Letterbox(720, 1280, 640)
+    small = box.apply(rgb)[: box.height, : box.width, 0] > 127
+    back = small[box.sample_rows(1)][:, box.sample_columns(1)]
+    assert (back == (rgb[..., 0] > 0)).all()
+
+
+def test_the_image_passes_unchanged_where_no_scaling_is_needed():
+    rgb = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    assert np.array_equal(Letterbox(480, 640, 640).apply(rgb)[:480], rgb)
+
+
+def test_shrinking_averages():
+    rgb = np.random.default_rng(0).integers(0, 256, (960, 1280, 3), np.uint8)
+    expected = cv2.resize(rgb, (640, 480), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(Letterbox(960, 1280, 640).apply(rgb)[:480], expected)
+
+
+@pytest.mark.parametrize(
+    ("rgb", "says"),
+    [
+        (None, "NoneType"),
+        (np.zeros((480, 640), np.uint8), r"shape \(480, 640\)"),
+        (np.zeros((480, 640, 4), np.uint8), r"\(480, 640, 4\)"),
+        (np.zeros((480, 640, 3), np.float32), "float32"),
+        (np.zeros((0, 640, 3), np.uint8), "640x0"),
+        (np.zeros((15, 640, 3), np.uint8), "640x15"),
+        (np.zeros((16, 8193, 3), np.uint8), "8193x16"),
+    ],
+)
+def test_bad_images_are_told_apart(rgb, says):
+    with pytest.raises(ImageError, match=says):
+        check_image(rgb)

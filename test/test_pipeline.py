@@ -1,0 +1,226 @@
+import math
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dsflash_ros.errors import DeviceError, ImageError, WeightsError
+from dsflash_ros.graph import unpack_panoptic
+from dsflash_ros.letterbox import Letterbox
+from dsflash_ros.model.checkpoints import save_checkpoint
+from dsflash_ros.model.panoptic import merge_panoptic
+from dsflash_ros.pipeline import Options, SceneGraphPipeline, check_weights
+from dsflash_ros.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return SceneGraphPipeline.from_weights("random", device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def default_options(pipeline):
+    pipeline.options = Options()
+
+
+def picture(height=240, width=320, seed=0):
+    """Smooth noise, (H, W, 3) uint8: an image with something in it."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 12, 12, generator=generator)
+    image = F.interpolate(coarse, (height, width), mode="bilinear")[0].permute(1, 2, 0)
+    return (image * 255).byte().numpy()
+
+
+def check_graph(graph, height, width):
+    """What must hold of any graph."""
+    assert graph.panoptic.shape == (height, width)
+    assert graph.panoptic.dtype == np.int32
+    _, ids = unpack_panoptic(graph.panoptic)
+    areas = {index: int((ids == index).sum()) for index in np.unique(ids) if index >= 0}
+    assert areas == {node.id: node.area for node in graph.nodes}
+    known = set(areas)
+    directed = [(r.subject, r.object) for r in graph.relations]
+    assert len(set(directed)) == len(directed)
+    assert all(a != b and {a, b} <= known for a, b in directed)
+    scores = [r.score for r in graph.relations]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores + [node.score for node in graph.nodes])
+    assert set(graph.latency_ms) == {"preprocess", "segment", "merge", "relate", "finish", "total"}
+    stages = sum(ms for stage, ms in graph.latency_ms.items() if stage != "total")
+    assert graph.latency_ms["total"] == pytest.approx(stages)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(16, 16), (240, 320), (321, 123), (16, 1200), (1080, 1920), (2160, 3840)]
+)
+@pytest.mark.parametrize("low", [False, True])
+def test_any_size(pipeline, height, width, low):
+    pipeline.options = Options(low_resolution_masks=low)
+    check_graph(pipeline(picture(height, width)), height, width)
+
+
+def test_graphs_have_nodes_and_relations(pipeline):
+    graph = pipeline(picture(), stamp=4.5, source="here")
+    assert len(graph.nodes) >= 3
+    assert len(graph.relations) >= 3
+    assert (graph.stamp, graph.source, graph.weights, graph.is_trained) == (4.5, "here", "random", False)
+
+
+@pytest.mark.parametrize("options", [Options(), Options(pruning=True, tome_ratio=0.4, low_resolution_masks=True)])
+def test_deterministic(pipeline, options):
+    pipeline.options = options
+    one, _, again = pipeline(picture()), pipeline(picture(seed=1)), pipeline(picture())
+    assert one.nodes == again.nodes
+    assert one.relations == again.relations
+    assert np.array_equal(one.panoptic, again.panoptic)
+    other = SceneGraphPipeline.from_weights("random", device="cpu", options=options)(picture())
+    assert other.nodes == one.nodes and other.relations == one.relations
+
+
+def test_a_batch_gives_what_single_images_give(pipeline):
+    images = [picture(240, 320, 0), picture(300, 200, 1), picture(64, 64, 2)]
+    graphs = pipeline.batch(images, stamps=[1.0, 2.0, 3.0], sources=["a", "b", "c"])
+    for graph, image, stamp, source in zip(graphs, images, (1.0, 2.0, 3.0), "abc", strict=True):
+        single = pipeline(image, stamp, source)
+        check_graph(graph, *image.shape[:2])
+        assert (graph.stamp, graph.source) == (stamp, source)
+        assert [n.class_id for n in graph.nodes] == [n.class_id for n in single.nodes]
+        assert (graph.panoptic == single.panoptic).mean() > 0.999  # sums of another order may move an edge
+        assert len(graph.relations) == pytest.approx(len(single.relations), abs=2)
+        for a, b in zip(graph.relations, single.relations, strict=False):
+            assert a.score == pytest.approx(b.score, abs=2e-3)
+    assert pipeline.batch([]) == []
+
+
+@pytest.mark.parametrize("low", [False, True])
+def test_agrees_with_the_model_pair_by_pair(pipeline, low):
+    """The whole way again, plainly: every query upsampled, one pair at a time, masks pooled for each pair."""
+    pipeline.options = Options(relation_threshold=0.0, low_resolution_masks=low)
+    image, config, model = picture(), pipeline.config, pipeline.model
+    graph = pipeline(image)
+    box = Letterbox(240, 320, 320)
+    with torch.inference_mode():
+        found = model.segmenter(torch.from_numpy(box.apply(image)).permute(2, 0, 1)[None].float() / 255)
+        side, stride = (80, 4) if low else (320, 1)
+        logits = F.interpolate(found.mask_logits, (side, side), mode="bilinear")[0, :, : 240 // stride]
+        segments = merge_panoptic(logits, found.class_logits[0], config.num_things)
+        masks = F.pad(segments.masks().float(), (0, 0, 0, side - 240 // stride))
+        patches = model.relations.embed_patches(found.features)
+        expected = {}
+        for a, b in combinations(range(len(masks)), 2):
+            coverage = [F.avg_pool2d(masks[i][None], 48 // stride).flatten() for i in (a, b)]
+            boxes = []
+            for i in (a, b):
+                y, x = masks[i].nonzero(as_tuple=True)
+                box_ = torch.stack((x.min(), y.min(), x.max() + 1, y.max() + 1)) / side
+                boxes.append(2 * box_ - 1)
+            pair = torch.tensor([[0, 1]])
+            both = model.relations(
+                patches, torch.stack(coverage), torch.stack(boxes), torch.zeros(2, dtype=torch.long), pair
+            )
+            for (s, o), row in zip(((a, b), (b, a)), both[0].tolist(), strict=True):
+                expected[s, o] = (1 / (1 + math.exp(row[0])), row[1:].index(max(row[1:])))
+    assert [n.class_id for n in graph.nodes] == segments.class_ids.tolist()
+    assert {(r.subject, r.object) for r in graph.relations} == set(expected)
+    for r in graph.relations:
+        score, predicate = expected[r.subject, r.object]
+        assert r.score == pytest.approx(score, abs=1e-4)
+        assert r.predicate == pipeline.vocabulary.predicates[predicate]
+
+
+def test_options_take_effect_at_once(pipeline):
+    everything = len(pipeline_with(pipeline, relation_threshold=0.0)(picture()).relations)
+    nodes = len(pipeline(picture()).nodes)
+    assert everything == nodes * (nodes - 1)
+    assert len(pipeline_with(pipeline, relation_threshold=0.0, max_relations=3)(picture()).relations) == 3
+    assert len(pipeline_with(pipeline, max_relations=0)(picture()).relations) == 0
+    strict = pipeline_with(pipeline, relation_threshold=0.55)(picture())
+    assert 0 < len(strict.relations) < everything
+    assert all(r.score >= 0.55 for r in strict.relations)
+    assert len(pipeline_with(pipeline, mask_threshold=1.0)(picture()).nodes) == 0
+    assert pipeline_with(pipeline, pruning=True)(picture()).relations != pipeline_with(pipeline)(picture()).relations
+    assert pipeline_with(pipeline, tome_ratio=0.5)(picture()).nodes != pipeline_with(pipeline)(picture()).nodes
+
+
+def pipeline_with(pipeline, **options):
+    pipeline.options = Options(**options)
+    return pipeline
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mask_threshold", 1.01),
+        ("overlap_threshold", -0.1),
+        ("relation_threshold", math.nan),
+        ("max_relations", -1),
+        ("max_relations", 65536),
+        ("tome_ratio", 0.71),
+    ],
+)
+def test_options_out_of_range(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be from 0 to"):
+        replace(Options(), **{name: value})
+
+
+def test_bad_images_leave_the_pipeline_working(pipeline):
+    with pytest.raises(ImageError):
+        pipeline(np.zeros((480, 640), np.uint8))
+    with pytest.raises(ImageError):
+        pipeline.batch([picture(), np.zeros((4, 4, 3), np.uint8)])
+    check_graph(pipeline(picture()), 240, 320)
+
+
+def test_read_only_and_strided_images(pipeline):
+    image = picture()
+    image.flags.writeable = False
+    padded = np.zeros((240, 400, 3), np.uint8)
+    padded[:, :320] = image
+    assert pipeline(image).nodes == pipeline(padded[:, :320]).nodes
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_close(pipeline, precision):
+    half = SceneGraphPipeline.from_weights("random", device="cpu", precision=precision)
+    assert half.precision == precision
+    ours, theirs = half(picture()), pipeline(picture())
+    check_graph(ours, 240, 320)
+    assert (ours.panoptic >> 16 == theirs.panoptic >> 16).mean() > 0.9
+
+
+def test_checkpoints_give_the_same_graphs(pipeline, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_checkpoint(path, pipeline.model, check_weights("random"))
+    loaded = SceneGraphPipeline.from_weights(path, device="cpu", vocabulary=Vocabulary.psg())
+    assert loaded.weights == str(path)
+    graph = loaded(picture())
+    assert graph.is_trained
+    assert graph.nodes == pipeline(picture()).nodes
+
+
+def test_weights_of_another_vocabulary():
+    psg = Vocabulary.psg()
+    with pytest.raises(WeightsError, match="80 things instead of 1, the first difference being 'person' for 'cup'"):
+        check_weights("random", Vocabulary(("cup",), ("floor",), ("on",)))
+    with pytest.raises(WeightsError, match="first difference being 'over' for 'under'"):
+        check_weights("random", replace(psg, predicates=("under", *psg.predicates[1:])))
+
+
+@pytest.mark.parametrize("weights", ["randon", "random-huge", "random-", "/none.safetensors", ""])
+def test_unknown_weights(weights):
+    with pytest.raises(WeightsError, match=r"no weights at .*; give a .safetensors file of dsflash_ros, or random"):
+        SceneGraphPipeline.from_weights(weights)
+
+
+def test_no_gpu_where_one_was_asked_for():
+    with pytest.raises(DeviceError, match=r"PyTorch finds"):
+        SceneGraphPipeline.from_weights("random", device=f"cuda:{torch.cuda.device_count()}")
+
+
+@pytest.mark.slow
+def test_compiled_gives_the_same(pipeline):
+    compiled = SceneGraphPipeline.from_weights("random", device="cpu", compile=True)
+    assert [n.class_id for n in compiled(picture()).nodes] == [n.class_id for n in pipeline(picture()).nodes]

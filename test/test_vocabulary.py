@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.vocabulary import Vocabulary
+
+
+def test_psg_has_its_published_sizes_and_order():
+    psg = Vocabulary.psg()
+    assert (len(psg.things), len(psg.stuff), len(psg.predicates)) == (80, 53, 56)
+    assert psg.classes[0] == "person" and psg.classes[79] == "toothbrush" and psg.classes[80] == "banner"
+    assert psg.predicates[0] == "over" and psg.predicates[55] == "leaning on"
+    assert psg.is_thing(79) and not psg.is_thing(80)
+
+
+def test_psg_agrees_with_the_data_set():
+    path = Path(__file__).parents[2] / "shared/data/psg/vocabulary.json"
+    if not path.exists():
+        pytest.skip("PSG's own vocabulary file is not on this machine")
+    theirs, psg = json.loads(path.read_text()), Vocabulary.psg()
+    assert [*psg.things] == theirs["thing_classes"]
+    assert [*psg.stuff] == theirs["stuff_classes"]
+    assert [*psg.predicates] == theirs["predicate_classes"]
+
+
+def test_json_round_trip_and_files(tmp_path):
+    vocabulary = Vocabulary(("a", "b"), ("c",), ("on",))
+    path = tmp_path / "v.json"
+    path.write_text(vocabulary.to_json())
+    assert Vocabulary.load(str(path)) == vocabulary
+    assert Vocabulary.load("psg") == Vocabulary.psg()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not a vocabulary"),
+        ('{"things": ["a"]}', "KeyError: 'stuff'"),
+        ('{"things": ["a", "a"], "stuff": [], "predicates": ["on"]}', "class names must be unique, these are not: a"),
+        ('{"things": ["a"], "stuff": ["a"], "predicates": ["on"]}', "must be unique"),
+        ('{"things": ["a"], "stuff": [], "predicates": []}', "no predicate name"),
+        ('{"things": [1], "stuff": [], "predicates": ["on"]}', "non-empty strings"),
+    ],
+)
+def test_bad_vocabularies(text, says, tmp_path):
+    path = tmp_path / "v.json"
+    path.write_text(text)
+    with pytest.raises(WeightsError, match=says):
+        Vocabulary.load(str(path))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(WeightsError, match=r"cannot read the vocabulary .*; give 'psg' or a JSON file"):
+        Vocabulary.load(str(tmp_path / "none.json"))
