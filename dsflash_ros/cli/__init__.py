@@ -1,0 +1,85 @@
+"""The `dsflash` command. Each subcommand is a module here with `HELP`, `add_arguments(parser)` and `run(args) -> int`.
+
+Those modules import torch, OpenCV and ROS only when they run, so that `--help` is quick and works without them.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import signal
+import sys
+
+import dsflash_ros
+from dsflash_ros.errors import DSFlashError
+
+COMMANDS = ("run", "node", "play", "bench")
+
+_EPILOG = """\
+examples:
+  dsflash run photo.jpg --out results            a scene graph and a picture of it
+  dsflash run clip.mp4 --out results --stride 5  each fifth frame of a video
+  dsflash play clip.mp4 --loop                   a camera on the topic /image ...
+  dsflash node                                   ... and the node that turns it into scene graphs
+
+exit codes:
+  0 done   1 it failed, the reason is on stderr   2 wrong usage   130 interrupted   143 terminated
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command with these arguments (default: the process's). Returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    # All that follows `node` is for ROS, which has its own syntax.
+    is_node = argv[:1] == ["node"] and not {"-h", "--help"} & set(argv[1:2])
+    parser = _parser()
+    args = parser.parse_args(argv[:1] if is_node else argv)
+    if is_node:
+        args.ros_args = argv[1:]
+    else:
+        signal.signal(signal.SIGTERM, _terminate)
+    _quiet_libraries()
+    try:
+        return args.run(args)
+    except DSFlashError as error:
+        print(f"dsflash {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"dsflash {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dsflash",
+        description="Panoptic scene graphs from camera images: who and what is in view, and how each relates to each.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"dsflash {dsflash_ros.__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = importlib.import_module(f"dsflash_ros.cli.{name}")
+        subparser = subparsers.add_parser(
+            name,
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run, parser=subparser)
+    return parser
+
+
+def _terminate(*_) -> None:
+    """On SIGTERM, leave through the `finally` clauses, so that what was written is whole."""
+    sys.exit(128 + signal.SIGTERM)
+
+
+def _quiet_libraries() -> None:
+    """Our own errors say what is wrong with an input; OpenCV's and FFmpeg's lines around them would hide them."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging.basicConfig(level=logging.WARNING, format="dsflash: %(message)s")

@@ -1,0 +1,5 @@
+import sys
+
+from dsflash_ros.cli import main
+
+sys.exit(main())

@@ -1,0 +1,63 @@
+"""Arguments that choose the model and its options, for all subcommands that run it."""
+
+import argparse
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `pipeline_from` reads."""
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--weights",
+        default="random",
+        help="a .safetensors file; random or random-tiny, -small, -base, -large are untrained (default: random)",
+    )
+    model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    precisions = ("auto", "float32", "bfloat16", "float16")
+    model.add_argument("--precision", default="auto", choices=precisions, help="number format (default: auto)")
+    model.add_argument("--compile", action="store_true", help="torch.compile: slow to start, faster after")
+    model.add_argument(
+        "--pruning", action="store_true", help="leave out patches that neither of a pair's masks touches"
+    )
+    model.add_argument("--low-resolution-masks", action="store_true", help="segment at a quarter of the resolution")
+    for name, kind, default, text in (
+        ("tome-ratio", float, 0.0, "share of patch tokens to merge, 0 to 0.7"),
+        ("mask-threshold", float, 0.8, "least class score of a segment, 0 to 1"),
+        ("overlap-threshold", float, 0.8, "least share of its mask that a segment must keep, 0 to 1"),
+        ("relation-threshold", float, 0.5, "least score of a relation, 0 to 1"),
+        ("max-relations", int, 100, "how many relations to keep, the best first"),
+    ):
+        model.add_argument(f"--{name}", type=kind, default=default, metavar="X", help=f"{text} (default: {default})")
+
+
+def pipeline_from(args: argparse.Namespace):
+    """The `SceneGraphPipeline` that the arguments ask for. Values out of range are wrong usage."""
+    from dataclasses import fields
+
+    from dsflash_ros.pipeline import Options, SceneGraphPipeline
+
+    try:
+        options = Options(**{field.name: getattr(args, field.name) for field in fields(Options)})
+    except ValueError as error:
+        args.parser.error(str(error))
+    return SceneGraphPipeline.from_weights(
+        args.weights, device=args.device, precision=args.precision, compile=args.compile, options=options
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return number
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number

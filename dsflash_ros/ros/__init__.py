@@ -1,0 +1,1 @@
+"""Everything that knows ROS messages. Importing this package does not import rclpy."""

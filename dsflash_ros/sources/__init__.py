@@ -1,0 +1,57 @@
+"""Where frames come from: image files and folders, video files, cameras and ROS bags, all read alike."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from dsflash_ros.errors import SourceError
+from dsflash_ros.sources.base import Frame, Source
+from dsflash_ros.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
+from dsflash_ros.sources.video import CameraSource, VideoSource
+
+__all__ = ["Frame", "Source", "open_source", "open_sources"]
+
+BAG_SUFFIXES = (".bag", ".db3", ".mcap")
+
+
+def open_source(text: str, topic: str | None = None) -> Source:
+    """Open what `text` names.
+
+    Args:
+        text: an image, a folder of images, a video, a camera's index as in "0", or a bag: a folder with
+            metadata.yaml, a .bag, .db3 or .mcap file.
+        topic: the image topic of a bag; needed when it has several.
+
+    Raises:
+        SourceError: it is not there, cannot be read, or has no images.
+    """
+    if text.isdecimal():
+        return CameraSource(int(text))
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise SourceError(f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index")
+    suffix = path.suffix.lower()
+    if suffix in BAG_SUFFIXES or (path / "metadata.yaml").exists():
+        from dsflash_ros.sources.bag import BagSource  # rosbags takes a while to import
+
+        return BagSource(path, topic)
+    if path.is_dir():
+        return ImageSource(text, images_in(path))
+    return ImageSource(text, [path]) if suffix in IMAGE_SUFFIXES else VideoSource(path)
+
+
+def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:
+    """Open several; image files that follow each other make one source, as a folder does. Raises `SourceError`."""
+    sources = []
+    for are_images, group in groupby(texts, key=_is_image_file):
+        if are_images:
+            paths = [Path(text).expanduser() for text in group]
+            sources.append(ImageSource(str(paths[0]) if len(paths) == 1 else f"{len(paths)} images", paths))
+        else:
+            sources.extend(open_source(text, topic) for text in group)
+    return sources
+
+
+def _is_image_file(text: str) -> bool:
+    path = Path(text).expanduser()
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()

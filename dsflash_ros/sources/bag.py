@@ -1,0 +1,78 @@
+"""ROS 1 and ROS 2 bags, read by `rosbags`, which needs no ROS."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from dsflash_ros.errors import ImageError, SourceError
+from dsflash_ros.ros.conversions import compressed_to_rgb, image_to_rgb
+from dsflash_ros.sources.base import Frame, Source
+
+_READERS = {"sensor_msgs/msg/Image": image_to_rgb, "sensor_msgs/msg/CompressedImage": compressed_to_rgb}
+
+
+class BagSource(Source):
+    """The images of one topic. Stamps are the headers', or the times of recording where a header has none."""
+
+    def __init__(self, path: Path, topic: str | None = None):
+        # Bags of old distributions carry no message definitions; these messages have not changed since.
+        typestore = get_typestore(Stores.LATEST)
+        try:
+            self._reader = AnyReader([path], default_typestore=typestore)
+            self._reader.open()
+        except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
+            raise SourceError(f"the bag {path} cannot be read: {error}") from error
+        self._connections = [c for c in self._reader.connections if c.msgtype in _READERS]
+        try:
+            self.topic = _choose_topic(path, topic, sorted({c.topic for c in self._connections}))
+        except SourceError:
+            self.close()
+            raise
+        self._connections = [c for c in self._connections if c.topic == self.topic]
+        length, seconds = sum(c.msgcount for c in self._connections), self._reader.duration / 1e9
+        super().__init__(str(path), length / seconds if length > 1 and seconds > 0 else None, length)
+
+    def _frames(self) -> Iterator[Frame]:
+        found = 0
+        for data, msgtype, recorded in self._messages():
+            try:
+                message = self._reader.deserialize(data, msgtype)
+                rgb = _READERS[msgtype](message)
+            except (ImageError, AnyReaderError) as error:
+                self.skip(f"{self.topic}: {error}")
+                continue
+            found += 1
+            stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
+            yield Frame(rgb, stamp or recorded / 1e9, self.topic)
+        if not found:
+            raise SourceError(f"none of the {len(self)} images on {self.topic} of {self.name} can be read")
+
+    def _messages(self) -> Iterator[tuple[bytes, str, int]]:
+        messages = self._reader.messages(self._connections)
+        while True:
+            try:
+                connection, recorded, data = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:  # as above
+                self.skip(f"the bag {self.name} is damaged, what follows is lost: {error}")
+                return
+            yield data, connection.msgtype, recorded
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _choose_topic(path: Path, topic: str | None, topics: list[str]) -> str:
+    if not topics:
+        raise SourceError(f"the bag {path} has no images (sensor_msgs Image or CompressedImage)")
+    if topic is None:
+        if len(topics) > 1:
+            raise SourceError(f"the bag {path} has several image topics, say which one: {', '.join(topics)}")
+        return topics[0]
+    topic = "/" + topic.lstrip("/")
+    if topic not in topics:
+        raise SourceError(f"the bag {path} has no image topic {topic}; it has {', '.join(topics)}")
+    return topic

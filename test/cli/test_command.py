@@ -1,0 +1,76 @@
+"""The `dsflash` command as a whole: help, exit codes, and what it needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dsflash_ros.cli import COMMANDS, main
+
+WITHOUT = """
+import sys
+for name in {modules!r}:
+    sys.modules[name] = None
+from dsflash_ros.cli import main
+sys.exit(main({argv!r}))
+"""
+
+
+def run_without(modules, argv):
+    """Run the command where those modules cannot be imported."""
+    code = WITHOUT.format(modules=modules, argv=argv)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("argv", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_needs_neither_torch_nor_ros_nor_opencv(argv):
+    result = run_without(["torch", "rclpy", "cv2", "dsflash_ros.msg"], argv)
+    assert result.returncode == 0, result.stderr
+    words = COMMANDS if argv == ["--help"] else [argv[0]]
+    assert all(word in result.stdout for word in words)
+
+
+@pytest.mark.parametrize("argv", [["play", "x.mp4"], ["node"], ["node", "--ros-args", "-r", "image:=/a"]])
+def test_without_ros_one_sentence(argv):
+    result = run_without(["rclpy"], argv)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"dsflash {argv[0]}: this needs ROS 2") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["fly"], "invalid choice: 'fly'"),
+        (["run", "a.png"], "required: --out"),
+        (["run", "--out", "x"], "required: SOURCE"),
+        (["run", "a.png", "--out", "x", "--stride", "0"], "'0' is no whole number from 1 on"),
+        (["run", "a.png", "--out", "x", "--limit", "1.5"], "'1.5' is no whole number from 1 on"),
+        (["run", "a.png", "--out", "x", "--precision", "int4"], "invalid choice: 'int4'"),
+        (["run", "a.png", "--out", "x", "--over"], "unrecognized arguments: --over"),
+        (["play", "a.png", "--rate", "0"], "'0' is no number above 0"),
+        (["play", "a.png", "--rate", "nan"], "'nan' is no number above 0"),
+    ],
+)
+def test_wrong_usage_exits_with_2(argv, sentence, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(argv)
+    assert exit_info.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--version"])
+    assert exit_info.value.code == 0
+    assert capsys.readouterr().out.startswith("dsflash 0.")
+
+
+def test_all_arguments_of_node_reach_ros(monkeypatch):
+    node = pytest.importorskip("dsflash_ros.ros.node", reason="needs rclpy and the generated messages")
+    seen = []
+    monkeypatch.setattr(node, "main", lambda args: seen.append(args) or 7)
+    argv = ["--ros-args", "-r", "image:=/camera", "-p", "weights:=random", "--params-file", "x.yaml", "--", "rest"]
+    assert main(["node", *argv]) == 7
+    assert main(["node"]) == 7
+    assert seen == [argv, []]
