@@ -65,6 +65,11 @@ class Relation:
     score: float
 
 
+def is_trained(weights: str) -> bool:
+    """False for the names of untrained weights, `random` and `random-SIZE`."""
+    return not re.fullmatch(r"random(-\w+)?", weights)
+
+
 def pack_panoptic(class_id, node_id):
     """Pack ids for `SceneGraph.panoptic`: class id in the high 16 bits, node id in the low 16 (ints or int arrays)."""
     return class_id << 16 | node_id
@@ -107,7 +112,7 @@ class SceneGraph:
     @property
     def is_trained(self) -> bool:
         """False when the weights are random, so that the graph means nothing."""
-        return not re.fullmatch(r"random(-\w+)?", self.weights)
+        return is_trained(self.weights)
 
     def node(self, node_id: int) -> Node:
         """The node of that id. Raises `KeyError` when there is none."""

@@ -35,7 +35,7 @@ def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1
     """Let a few queries of an untrained EoMT be sure of a class and of a small mask, so that graphs have nodes.
 
     Fresh weights give every class about the same probability, and no query would pass the threshold. The
-    class head is sharpened and "no object" raised until only `sure_queries` beat it on smooth noise.
+    upscaling is made smooth, for masks without speckles. The class head is sharpened and "no object" raised until only `sure_queries` beat it on smooth noise.
     Their masks are made to differ (their mean is taken away), sharpened, and lowered until each covers
     about `coverage`. (The lowering uses the last LayerNorm: its output sums to zero but for its bias, so
     that a constant bias on both sides of the product shifts all mask logits alike.)
@@ -47,6 +47,9 @@ def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1
     outputs = []
     hook = last.register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
     with torch.inference_mode():
+        for block in segmenter.upscale:
+            block.conv1.weight.copy_(block.conv1.weight.mean((2, 3), keepdim=True).expand_as(block.conv1.weight))
+            block.conv2.weight.fill_(1 / 9)
         segmenter.class_head.weight.mul_(100)[-1] = 0
         found = segmenter(noise)
         best = found.class_logits[0, :, :-1].max(-1).values.sort(descending=True)
