@@ -67,7 +67,7 @@ def merge_panoptic(
         logits = F.interpolate(logits.unsqueeze(0), size, mode="bilinear").squeeze(0)
     logits = logits[:, :height, :width]
     probabilities = logits.sigmoid()
-    winner = (scores.view(-1, 1, 1) * probabilities).argmax(0)
+    winner = (scores.view(-1, 1, 1) * probabilities).max(0).indices  # on CPUs several times faster than argmax(0)
     inside = probabilities >= 0.5
     won_inside = inside.gather(0, winner.unsqueeze(0)).squeeze(0)
     mask_area = inside.sum((1, 2))
