@@ -1,0 +1,89 @@
+"""Measure on this machine: the pipeline's stages, the conversions of messages, the node's own cost.
+
+examples:
+  dsflash bench frame --weights random-base --size 1920x1080
+  dsflash bench conversions
+  dsflash bench node                              what the node adds to the pipeline's time
+  dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is too fast
+  dsflash bench frame --json benchmarks/results/my_machine_frame.json
+"""
+
+import argparse
+from pathlib import Path
+
+from dsflash_ros.cli.node import missing_ros
+from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive, positive_float
+
+HELP = "measure latencies on this machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure, and how."""
+    parser.add_argument("what", choices=("frame", "conversions", "node"), help="what to measure")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store the table and the machine there, too")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        action="append",
+        metavar="WxH",
+        help="of the frames, repeatable (default: 640x480, 1920x1080)",
+    )
+    parser.add_argument("--repeat", type=positive, default=50, metavar="N", help="frames to measure (default: 50)")
+    node = parser.add_argument_group("node")
+    node.add_argument("--rate", type=positive_float, metavar="HZ", help="let the camera send at that rate")
+    node.add_argument("--duration", type=positive_float, default=60.0, metavar="S", help="with --rate (default: 60)")
+    add_model_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, store."""
+    from dsflash_ros.bench import report
+
+    sizes = args.size or [(640, 480), (1920, 1080)]
+    on = report.machine()
+    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node}[args.what](args, sizes)
+    print(", ".join(f"{key} {value}" for key, value in on.items()))
+    report.show(title, rows)
+    if args.json:
+        settings = {key: value for key, value in vars(args).items() if key not in ("run", "parser", "json", "command")}
+        report.store(args.json, args.what, settings, rows, on)
+    return 0
+
+
+def _frame(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+    from dsflash_ros.bench import frame
+
+    pipeline = pipeline_from(args)
+    rows = [row for size in sizes for row in frame.measure(pipeline, *size, args.repeat)]
+    return f"{args.weights} on {pipeline.device} in {pipeline.precision}, ms a frame", rows
+
+
+def _conversions(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+    try:
+        from dsflash_ros.bench import conversions
+    except ImportError as error:
+        raise missing_ros(error) from error
+    return "conversions, ms a message", conversions.measure(sizes, args.repeat)
+
+
+def _node(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+    try:
+        from dsflash_ros.bench import node
+        from dsflash_ros.ros import parameters
+    except ImportError as error:
+        raise missing_ros(error) from error
+    names = ("weights", "device", "precision", "compile", *parameters.OPTIONS)
+    choice = {name: getattr(args, name) for name in names}
+    if args.rate:
+        rows = [node.measure_load(size, args.rate, args.duration, choice) for size in sizes]
+        return "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory of the node", rows
+    rows = [node.measure_cost(size, args.repeat, choice) for size in sizes]
+    return "the node's own cost: time from the image's stamp to the graph's receipt minus the pipeline's, ms", rows
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`640x480` as (width, height)."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 640x480")
+    return int(width), int(height)

@@ -1,0 +1,29 @@
+"""The model that the parameters ask for. Importing the pipeline takes seconds, so it waits until one is wanted."""
+
+from dsflash_ros.ros.parameters import OPTIONS, Value
+from dsflash_ros.vocabulary import Vocabulary
+
+
+def check_choice(choice: dict[str, Value]) -> None:
+    """Check, without loading them, that the weights are there and of the right vocabulary. Raises `WeightsError`."""
+    from dsflash_ros.pipeline import check_weights
+
+    check_weights(choice["weights"], _vocabulary(choice))
+
+
+def load_pipeline(choice: dict[str, Value]):
+    """The `SceneGraphPipeline` for these parameters. Raises `WeightsError`, `DeviceError`."""
+    from dsflash_ros.pipeline import Options, SceneGraphPipeline
+
+    return SceneGraphPipeline.from_weights(
+        choice["weights"],
+        device=choice["device"],
+        precision=choice["precision"],
+        compile=choice["compile"],
+        vocabulary=_vocabulary(choice),
+        options=Options(**{name: choice[name] for name in OPTIONS}),
+    )
+
+
+def _vocabulary(choice: dict[str, Value]) -> Vocabulary | None:
+    return Vocabulary.load(choice["vocabulary"]) if choice["vocabulary"] else None

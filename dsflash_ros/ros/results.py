@@ -1,0 +1,55 @@
+"""What the node publishes for each frame, and once for each model."""
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from dsflash_ros import msg
+from dsflash_ros.drawing import draw_overlay
+from dsflash_ros.graph import SceneGraph
+from dsflash_ros.ros.conversions import panoptic_to_image, rgb_to_image
+from dsflash_ros.ros.messages import graph_to_message, vocabulary_to_message
+from dsflash_ros.ros.parameters import qos_overriding_options
+from dsflash_ros.vocabulary import Vocabulary
+
+QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class ResultPublishers:
+    """The lifecycle publishers of `node`: they publish only while it is active."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._graph = self._create(msg.SceneGraph, "scene_graph", QOS)
+        self._panoptic = self._create(Image, "~/panoptic", QOS)
+        self._overlay = self._create(Image, "~/overlay", QOS)
+        self._vocabulary = self._create(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
+
+    def publish(self, graph: SceneGraph, rgb: np.ndarray, header: Header, overlay_relations: int) -> None:
+        """Publish the graph at once, then the images that somebody subscribes.
+
+        Args:
+            graph: of the frame.
+            rgb: (H, W, 3) uint8, the frame.
+            header: of the frame's message.
+            overlay_relations: how many relations the overlay shows.
+        """
+        self._graph.publish(graph_to_message(graph, header))
+        if self._panoptic.get_subscription_count():
+            self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
+        if self._overlay.get_subscription_count():
+            self._overlay.publish(rgb_to_image(draw_overlay(rgb, graph, max_relations=overlay_relations), header))
+
+    def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
+        self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
+
+    def destroy(self) -> None:
+        for publisher in (self._graph, self._panoptic, self._overlay, self._vocabulary):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _create(self, message_type, topic: str, qos: QoSProfile):
+        with qos_overriding_options(topic) as overrides:
+            return self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=overrides)

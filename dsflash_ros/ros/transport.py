@@ -1,0 +1,25 @@
+"""What Fast DDS must be told before rclpy starts, for camera images to get from process to process."""
+
+import os
+from importlib import resources
+
+from dsflash_ros.ros.memory import keep_freed_memory
+
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+
+def prepare_transport() -> None:
+    """Set this process and its children up for images; to be called before `rclpy.init()`.
+
+    Fast DDS by default cuts an image into UDP fragments and loses most images that a best-effort subscriber wants.
+    The packaged profile sends them through shared memory; it is used unless the user named a profile or another RMW.
+    """
+    uses_fast_dds = os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith("rmw_fastrtps")
+    if uses_fast_dds and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        os.environ[PROFILE_VARIABLES[0]] = profile_path()
+    keep_freed_memory()
+
+
+def profile_path() -> str:
+    """Path of the packaged Fast DDS profile."""
+    return str(resources.files("dsflash_ros").joinpath("resources/fastdds.xml"))

@@ -1,0 +1,82 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dsflash_ros.bench import frame, report
+from dsflash_ros.errors import OutputError
+from dsflash_ros.graph import NOTHING, SceneGraph
+
+
+def bench(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "dsflash_ros.cli", "bench", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_spread():
+    assert report.spread(range(101)) == {"median ms": 50.0, "p90 ms": 90.0, "p99 ms": 99.0, "max ms": 100.0}
+
+
+def test_table(capsys):
+    report.show("a title", [{"what": "slow", "ms": 12.5}, {"what": "fast", "ms": 0.5}])
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "| what |    ms |",
+        "|-----:|------:|",
+        "| slow | 12.50 |",
+        "| fast |  0.50 |",
+    ]
+
+
+def test_store_and_machine(tmp_path):
+    path = tmp_path / "results" / "here.json"
+    report.store(path, "frame", {"repeat": 3}, [{"ms": 1.0}], report.machine())
+    stored = json.loads(path.read_text())
+    assert (stored["benchmark"], stored["settings"], stored["rows"]) == ("frame", {"repeat": 3}, [{"ms": 1.0}])
+    assert stored["machine"]["cores"] >= 1 and stored["machine"]["cpu"] and stored["machine"]["numpy"]
+    with pytest.raises(OutputError, match="cannot write"):
+        report.store(path / "below_a_file.json", "frame", {}, [], {})
+
+
+def test_frame_leaves_the_warm_up_out():
+    latencies = iter([500.0, 400.0, 300.0, 1.0, 2.0, 3.0])
+    sizes = []
+
+    def pipeline(rgb):
+        sizes.append(rgb.shape)
+        return SceneGraph((), (), np.full((2, 2), NOTHING, np.int32), latency_ms={"total": next(latencies)})
+
+    rows = frame.measure(pipeline, 64, 48, repeat=3)
+    assert [(row["stage"], row["median ms"], row["max ms"]) for row in rows] == [("total", 2.0, 3.0)]
+    assert set(sizes) == {(48, 64, 3)}
+
+
+def test_conversions_from_the_command_line():
+    pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+    result = bench("conversions", "--size", "64x48", "--repeat", "2")
+    assert result.returncode == 0, result.stderr
+    assert "bgr8 to array" in result.stdout and "panoptic to 32SC1" in result.stdout
+
+
+@pytest.mark.parametrize(("load", "column"), [((), "max ms"), (("--rate", "20", "--duration", "3"), "memory MiB/min")])
+def test_node_from_the_command_line(tmp_path, load, column):
+    pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+    path = tmp_path / "node.json"
+    result = bench("node", "--size", "64x48", "--repeat", "3", *load, "--json", str(path))
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row["size"] == "64x48" and row["graphs"] >= 3 and column in row
+
+
+def test_wrong_use():
+    assert bench("nothing").returncode == 2
+    assert "'64' is no size such as 640x480" in bench("node", "--size", "64").stderr
+    result = bench("frame", "--weights", "/no/such", "--size", "64x48")
+    assert result.returncode == 1 and "/no/such" in result.stderr and "Traceback" not in result.stderr

@@ -1,0 +1,80 @@
+"""A signal ends the process soon and cleanly, whatever it is doing; what cannot start says why."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from harness import image_message
+
+pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+
+from sensor_msgs.msg import Image
+
+LIMIT_S = 2.0
+
+
+def assert_clean_end(node, number):
+    code, seconds = node.end(number)
+    assert code == 0, node.output
+    assert seconds < LIMIT_S
+    assert "Traceback" not in node.output
+    assert "Error" not in node.output
+
+
+def segments(node):
+    """Files of Fast DDS's shared memory that the process has mapped ."""
+    return {m.path for m in psutil.Process(node.pid).memory_maps() if re.search(r"/fastrtps_[0-9a-f]{16}$", m.path)}
+
+
+def test_in_the_midst_of_inference(client, start_node):
+    node = start_node(weights="random-small").wait_for_output("active:")
+    camera = client.publisher(Image, "/image")
+    for frame in range(10):  # each would take a second or more
+        camera.publish(image_message(frame))
+        time.sleep(0.05)
+    assert_clean_end(node, signal.SIGINT)
+    client.node.destroy_publisher(camera)
+
+
+def test_in_the_midst_of_loading(start_node):
+    node = start_node(weights="random-large").wait_for_output("loading the model")
+    time.sleep(2.0)
+    assert "active" not in node.output
+    assert_clean_end(node, signal.SIGTERM)
+
+
+def test_idle_and_nothing_left_in_shared_memory(start_node):
+    alone = {"ROS_DOMAIN_ID": "9"}  # in a domain with neighbours it would have mapped their segments, too
+    node = start_node(weights="random", environment=alone, arguments=["-r", "__ns:=/front"]).wait_for_output("active:")
+    assert "/front/image" in node.output
+    mapped = segments(node)
+    assert mapped, "without the profile's shared memory this test would see nothing"
+    assert_clean_end(node, signal.SIGINT)
+    assert not [path for path in mapped if Path(path).exists()]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arguments", "code", "sentence"),
+    [
+        (
+            {"mask_threshold": 1.5},
+            (),
+            2,
+            "parameter 'mask_threshold' must be a number with a decimal point from 0.0 to 1.0",
+        ),
+        ({"relation_threshold": "high"}, (), 2, "not 'high'"),
+        ({}, ("--params-file", "/no/such.yaml"), 2, "/no/such.yaml"),
+        ({}, ("--", "--frobnicate"), 2, "unknown arguments: --frobnicate"),
+        ({"weights": "/no/such.safetensors"}, (), 1, "cannot configure: no weights at"),
+        ({"device": "cuda:77"}, (), 1, "cannot activate: device 'cuda:77' was asked for"),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
+)
+def test_wrong_start_is_one_sentence_and_an_exit_code(start_node, parameters, arguments, code, sentence):
+    node = start_node(arguments=arguments, **parameters)
+    assert node.process.wait(60.0) == code, node.output
+    assert sentence in node.output
+    assert "Traceback" not in node.output
