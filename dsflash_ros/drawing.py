@@ -54,6 +54,13 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
     return picture
 
 
+def draw_panoptic(graph: SceneGraph) -> np.ndarray:
+    """Each node's pixels in its colour, that of `draw_overlay`, and black where nothing is: (H, W, 3) uint8 RGB."""
+    colours = cv2.applyColorMap(_node_index(graph), _palette())
+    colours[graph.panoptic == NOTHING] = 0
+    return colours
+
+
 @cache
 def _palette() -> np.ndarray:
     """256 bright colours, (256, 1, 3) uint8; each is far in hue from the ones before it."""

@@ -58,7 +58,7 @@ def generate_launch_description():
                 namespace=LaunchConfiguration("namespace"),
                 arguments=["--display-config", str(CONFIG / "dsflash.rviz")],
                 # relative names follow the namespace
-                remappings=[(f"/dsflash/{topic}", f"dsflash/{topic}") for topic in ("overlay", "panoptic")],
+                remappings=[(f"/dsflash/{topic}", f"dsflash/{topic}") for topic in ("overlay", "panoptic_color")],
                 condition=IfCondition(LaunchConfiguration("rviz")),
             ),
         ]

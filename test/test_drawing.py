@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dsflash_ros.drawing import draw_overlay
+from dsflash_ros.drawing import draw_overlay, draw_panoptic
 from dsflash_ros.errors import ImageError
 from dsflash_ros.graph import Node, Relation, SceneGraph, pack_panoptic
 
@@ -146,3 +146,14 @@ def test_strided_views_can_be_drawn_on():
     wide = np.random.default_rng(0).integers(0, 255, (480, 700, 3), np.uint8)
     graph = graph_of(SIZE, {1: LEFT})
     np.testing.assert_array_equal(draw_overlay(wide[:, :640], graph), draw_overlay(wide[:, :640].copy(), graph))
+
+
+def test_panoptic_picture_is_flat_and_black_where_nothing_is():
+    picture = draw_panoptic(graph_of(SIZE, {0: LEFT, 7: RIGHT}))
+    assert picture.shape == (*SIZE, 3) and picture.dtype == np.uint8
+    colours = [np.unique(picture[region].reshape(-1, 3), axis=0) for region in (LEFT, RIGHT)]
+    assert [len(of_node) for of_node in colours] == [1, 1]
+    outside = np.ones(SIZE, bool)
+    outside[LEFT] = outside[RIGHT] = False
+    assert not picture[outside].any()
+    assert (colours[0] != colours[1]).any() and colours[0].any() and colours[1].any()

@@ -53,7 +53,7 @@ def test_rviz_shows_the_topics_that_the_node_publishes():
     layout = yaml.safe_load((ROOT / "config/dsflash.rviz").read_text())["Visualization Manager"]
     displays = layout["Displays"]
     assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
-    assert [display["Topic"]["Value"] for display in displays] == ["/dsflash/overlay", "/dsflash/panoptic"]
+    assert [display["Topic"]["Value"] for display in displays] == ["/dsflash/overlay", "/dsflash/panoptic_color"]
     assert {display["Topic"]["Reliability Policy"] for display in displays} == {"Reliable"}
 
 

@@ -5,6 +5,7 @@ Subscribes
 Publishes
     scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header.
     ~/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1 where nothing is.
+    ~/panoptic_color (sensor_msgs/Image, rgb8): the same to look at, a colour for each node.
     ~/overlay (sensor_msgs/Image, rgb8): the image with masks, labels and the strongest relations.
     ~/vocabulary (dsflash_ros/Vocabulary): the names behind the ids, latched.
     /diagnostics (diagnostic_msgs/DiagnosticArray): once a second.
@@ -62,6 +63,8 @@ class DSFlashNode(LifecycleNode):
     def __init__(self, interrupted: threading.Event, **kwargs) -> None:
         super().__init__("dsflash", **kwargs)
         parameters.declare(self)
+        for problem in parameters.unknown(self):
+            self.get_logger().warning(problem)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(lambda _: self._apply_options())
         self._interrupted = interrupted

@@ -1,5 +1,6 @@
 """The node's parameters: one table, checked the same way at start and while running."""
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,6 +156,21 @@ def declare(node: Node) -> None:
             raise ParameterError(parameter.problem(value)) from error
         if problem := parameter.problem(value):
             raise ParameterError(problem)
+
+
+def unknown(node: Node) -> list[str]:
+    """A sentence for each parameter that was given at start but does not exist; ROS would say nothing."""
+    given = (name for name in node._parameter_overrides if not node.has_parameter(name))
+    return [
+        f"there is no parameter '{name}'{_meant(name)}; it has no effect"
+        for name in given
+        if not name.startswith("qos_overrides.")
+    ]
+
+
+def _meant(name: str) -> str:
+    near = difflib.get_close_matches(name, BY_NAME, 1)
+    return f", but there is '{near[0]}'" if near else ""
 
 
 def help_text() -> str:

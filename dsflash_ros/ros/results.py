@@ -7,7 +7,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from dsflash_ros import msg
-from dsflash_ros.drawing import draw_overlay
+from dsflash_ros.drawing import draw_overlay, draw_panoptic
 from dsflash_ros.graph import SceneGraph
 from dsflash_ros.ros.conversions import panoptic_to_image, rgb_to_image
 from dsflash_ros.ros.messages import graph_to_message, vocabulary_to_message
@@ -25,6 +25,7 @@ class ResultPublishers:
         self._node = node
         self._graph = self._create(msg.SceneGraph, "scene_graph", QOS)
         self._panoptic = self._create(Image, "~/panoptic", QOS)
+        self._panoptic_color = self._create(Image, "~/panoptic_color", QOS)
         self._overlay = self._create(Image, "~/overlay", QOS)
         self._vocabulary = self._create(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
 
@@ -40,6 +41,8 @@ class ResultPublishers:
         self._graph.publish(graph_to_message(graph, header))
         if self._panoptic.get_subscription_count():
             self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
+        if self._panoptic_color.get_subscription_count():
+            self._panoptic_color.publish(rgb_to_image(draw_panoptic(graph), header))
         if self._overlay.get_subscription_count():
             self._overlay.publish(rgb_to_image(draw_overlay(rgb, graph, max_relations=overlay_relations), header))
 
@@ -47,7 +50,7 @@ class ResultPublishers:
         self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
 
     def destroy(self) -> None:
-        for publisher in (self._graph, self._panoptic, self._overlay, self._vocabulary):
+        for publisher in (self._graph, self._panoptic, self._panoptic_color, self._overlay, self._vocabulary):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _create(self, message_type, topic: str, qos: QoSProfile):

@@ -60,6 +60,25 @@ def test_panoptic_agrees_with_the_nodes(camera):
     assert related <= {node.id for node in graph.nodes}
 
 
+def test_coloured_panoptic_has_a_colour_for_each_node(camera):
+    coloured, one = subscribe(camera, "/dsflash/panoptic_color")
+    packed, other = subscribe(camera, "/dsflash/panoptic")
+    message = camera.send(width=320, height=240)
+    picture, image = (
+        eventually(lambda images=images: [image for image in images if image.header == message.header])[0]
+        for images in (coloured, packed)
+    )
+    for subscription in (one, other):
+        camera.client.node.destroy_subscription(subscription)
+    panoptic = np.frombuffer(image.data, np.int32)
+    colours = image_to_rgb(picture).reshape(-1, 3)
+    seen = {int(value): np.unique(colours[panoptic == value], axis=0).tolist() for value in np.unique(panoptic)}
+    assert len(seen) > 2
+    assert seen.pop(-1) == [[0, 0, 0]]
+    assert all(len(of_node) == 1 for of_node in seen.values())
+    assert len({tuple(of_node[0]) for of_node in seen.values()}) == len(seen)
+
+
 def test_overlay_shows_the_image(camera):
     images, subscription = subscribe(camera, "/dsflash/overlay")
     message = camera.send(width=320, height=240)

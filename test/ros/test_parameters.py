@@ -53,6 +53,17 @@ def test_given_values_are_taken(client):
     assert (values["tome_ratio"], values["pruning"], values["weights"]) == (0.3, True, "random-base")
 
 
+def test_misspelled_parameters_are_told(client):
+    arguments = ["--ros-args", "-p", "tome_ration:=0.3", "-p", "zzz:=1", "-p", "use_sim_time:=false"]
+    node = rclpy.create_node("misspells", context=client.context, cli_args=arguments)
+    parameters.declare(node)
+    assert sorted(parameters.unknown(node)) == [
+        "there is no parameter 'tome_ration', but there is 'tome_ratio'; it has no effect",
+        "there is no parameter 'zzz'; it has no effect",
+    ]
+    node.destroy_node()
+
+
 @pytest.mark.parametrize(
     ("assignment", "sentence"),
     [

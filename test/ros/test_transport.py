@@ -1,5 +1,7 @@
 import os
+import shutil
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +22,14 @@ def test_packaged_profile_is_used(clean):
     assert os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] == profile_path()
     kinds = [e.text for e in ElementTree.parse(profile_path()).iter() if e.tag.endswith("}type")]
     assert kinds == ["SHM", "UDPv4"]
+
+
+@pytest.mark.parametrize(("free_mib", "segment_mib"), [(4096, 64), (63, 8)])
+def test_profile_fits_the_shared_memory_there_is(monkeypatch, free_mib, segment_mib):
+    """A container has 64 MiB by default, in which the large profile would not find room for two processes."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free_mib << 20))
+    sizes = [int(e.text) for e in ElementTree.parse(profile_path()).iter() if e.tag.endswith("segment_size")]
+    assert sizes == [segment_mib << 20]
 
 
 @pytest.mark.parametrize("name", PROFILE_VARIABLES)
