@@ -37,7 +37,7 @@ $(INSTALLED): $(VENV)/bin/pip $(BUILD_INPUTS)
 	  echo "No C++ compiler found: install one (Debian and Ubuntu: apt install g++)" >&2; exit 1; \
 	fi
 	@echo "Installing into $(VENV); the first time takes some minutes"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[test]'
 	@touch $@
 
 $(VENV)/bin/pip:
