@@ -89,12 +89,17 @@ class ImageInput:
     def _note_incompatible_qos(self, event) -> None:
         self._incompatible_policy = qos_policy_name_from_kind(event.last_policy_kind)
 
+    def _is_published_by_others(self, topic: str) -> bool:
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        us = (self._node.get_namespace(), self._node.get_name())
+        return any((publisher.node_namespace, publisher.node_name) != us for publisher in publishers)
+
     def _silence_reason(self) -> str:
         wanted = TYPE_NAMES[self._subscription.msg_type]
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
             topics = sorted(name for name, types in self._node.get_topic_names_and_types() if wanted in types)
-            others = ", ".join(name for name in topics if name != self.topic and self._node.count_publishers(name))
+            others = ", ".join(filter(self._is_published_by_others, topics))
             here = f"published here: {others}" if others else f"no {wanted} is published anywhere here"
             return f"no publisher is there; remap it, as in `--ros-args -r image:=/camera/image_raw` ({here})"
         types = {publisher.topic_type for publisher in publishers}

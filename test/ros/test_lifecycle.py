@@ -81,6 +81,7 @@ def test_topic_without_publisher_is_told(client, active):
     client.node.destroy_publisher(elsewhere)
     assert status.level == status.WARN
     assert "no frame for more than 0.5 s on /image: no publisher" in status.message and "remap" in status.message
+    assert "/dsflash/overlay" not in status.message, "its own pictures are no camera"
     assert "no frame for more than 0.5 s on /image" in active.output
 
 
