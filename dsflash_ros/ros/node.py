@@ -123,6 +123,7 @@ class DSFlashNode(LifecycleNode):
         if self._worker is not None:
             wait([self._worker.stop()], timeout=SHUTDOWN_S)
         self.destroy_node()
+        self._state_machine = None  # holds on to the DDS participant, and with it to shared memory
 
     def _release(self) -> None:
         """Unsubscribe and free the model. Raises `Interrupted` when a signal comes before the frame in work is done."""
@@ -206,10 +207,10 @@ class DSFlashNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM.
+    """Run the node until SIGINT or SIGTERM, then end the process.
 
-    Returns:
-        The exit code: 0 after a signal, 1 when the node could not start itself, 2 for wrong arguments or parameters.
+    Its exit code is 0 after a signal, 1 when the node could not start itself. Only after `--help` (0) or wrong
+    arguments or parameters (2) this returns, with the exit code.
     """
     interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,12 +233,10 @@ def main(args: list[str] | None = None) -> int:
     code = run(node, node.get_parameter("autostart").value, interrupted)
     node.close()
     rclpy.try_shutdown()
-    if threading.active_count() > 1:
-        # the model is in the midst of something long, and Python cannot end with that going on
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    # Python's own end cannot come while the model is in the midst of something, and takes seconds to unload torch.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A signal ends the process soon and cleanly, whatever it is doing; what cannot start says why."""
 
+import os
 import re
 import signal
 import time
@@ -24,9 +25,9 @@ def assert_clean_end(node, number):
     assert "Error" not in node.output
 
 
-def segments(node):
-    """Files of Fast DDS's shared memory that the process has mapped ."""
-    return {m.path for m in psutil.Process(node.pid).memory_maps() if re.search(r"/fastrtps_[0-9a-f]{16}$", m.path)}
+def segments(pid):
+    """Files of Fast DDS's shared memory that the process has mapped."""
+    return {m.path for m in psutil.Process(pid).memory_maps() if re.search(r"/fastrtps_[0-9a-f]{16}$", m.path)}
 
 
 def test_in_the_midst_of_inference(client, start_node):
@@ -35,7 +36,9 @@ def test_in_the_midst_of_inference(client, start_node):
     for frame in range(10):  # each would take a second or more
         camera.publish(image_message(frame))
         time.sleep(0.05)
+    own = segments(node.pid) - segments(os.getpid())
     assert_clean_end(node, signal.SIGINT)
+    assert own and not [path for path in own if Path(path).exists()]
     client.node.destroy_publisher(camera)
 
 
@@ -50,7 +53,7 @@ def test_idle_and_nothing_left_in_shared_memory(start_node):
     alone = {"ROS_DOMAIN_ID": "9"}  # in a domain with neighbours it would have mapped their segments, too
     node = start_node(weights="random", environment=alone, arguments=["-r", "__ns:=/front"]).wait_for_output("active:")
     assert "/front/image" in node.output
-    mapped = segments(node)
+    mapped = segments(node.pid)
     assert mapped, "without the profile's shared memory this test would see nothing"
     assert_clean_end(node, signal.SIGINT)
     assert not [path for path in mapped if Path(path).exists()]
