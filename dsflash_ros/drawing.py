@@ -56,17 +56,17 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
 
 def draw_panoptic(graph: SceneGraph) -> np.ndarray:
     """Each node's pixels in its colour, that of `draw_overlay`, and black where nothing is: (H, W, 3) uint8 RGB."""
-    colours = cv2.applyColorMap(_node_index(graph), _palette())
-    colours[graph.panoptic == NOTHING] = 0
-    return colours
+    return cv2.applyColorMap(_node_index(graph), _palette())
 
 
 @cache
 def _palette() -> np.ndarray:
-    """256 bright colours, (256, 1, 3) uint8; each is far in hue from the ones before it."""
+    """Black for nothing, then 255 bright colours, (256, 1, 3) uint8; each is far in hue from the ones before it."""
     golden = (math.sqrt(5) - 1) / 2
     hsv = [(i * golden % 1, (0.85, 0.6, 1.0)[i % 3], (1.0, 0.95, 0.8)[i // 3 % 3]) for i in range(256)]
-    return (np.array([colorsys.hsv_to_rgb(*c) for c in hsv]) * 255).astype(np.uint8).reshape(256, 1, 3)
+    palette = (np.array([colorsys.hsv_to_rgb(*c) for c in hsv]) * 255).astype(np.uint8).reshape(256, 1, 3)
+    palette[0] = 0
+    return palette
 
 
 def _colour_index(node_id: int) -> int:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from dsflash_ros.errors import ImageError
 
@@ -40,14 +42,17 @@ class Letterbox:
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 to (image_size, image_size, 3) uint8, black where there is no image."""
-        shrinks = self._scale < 1
-        # INTER_AREA averages what it shrinks, as the antialiased resizing of the training does.
-        resized = cv2.resize(
-            rgb, (self.width, self.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
         square = np.zeros((self.image_size, self.image_size, 3), np.uint8)
-        square[: self.height, : self.width] = resized
+        square[: self.height, : self.width] = self._resize(rgb)
         return square
+
+    def _resize(self, rgb: np.ndarray) -> np.ndarray:
+        """Bilinear, antialiased where it shrinks: what EoMT was trained on (PIL's), to within a grey level."""
+        if self._scale >= 1:
+            return cv2.resize(rgb, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
+        pixels = torch.tensor(rgb).permute(2, 0, 1).unsqueeze(0)
+        small = F.interpolate(pixels, (self.height, self.width), mode="bilinear", antialias=True)
+        return small[0].permute(1, 2, 0).numpy()
 
     def sample_rows(self, stride: int) -> np.ndarray:
         """(H,) int: for each source row, the row under its centre of a map with one pixel for `stride` input pixels."""

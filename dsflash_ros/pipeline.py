@@ -1,9 +1,8 @@
 """From image arrays to scene graphs: the model with everything around it, no ROS."""
 
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,7 @@ class Options:
         overlap_threshold: 0..1; least share of its own mask that a segment must keep against the others.
         relation_threshold: 0..1; least score of a relation.
         max_relations: 0..65535; the best of these are kept.
+        max_segments: 1..1000; the best of these are kept. Bounds the time of a frame, which grows with their square.
         pruning: leave out patches that neither mask touches (section 3.4).
         tome_ratio: 0..0.7; share of the backbone's patch tokens merged before each attention (section 3.5).
         low_resolution_masks: merge at the mask logits' resolution, a quarter of the input's (section 3.2).
@@ -46,16 +46,24 @@ class Options:
     overlap_threshold: float = 0.8
     relation_threshold: float = 0.5
     max_relations: int = 100
+    max_segments: int = 50
     pruning: bool = False
     tome_ratio: float = 0.0
     low_resolution_masks: bool = False
 
     def __post_init__(self) -> None:
-        highest = {"tome_ratio": 0.7, "max_relations": 0xFFFF}
-        for name in ("mask_threshold", "overlap_threshold", "relation_threshold", "max_relations", "tome_ratio"):
-            value, high = getattr(self, name), highest.get(name, 1.0)
-            if not (math.isfinite(value) and 0 <= value <= high):
-                raise ValueError(f"{name} must be from 0 to {high}, got {value}")
+        ranges = {"tome_ratio": (0, 0.7), "max_relations": (0, 0xFFFF), "max_segments": (1, 1000)}
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            if kind is bool:
+                if not isinstance(value, bool):
+                    raise ValueError(f"{field.name} must be True or False, got {value!r}")
+                continue
+            low, high = ranges.get(field.name, (0, 1))
+            is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+            if not is_number or not low <= value <= high:  # NaN is in no range
+                number = "a whole number" if kind is int else "a number"
+                raise ValueError(f"{field.name} must be {number} from {low} to {high}, got {value!r}")
 
 
 class SceneGraphPipeline:
@@ -72,7 +80,9 @@ class SceneGraphPipeline:
     """
 
     def __init__(self, model: DSFlash, header: Header, weights: str, device: torch.device, dtype: torch.dtype) -> None:
+        """The pipeline takes the model over: it is moved and cast in place."""
         self.model = model.to(device, dtype).eval()
+        self.model.relations.keep_head_precise()
         self.config = header.config
         self.vocabulary = header.vocabulary
         self.weights = weights
@@ -139,13 +149,17 @@ class SceneGraphPipeline:
         self, images: Sequence[np.ndarray], stamps: Sequence[float] | None = None, sources: Sequence[str] | None = None
     ) -> list[SceneGraph]:
         """The scene graphs of several images, each as for `__call__`, in one pass; latencies are of the whole batch."""
-        if not images:
+        if len(images) == 0:
             return []
+        stamps = [0.0] * len(images) if stamps is None else stamps
+        sources = [""] * len(images) if sources is None else sources
+        if not len(images) == len(stamps) == len(sources):
+            raise ValueError(f"{len(images)} images need as many stamps and sources, got {len(stamps)}, {len(sources)}")
         watch = _Stopwatch(self.device)
         options = self.options
         boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
         pixels = torch.from_numpy(np.stack([box.apply(rgb) for box, rgb in zip(boxed, images, strict=True)]))
-        network_input = pixels.to(self.device).permute(0, 3, 1, 2).to(self.dtype) / 255
+        network_input = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
         watch.lap("preprocess")
 
         segmentation = self._segmenter(network_input, options.tome_ratio)
@@ -158,8 +172,8 @@ class SceneGraphPipeline:
         graphs = []
         for index, (found, (logits, pairs)) in enumerate(zip(segments, related, strict=True)):
             ranked = rank_relations(logits, pairs, options.relation_threshold, options.max_relations)
-            stamp, source = stamps[index] if stamps else 0.0, sources[index] if sources else ""
-            graphs.append(build_graph(found, ranked, self.vocabulary, stamp=stamp, source=source, weights=self.weights))
+            told = {"stamp": float(stamps[index]), "source": sources[index], "weights": self.weights}
+            graphs.append(build_graph(found, ranked, self.vocabulary, **told))
         watch.lap("finish")
         for graph in graphs:
             graph.latency_ms.update(watch.latency_ms())
@@ -177,6 +191,9 @@ class SceneGraphPipeline:
             side=self.config.image_size // stride,
             crop=(-(-box.height // stride), -(-box.width // stride)),
         )
+        if len(segments) > options.max_segments:
+            best = segments.scores.topk(options.max_segments).indices
+            segments = segments.select(torch.zeros_like(segments.scores, dtype=torch.bool).scatter(0, best, True))
         return ImageSegments.measure(segments, box, stride)
 
     def _relate(

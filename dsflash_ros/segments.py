@@ -72,7 +72,9 @@ class ImageSegments:
         ids = torch.arange(len(self), device=self.masks.device)
         packed = torch.cat((pack_panoptic(self.segments.class_ids, ids), ids.new_tensor([NOTHING]))).int()
         small = packed[self.segments.labels].cpu().numpy()  # label -1 takes the last entry
-        return small[self.letterbox.sample_rows(self.stride)][:, self.letterbox.sample_columns(self.stride)]
+        rows, columns = self.letterbox.sample_rows(self.stride), self.letterbox.sample_columns(self.stride)
+        # Both at once, small[rows][:, columns], would give a transposed array, slow for whoever reads it.
+        return small.take(columns, 1).take(rows, 0)
 
 
 def build_graph(found: ImageSegments, ranked: RankedRelations, vocabulary: Vocabulary, **fields) -> SceneGraph:

@@ -53,6 +53,8 @@ class Vocabulary:
         """Read what `to_json` wrote. Raises `WeightsError` when keys are missing or names are not unique."""
         try:
             raw = json.loads(text)
+            if not all(isinstance(raw[kind], list) for kind in ("things", "stuff", "predicates")):
+                raise TypeError("they must be lists")
             return cls(things=raw["things"], stuff=raw["stuff"], predicates=raw["predicates"])
         except (ValueError, KeyError, TypeError) as error:
             raise WeightsError(

@@ -46,10 +46,16 @@ def test_the_image_passes_unchanged_where_no_scaling_is_needed():
     assert np.array_equal(Letterbox(480, 640, 640).apply(rgb)[:480], rgb)
 
 
-def test_shrinking_averages():
-    rgb = np.random.default_rng(0).integers(0, 256, (960, 1280, 3), np.uint8)
-    expected = cv2.resize(rgb, (640, 480), interpolation=cv2.INTER_AREA)
-    assert np.array_equal(Letterbox(960, 1280, 640).apply(rgb)[:480], expected)
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (720, 960), (961, 643), (240, 320), (100, 37)])
+def test_resizes_as_pil_does(height, width):
+    """EoMT's training and evaluation resize with PIL's bilinear filter, which averages what it shrinks."""
+    pil = pytest.importorskip("PIL.Image")
+    rgb = cv2.resize(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8), (width, height))
+    rgb = np.clip(rgb + np.random.default_rng(1).normal(0, 20, rgb.shape), 0, 255).astype(np.uint8)
+    box = Letterbox(height, width, 640)
+    expected = np.array(pil.fromarray(rgb).resize((box.width, box.height), pil.Resampling.BILINEAR))
+    found = box.apply(rgb)[: box.height, : box.width]
+    assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dsflash_ros.errors import DeviceError, ImageError, WeightsError
 from dsflash_ros.graph import unpack_panoptic
 from dsflash_ros.letterbox import Letterbox
 from dsflash_ros.model.checkpoints import save_checkpoint
+from dsflash_ros.model.eomt import EoMT
 from dsflash_ros.model.panoptic import merge_panoptic
 from dsflash_ros.pipeline import Options, SceneGraphPipeline, check_weights
 from dsflash_ros.vocabulary import Vocabulary
@@ -38,6 +39,7 @@ def check_graph(graph, height, width):
     """What must hold of any graph."""
     assert graph.panoptic.shape == (height, width)
     assert graph.panoptic.dtype == np.int32
+    assert graph.panoptic.flags.c_contiguous, "whoever reads it would have to transpose it"
     _, ids = unpack_panoptic(graph.panoptic)
     areas = {index: int((ids == index).sum()) for index in np.unique(ids) if index >= 0}
     assert areas == {node.id: node.area for node in graph.nodes}
@@ -150,9 +152,42 @@ def pipeline_with(pipeline, **options):
     return pipeline
 
 
+def test_overlap_threshold_and_most_segments(pipeline):
+    nodes = pipeline_with(pipeline, overlap_threshold=0.0)(picture()).nodes
+    assert len(nodes) > len(pipeline_with(pipeline, overlap_threshold=1.0)(picture()).nodes)
+    best = sorted((node.score for node in nodes), reverse=True)[:2]
+    kept = pipeline_with(pipeline, overlap_threshold=0.0, max_segments=2)(picture())
+    assert sorted((node.score for node in kept.nodes), reverse=True) == best
+    check_graph(kept, 240, 320)
+
+
+def test_runs_without_gradients_and_once_before_the_first_frame(monkeypatch):
+    calls = []
+    forward = EoMT.forward
+    monkeypatch.setattr(
+        EoMT, "forward", lambda *args: calls.append(torch.is_inference_mode_enabled()) or forward(*args)
+    )
+    loaded = SceneGraphPipeline.from_weights("random", device="cpu")
+    assert len(calls) == 4, "three to make the untrained model, one to warm it up"
+    loaded(picture())
+    assert calls == [True] * 5
+
+
+def test_batch_needs_as_many_stamps_as_images(pipeline):
+    with pytest.raises(ValueError, match="2 images need as many stamps and sources, got 1, 2"):
+        pipeline.batch([picture(), picture()], [1.0], ["a", "b"])
+    stacked = pipeline.batch(np.stack([picture(), picture()]), np.array([1.0, 2.0]))
+    assert [graph.stamp for graph in stacked] == [1.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("max_relations", 2.5),
+        ("max_segments", 0),
+        ("pruning", "no"),
+        ("mask_threshold", "0.5"),
+        ("mask_threshold", True),
         ("mask_threshold", 1.01),
         ("overlap_threshold", -0.1),
         ("relation_threshold", math.nan),
@@ -162,7 +197,7 @@ def pipeline_with(pipeline, **options):
     ],
 )
 def test_options_out_of_range(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be from 0 to"):
+    with pytest.raises(ValueError, match=f"{name} must be (a number|a whole number|True or False)"):
         replace(Options(), **{name: value})
 
 
@@ -205,6 +240,8 @@ def test_weights_of_another_vocabulary():
     psg = Vocabulary.psg()
     with pytest.raises(WeightsError, match="80 things instead of 1, the first difference being 'person' for 'cup'"):
         check_weights("random", Vocabulary(("cup",), ("floor",), ("on",)))
+    with pytest.raises(WeightsError, match="another vocabulary"):
+        SceneGraphPipeline.from_weights("random", vocabulary=Vocabulary(("cup",), ("floor",), ("on",)))
     with pytest.raises(WeightsError, match="first difference being 'over' for 'under'"):
         check_weights("random", replace(psg, predicates=("under", *psg.predicates[1:])))
 

@@ -38,6 +38,7 @@ def test_json_round_trip_and_files(tmp_path):
     [
         ("{", "not a vocabulary"),
         ('{"things": ["a"]}', "KeyError: 'stuff'"),
+        ('{"things": "abc", "stuff": [], "predicates": ["on"]}', "they must be lists"),
         ('{"things": ["a", "a"], "stuff": [], "predicates": ["on"]}', "class names must be unique, these are not: a"),
         ('{"things": ["a"], "stuff": ["a"], "predicates": ["on"]}', "must be unique"),
         ('{"things": ["a"], "stuff": [], "predicates": []}', "no predicate name"),

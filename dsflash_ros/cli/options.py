@@ -25,6 +25,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         ("overlap-threshold", float, 0.8, "least share of its mask that a segment must keep, 0 to 1"),
         ("relation-threshold", float, 0.5, "least score of a relation, 0 to 1"),
         ("max-relations", int, 100, "how many relations to keep, the best first"),
+        ("max-segments", int, 50, "how many segments to keep, the best first"),
     ):
         model.add_argument(f"--{name}", type=kind, default=default, metavar="X", help=f"{text} (default: {default})")
 

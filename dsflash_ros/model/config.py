@@ -67,6 +67,11 @@ class ModelConfig:
             object.__setattr__(self, "backbone", next(iter(names)))
         if self.backbone not in names:
             raise WeightsError(f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}")
+        for name in ("num_predicates", "num_queries", "neck_dim", "neck_depth", "neck_heads"):
+            if getattr(self, name) < 1:
+                raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if min(self.num_things, self.num_stuff) < 0 or self.num_classes < 1:
+            raise WeightsError(f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff")
         if self.image_size % PATCH or self.image_size < 4 * PATCH:
             raise WeightsError(f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, got {self.image_size}")
         if self.neck_dim % self.neck_heads or self.neck_dim % 4:
@@ -110,6 +115,6 @@ class ModelConfig:
                 f"model config has unknown keys: {', '.join(sorted(unknown))}; newer dsflash_ros needed?"
             )
         for key, value in raw.items():
-            if not isinstance(value, type(cls.__dataclass_fields__[key].default)) or (value != "" and not value):
+            if type(value) is not type(cls.__dataclass_fields__[key].default):
                 raise WeightsError(f"model config: {key} cannot be {value!r}")
         return cls(**raw)

@@ -51,15 +51,23 @@ class EoMT(nn.Module):
             nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
         )
         self.upscale = nn.Sequential(*(UpscaleBlock(dim) for _ in range(int(math.log2(PATCH // MASK_STRIDE)))))
-        self.register_buffer("pixel_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self._apply(lambda tensor: tensor)  # makes pixel_mean and pixel_std
+
+    def _apply(self, fn, *args, **kwargs):
+        super()._apply(fn, *args, **kwargs)
+        # On the device of the weights, but always in float32: bfloat16 would shift the pixels by grey levels.
+        for name, values in (("pixel_mean", IMAGENET_MEAN), ("pixel_std", IMAGENET_STD)):
+            tensor = torch.tensor(values, dtype=torch.float32, device=self.q.weight.device).view(1, 3, 1, 1)
+            self.register_buffer(name, tensor, persistent=False)
+        return self
 
     def forward(self, images: torch.Tensor, tome_ratio: float = 0.0) -> Segmentation:
-        """Segment images, (B, 3, S, S), RGB in 0..1, padded below and to the right with zeros.
+        """Segment images, (B, 3, S, S) float32, RGB in 0..1, padded below and to the right with zeros.
 
         `tome_ratio`, 0 to 0.7: share of the patch tokens merged away before each attention.
         """
-        tokens, rope = self.backbone.embed((images - self.pixel_mean) / self.pixel_std)
+        normalised = (images - self.pixel_mean) / self.pixel_std
+        tokens, rope = self.backbone.embed(normalised.to(self.q.weight.dtype))
         features = []
         for index in range(self.depth):
             if index == self.query_block:

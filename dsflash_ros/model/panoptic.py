@@ -62,17 +62,14 @@ def merge_panoptic(
     if len(kept) == 0:
         return Segments(torch.full((height, width), -1, device=mask_logits.device), classes, scores)
 
-    logits = mask_logits[kept].float()
-    if size != logits.shape[1:]:
-        logits = F.interpolate(logits.unsqueeze(0), size, mode="bilinear").squeeze(0)
-    logits = logits[:, :height, :width]
+    logits = _upsample(mask_logits[kept].float(), tuple(size), height, width)
     probabilities = logits.sigmoid()
     winner = (scores.view(-1, 1, 1) * probabilities).max(0).indices  # on CPUs several times faster than argmax(0)
     inside = probabilities >= 0.5
     won_inside = inside.gather(0, winner.unsqueeze(0)).squeeze(0)
-    mask_area = inside.sum((1, 2))
-    won_area = winner.flatten().bincount(minlength=len(kept))
-    own_area = winner[won_inside].bincount(minlength=len(kept))
+    mask_area = inside.flatten(1).sum(1)
+    won = (winner * 2 + won_inside).flatten().bincount(minlength=2 * len(kept)).view(-1, 2)  # pixels outside, inside
+    won_area, own_area = won.sum(1), won[:, 1]
     # own_area > 0 implies mask_area > 0, so that the ratio below is finite wherever it counts.
     valid = (own_area > 0) & (won_area / mask_area >= overlap_threshold)
 
@@ -86,6 +83,18 @@ def merge_panoptic(
     labels = torch.where(won_inside, segment[winner], -1)
     best = torch.zeros_like(scores).scatter_reduce(0, leader, scores * valid, "amax")
     return Segments(labels, classes[leads], best[leads])
+
+
+def _upsample(logits: torch.Tensor, size: tuple[int, int], height: int, width: int) -> torch.Tensor:
+    """Scale (K, h, w) to `size` and crop to (height, width); by a whole factor, only what the crop needs is scaled."""
+    if size == logits.shape[1:]:
+        return logits[:, :height, :width]
+    factor = size[0] // logits.shape[1]
+    if (logits.shape[1] * factor, logits.shape[2] * factor) == size:
+        rows, columns = -(-height // factor) + 1, -(-width // factor) + 1  # one more than is seen, to interpolate with
+        logits = logits[:, :rows, :columns]
+        size = (logits.shape[1] * factor, logits.shape[2] * factor)
+    return F.interpolate(logits.unsqueeze(0), size, mode="bilinear").squeeze(0)[:, :height, :width]
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:

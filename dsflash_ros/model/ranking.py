@@ -30,5 +30,6 @@ def rank_relations(
     directed = torch.stack((pairs, pairs.flip(1)), dim=1).flatten(0, 1)
     logits = logits.float().flatten(0, 1)
     scores, order = torch.sigmoid(-logits[:, 0]).sort(descending=True, stable=True)
-    order = order[scores >= threshold][:limit]
-    return RankedRelations(directed[order], logits[order, 1:].argmax(1), scores[: len(order)])
+    keep = scores >= threshold  # false for NaN, which sorts first
+    order, scores = order[keep][:limit], scores[keep][:limit]
+    return RankedRelations(directed[order], logits[order, 1:].argmax(1), scores)

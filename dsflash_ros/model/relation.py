@@ -88,7 +88,7 @@ class RelationStage(nn.Module):
         counts = touched.sum(1)
         # Pairs of similar length go together, so that little of a chunk is padding.
         order = counts.argsort(stable=True)
-        logits = patches.new_empty(len(pairs), 2, self.head[-1].out_features)
+        logits = self.head[0].weight.new_empty(len(pairs), 2, self.head[-1].out_features)
         for chunk in order.split(pairs_at_once):
             tokens, positions = self._tokens(patches, coverage, boxes, images, pairs[chunk])
             longest = int(counts[chunk[-1]])
@@ -104,9 +104,9 @@ class RelationStage(nn.Module):
     def neck(self, tokens: torch.Tensor, positions: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
         """The class token, (n, dim), after all blocks; positions are added to the patches before every block."""
         shift = F.pad(positions, (0, 0, tokens.shape[1] - positions.shape[1], 0))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens + shift, attended)
-        return tokens[:, 0]
+        return self.blocks[-1](tokens + shift, attended, queries=1)[:, 0]
 
     def disentangle(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Class token x, (n, dim), to the features of both directions, each (n, dim) (Eqs. 2 to 4)."""
@@ -115,7 +115,12 @@ class RelationStage(nn.Module):
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """Class token x, (n, dim), to logits of both directions, (n, 2, 1 + predicates) (Eqs. 2 to 6)."""
-        return self.head(torch.stack(self.disentangle(x), dim=1))
+        return self.head(torch.stack(self.disentangle(x.to(self.head[0].weight.dtype)), dim=1))
+
+    def keep_head_precise(self) -> None:
+        """Put gate and head back to float32 after a cast: in bfloat16 a quarter of all scores would be ties."""
+        self.gate.float()
+        self.head.float()
 
 
 class MaskEmbedding(nn.Module):
@@ -132,7 +137,7 @@ class MaskEmbedding(nn.Module):
         background = (1 - coverage_a - coverage_b).clamp(min=0)
         shares = torch.stack((coverage_a, coverage_b, background), dim=-1).to(self.token_a.dtype)
         tokens = torch.stack((self.token_a, self.token_b, self.token_background))
-        return shares @ F.normalize(tokens, dim=1)
+        return shares @ F.normalize(tokens, dim=1, eps=1e-6)  # the default is zero in float16
 
 
 class NeckBlock(nn.Module):
@@ -147,11 +152,18 @@ class NeckBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
-    def forward(self, x: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
-        """Tokens (n, N, dim) to the same; `attended`, bool, broadcasts to (n, heads, N, N)."""
-        query, key, value = self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+    def forward(
+        self, x: torch.Tensor, attended: torch.Tensor | None = None, queries: int | None = None
+    ) -> torch.Tensor:
+        """Tokens (n, N, dim) to the first `queries` of them (default: all); the others are only attended to.
+
+        `attended`, bool, broadcasts to (n, heads, queries, N).
+        """
+        normed, dim = self.norm1(x), x.shape[2]
+        query = F.linear(normed[:, :queries], self.qkv.weight[:dim]).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        key, value = F.linear(normed, self.qkv.weight[dim:]).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
-        x = x + self.proj(mixed.transpose(1, 2).flatten(2))
+        x = x[:, :queries] + self.proj(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
 

@@ -42,7 +42,7 @@ def match_tokens(tokens: torch.Tensor, grid: int, ratio: float) -> Merging:
     order = is_destination.flatten().logical_not().long().argsort(stable=True)
     destinations, sources = order[: (grid // 2) ** 2], order[(grid // 2) ** 2 :]
 
-    direction = torch.nn.functional.normalize(tokens, dim=-1)
+    direction = torch.nn.functional.normalize(tokens, dim=-1, eps=1e-6)  # the default is zero in float16
     similarity = direction[:, sources] @ direction[:, destinations].transpose(1, 2)
     best, partner = similarity.max(dim=-1)  # (B, sources)
     chosen = best.topk(min(int(ratio * count), len(sources)), dim=-1, sorted=False).indices

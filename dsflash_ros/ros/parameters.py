@@ -109,11 +109,19 @@ PARAMETERS = (
     ),
     Parameter("relation_threshold", 0.5, "Least score of a relation.", limits=(0.0, 1.0), live=True),
     Parameter("max_relations", 100, "Most relations in a graph; the best are kept.", limits=(0, 65535), live=True),
+    Parameter(
+        "max_segments",
+        50,
+        "Most segments in a graph; the best are kept. Bounds a frame's time, which grows with their square.",
+        limits=(1, 1000),
+        live=True,
+    ),
     Parameter("pruning", False, "Leave patches out that neither mask of a pair touches: faster.", live=True),
     Parameter(
         "tome_ratio",
         0.0,
-        "Share of the image tokens merged before each attention: higher is faster and less exact.",
+        "Share of the image tokens merged before each attention: higher is faster and less exact. With `compile` each "
+        "new value compiles the model anew, which holds up the next frame for a minute or more.",
         limits=(0.0, 0.7),
         live=True,
     ),
@@ -137,6 +145,7 @@ OPTIONS = (
     "overlap_threshold",
     "relation_threshold",
     "max_relations",
+    "max_segments",
     "pruning",
     "tome_ratio",
     "low_resolution_masks",

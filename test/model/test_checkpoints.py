@@ -61,6 +61,14 @@ def test_round_trip(model, checkpoint):
     assert os.listdir(checkpoint.parent) == ["model.safetensors"]
 
 
+def test_a_vocabulary_without_stuff(tmp_path):
+    config = replace(CONFIG, num_stuff=0)
+    header = Header(config, Vocabulary(("cup", "dog"), (), ("on", "under")))
+    save_checkpoint(tmp_path / "w.safetensors", DSFlash(config), header)
+    loaded, found = load_checkpoint(tmp_path / "w.safetensors")
+    assert found == header and not loaded.training
+
+
 def test_half_precision_checkpoints_load_in_float32(model, checkpoint):
     rewrite(checkpoint, lambda tensors: tensors.update({name: t.bfloat16() for name, t in tensors.items()}))
     loaded, _ = load_checkpoint(checkpoint)
@@ -100,6 +108,8 @@ def test_safetensors_of_somebody_else(checkpoint):
         ({"config": '{"size": "tiny", "depth": 3}'}, "unknown keys: depth"),
         ({"config": '{"size": "tiny", "image_size": "64"}'}, "image_size cannot be '64'"),
         ({"config": '{"size": "small", "backbone": "plain"}'}, "has no backbone 'plain'"),
+        ({"config": '{"size": "tiny", "num_queries": -1}'}, "num_queries must be 1 or more"),
+        ({"config": '{"size": "tiny", "num_things": 0, "num_stuff": 0}'}, "there must be classes"),
         ({"vocabulary": "[]"}, "not a vocabulary"),
         ({"vocabulary": Vocabulary.psg().to_json()}, "names 80 things, but the model was built for 2"),
         ({"recipe": None}, "KeyError: 'recipe'"),

@@ -4,7 +4,10 @@ from reference_eomt import reference_model, weights_of
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.model.eomt import IMAGENET_MEAN, IMAGENET_STD, EoMT
+from dsflash_ros.model.eomt import EoMT
+
+# ImageNet's, as everybody prints them
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Sizes that a unit test can afford on a CPU; one case at the model's real resolution.
 CASES = [
@@ -22,7 +25,7 @@ def test_agrees_with_transformers(size, backbone, image_size):
     ours = EoMT(ModelConfig(size, backbone, image_size)).eval()
     ours.load_state_dict(weights_of(reference, backbone), strict=True)
     images = torch.rand(2 if image_size < 640 else 1, 3, image_size, image_size)
-    normalised = (images - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     with torch.inference_mode():
         expected = reference(normalised)
         found = ours(images)
@@ -49,6 +52,21 @@ def test_features_are_the_patch_tokens_after_the_four_blocks(backbone):
         assert torch.equal(features[0, channel : channel + 384], expected)
     # Queries join before block 9: 200 more tokens.
     assert [o.shape[1] for o in outputs] == [105] * 9 + [305] * 3
+
+
+def test_feature_and_query_blocks_of_large():
+    with torch.device("meta"):
+        model = EoMT(ModelConfig("large"))
+    assert (model.feature_blocks, model.query_block, model.depth) == ((5, 11, 17, 23), 20, 24)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_pixels_are_normalised_in_float32(dtype):
+    model = EoMT(ModelConfig("tiny", image_size=64)).to(dtype)
+    assert model.pixel_mean.dtype == model.pixel_std.dtype == torch.float32
+    assert model.pixel_mean.flatten().tolist() == pytest.approx(MEAN)
+    assert model(torch.rand(1, 3, 64, 64)).mask_logits.dtype == dtype
+    assert not [name for name in model.state_dict() if "pixel" in name]
 
 
 def test_plain_tiny_backbone_has_one_prefix_token_and_runs():

@@ -30,6 +30,17 @@ def test_each_directed_pair_once_and_ties_in_order():
     assert directed[:4] == [(0, 1), (1, 0), (0, 2), (2, 0)]
 
 
+def test_a_score_at_the_threshold_stays():
+    assert len(rank_relations(torch.zeros(1, 2, 3), torch.tensor([[0, 1]]), 0.5).scores) == 2
+
+
+def test_relations_without_a_score_are_left_out():
+    logits = torch.tensor([[[float("nan"), 1, 2], [-3.0, 2, 1]], [[-1.0, 1, 2], [5.0, 0, 1]]])
+    found = rank_relations(logits, torch.tensor([[0, 1], [0, 2]]), 0.5)
+    assert found.pairs.tolist() == [[1, 0], [0, 2]]
+    assert found.scores.tolist() == pytest.approx([1 / (1 + math.exp(-3)), 1 / (1 + math.exp(-1))])
+
+
 @pytest.mark.parametrize("limit", [0, 3, None])
 def test_limit(limit):
     pairs = torch.combinations(torch.arange(4))

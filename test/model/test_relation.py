@@ -156,6 +156,17 @@ def test_swapping_a_pair_swaps_its_masks_and_boxes():
     assert not torch.allclose(swapped, forward)
 
 
+def test_gate_and_head_stay_precise():
+    stage = RelationStage(CONFIG).bfloat16()
+    stage.keep_head_precise()
+    patches, coverage = torch.randn(1, 16, 48).bfloat16(), torch.rand(9, 16)
+    images, pairs = torch.zeros(9, dtype=torch.long), torch.combinations(torch.arange(9))
+    for pruning in (False, True):
+        logits = stage(patches, coverage, torch.rand(9, 4), images, pairs, pruning)
+        assert logits.dtype == torch.float32
+        assert len(logits[..., 0].unique()) > 0.9 * logits[..., 0].numel()
+
+
 def test_both_directions_share_what_the_gate_splits():
     stage = inputs(2, images=1)[0]
     x = torch.randn(9, 48, dtype=torch.float64)

@@ -79,3 +79,45 @@ def test_queries_and_prefix_tokens_stay_out_of_merging(size, backbone):
     assert [x.shape[1] for x in seen] == [71, 71 - 32]
     torch.testing.assert_close(seen[0][:, :others], seen[1][:, :others])
     assert merged.shape == plain.shape
+
+
+def test_merged_rotary_attention_agrees_with_the_plain_way():
+    """DINOv3: patches merge, stand at the circular mean of their positions, and get their group's update."""
+    torch.manual_seed(0)
+    backbone = EoMT(ModelConfig("small", "dinov3", 128)).eval().double().backbone
+    block, others, merging_ratio = backbone.vit.blocks[0], 7, 0.5
+    for parameter, low, high in ((block.gamma_1, 0.5, 1), (block.gamma_2, 0.5, 1), (block.norm1.weight, 0.2, 3)):
+        parameter.data.uniform_(low, high)  # as initialised, layer scale would hide the attention
+    block.attn.qkv.weight.data.mul_(8)
+    for bias in (block.attn.q_bias, block.attn.v_bias):
+        bias.data.normal_()
+    tokens = torch.randn(1, others + 64, 384, dtype=torch.float64)
+    tokens[:, others:] += 2 * torch.randn(1, 64, 1, dtype=torch.float64)
+    with torch.inference_mode():
+        rope = backbone.embed(torch.rand(1, 3, 128, 128, dtype=torch.float64))[1].double()
+        found = backbone.run_block(0, tokens, rope, merging_ratio)
+        slots = match_tokens(tokens[:, others:], 8, merging_ratio).slot[0].tolist()
+        expected = plain_merged_block(block, tokens[0], rope, slots, others)
+    torch.testing.assert_close(found[0], expected, atol=1e-6, rtol=0)
+
+
+def plain_merged_block(block, tokens, rope, slots, others):
+    """One image through a block, group by group and head by head."""
+    groups = [[i for i, s in enumerate(slots) if s == slot] for slot in range(max(slots) + 1)]
+    normed = block.norm1(tokens)
+    merged = torch.stack([*normed[:others], *(normed[others:][group].mean(0) for group in groups)])
+    bias = torch.cat((block.attn.q_bias, torch.zeros_like(block.attn.q_bias), block.attn.v_bias))
+    query, key, value = (merged @ block.attn.qkv.weight.T + bias).chunk(3, 1)
+
+    def turned(rows, head):
+        parts = [*rows[:others, head]]
+        for row, group in zip(rows[others:, head], groups, strict=True):
+            angle = torch.atan2(rope[group, :64].sum(0), rope[group, 64:].sum(0))
+            parts.append(row * angle.cos() + torch.cat((-row[32:], row[:32])) * angle.sin())
+        return torch.stack(parts)
+
+    heads = [slice(64 * h, 64 * h + 64) for h in range(6)]
+    attended = [(turned(query, h) @ turned(key, h).T / 8).softmax(1) @ value[:, h] for h in heads]
+    update = block.attn.proj(torch.cat(attended, 1))
+    tokens = tokens + block.gamma_1 * torch.cat((update[:others], update[others:][slots]))
+    return tokens + block.gamma_2 * block.mlp(block.norm2(tokens))
