@@ -173,10 +173,12 @@ class SceneGraph:
 
     def to_pddl(self, name: str = "scene", domain: str = "scene_graph") -> str:
         """A PDDL problem: the nodes as typed objects, the relations as initial facts, an empty goal to fill in."""
-        symbols = {node.id: _pddl_symbol(node.name) for node in self.nodes}
-        objects = "".join(f"\n    {symbols[n.id]} - {_pddl_symbol(n.label)}" for n in self.nodes)
+        types = {node.class_id: _pddl_symbol(node.label, node.class_id) for node in self.nodes}
+        symbols = {node.id: f"{types[node.class_id]}_{node.id}" for node in self.nodes}
+        objects = "".join(f"\n    {symbols[n.id]} - {types[n.class_id]}" for n in self.nodes)
         facts = "".join(
-            f"\n    ({_pddl_symbol(r.predicate)} {symbols[r.subject]} {symbols[r.object]})" for r in self.relations
+            f"\n    ({_pddl_symbol(r.predicate, r.predicate_id)} {symbols[r.subject]} {symbols[r.object]})"
+            for r in self.relations
         )
         return (
             f"(define (problem {_pddl_symbol(name)})\n  (:domain {_pddl_symbol(domain)})\n"
@@ -184,7 +186,15 @@ class SceneGraph:
         )
 
 
-def _pddl_symbol(text: str) -> str:
-    """PDDL names are letters, digits, `-` and `_`, and start with a letter."""
+PDDL_WORDS = ("and", "assign", "define", "either", "exists", "forall", "imply", "not", "number", "object", "or", "when")
+
+
+def _pddl_symbol(text: str, number: int | None = None) -> str:
+    """PDDL names are letters, digits, `-` and `_`, start with a letter, and are none of its own words.
+
+    Spaces become `-`. Where more than that must go, `number`, the name's id, keeps different names apart.
+    """
     symbol = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
-    return symbol if symbol[:1].isalpha() else f"x{symbol}"
+    loses = symbol != text.lower().replace(" ", "-")
+    symbol = symbol if symbol[:1].isalpha() else f"x{symbol}"
+    return f"{symbol}-{number}" if number is not None and (loses or symbol in PDDL_WORDS) else symbol

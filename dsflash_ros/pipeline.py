@@ -149,7 +149,8 @@ class SceneGraphPipeline:
         self, images: Sequence[np.ndarray], stamps: Sequence[float] | None = None, sources: Sequence[str] | None = None
     ) -> list[SceneGraph]:
         """The scene graphs of several images, each as for `__call__`, in one pass; latencies are of the whole batch."""
-        if len(images) == 0:
+        images = list(images)
+        if not images:
             return []
         stamps = [0.0] * len(images) if stamps is None else stamps
         sources = [""] * len(images) if sources is None else sources

@@ -61,6 +61,7 @@ class Vocabulary:
                 "not a vocabulary: expected JSON with the lists 'things', 'stuff' and 'predicates' "
                 f"({type(error).__name__}: {error})"
             ) from error
+        return cls.from_json(text)
 
     @classmethod
     @cache
@@ -74,8 +75,9 @@ class Vocabulary:
         if name_or_path == "psg":
             return cls.psg()
         try:
-            return cls.from_json(Path(name_or_path).read_text())
-        except (OSError, UnicodeDecodeError) as error:
+            text = Path(name_or_path).expanduser().read_text()
+        except (OSError, RuntimeError, ValueError) as error:
             raise WeightsError(
                 f"cannot read the vocabulary {name_or_path!r}: {error}; give 'psg' or a JSON file"
             ) from error
+        return cls.from_json(text)

@@ -40,9 +40,15 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _terminate)
     _quiet_libraries()
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
     except DSFlashError as error:
         print(f"dsflash {args.command}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # whoever read our output, such as `head`, has left; Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print(f"dsflash {args.command}: interrupted", file=sys.stderr)

@@ -46,19 +46,19 @@ def pipeline_from(args: argparse.Namespace):
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
-    number = int(text) if text.isdecimal() else 0
+    """A whole number from 1 to 999999999, for argparse."""
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 999999999")
     return number
 
 
 def positive_float(text: str) -> float:
-    """A finite number above 0, for argparse."""
+    """A number from 0.001 to 1e6, for argparse."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    if not 0.001 <= number <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.001 to 1000000")
     return number

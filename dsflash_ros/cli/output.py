@@ -1,5 +1,6 @@
 """What `dsflash run` writes: scene graphs as lines of JSON, and pictures of them."""
 
+import fcntl
 import json
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,17 +25,18 @@ class Output:
 
     def __init__(self, folder: str, overlays: bool = True, overwrite: bool = False, stride: int = 1):
         """`stride`: which share of a source's frames comes here, for the rate of videos."""
-        self._folder = Path(folder).expanduser()
+        if not folder:
+            raise OutputError("--out is empty: name a folder for the results")
+        self._folder = _expanded(folder)
         self._overlays = self._folder / "overlay" if overlays else None
         self._names: set[str] = set()
         self._video: _Video | None = None
         path = self._folder / "scene_graph.jsonl"
         self._stride = stride
-        if path.exists() and path.stat().st_size and not overwrite:
-            raise OutputError(f"{path} is there already: give another --out, or --overwrite to replace it")
         with _explained(self._folder):
             (self._overlays or self._folder).mkdir(parents=True, exist_ok=True)
-            self._lines = path.open("wb", buffering=0)
+            self._lines = path.open("ab", buffering=0)
+            self._claim(path, overwrite)
 
     @property
     def paths(self) -> str:
@@ -43,7 +45,7 @@ class Output:
 
     def write(self, graph: SceneGraph, frame: Frame, source: Source) -> None:
         """Write a graph and, if wanted, its picture."""
-        self._write_line(json.dumps(graph.to_json(), ensure_ascii=False).encode() + b"\n")
+        self._write_line(json.dumps(graph.to_json(), ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         if self._overlays is None:
             return
         picture = draw_overlay(frame.rgb, graph)
@@ -54,6 +56,17 @@ class Output:
             jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
             with _explained(self._folder):
                 path.write_bytes(jpeg.tobytes())
+
+    def _claim(self, path: Path, overwrite: bool) -> None:
+        """Keep other runs from writing there, too; the lock ends with the process."""
+        try:
+            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(f"another run is writing {path}: give another --out, or wait for it to end") from error
+        if path.stat().st_size:
+            if not overwrite:
+                raise OutputError(f"{path} is there already: give another --out, or --overwrite to replace it")
+            self._lines.truncate(0)
 
     def _write_line(self, line: bytes) -> None:
         start = self._lines.tell()
@@ -129,6 +142,13 @@ class _Video:
         # OpenCV does not say when writing fails, but then the index at the end is missing.
         if not cv2.VideoCapture(str(self._path)).isOpened():
             raise OutputError(f"the video {self._path} is incomplete: is the disk full?")
+
+
+def _expanded(folder: str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError as error:
+        raise OutputError(f"--out {folder!r} cannot be: {error}") from error
 
 
 @contextmanager

@@ -116,11 +116,15 @@ def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
 
 def _open(path: str | Path):
     try:
-        if not Path(path).is_file():
+        path = Path(path).expanduser()
+        if not path.is_file():
             raise WeightsError(
                 f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or random, random-small etc."
             )
+        path.open("rb").close()
         return safe_open(path, framework="pt")
+    except (PermissionError, RuntimeError) as error:
+        raise WeightsError(f"cannot read the weights {str(path)!r}: {error}") from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is not a readable safetensors file ({error}); it may be half downloaded, get it again"

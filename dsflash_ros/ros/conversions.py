@@ -177,7 +177,8 @@ def _with_cv_bridge(message) -> np.ndarray:
         cv_bridge = importlib.import_module("cv_bridge")
     except ImportError as error:
         raise ImageError(
-            f"unknown image encoding {message.encoding!r}: install cv_bridge, or send one of {', '.join(ENCODINGS)}"
+            f"unknown image encoding {message.encoding[:40]!r}: "
+            f"install cv_bridge, or send one of {', '.join(ENCODINGS)}"
         ) from error
     _rows(message, 1)
     try:

@@ -28,6 +28,7 @@ class ImageInput:
         self._subscription = None
         self._incompatible_policy = ""
         self._quiet_since = 0.0
+        self._has_received = False
 
     @property
     def is_open(self) -> bool:
@@ -57,6 +58,7 @@ class ImageInput:
             )
         self._incompatible_policy = ""
         self._quiet_since = time.monotonic()
+        self._has_received = False
 
     def close(self) -> None:
         """Unsubscribe; nothing when closed already."""
@@ -84,6 +86,7 @@ class ImageInput:
 
     def _receive(self, message: Image | CompressedImage) -> None:
         self._quiet_since = time.monotonic()
+        self._has_received = True
         self._on_image(message)
 
     def _note_incompatible_qos(self, event) -> None:
@@ -105,6 +108,8 @@ class ImageInput:
         types = {publisher.topic_type for publisher in publishers}
         if wanted not in types:
             return f"{', '.join(sorted(types))} is published there, not {wanted}; set image_transport, or remap"
+        if self._has_received:
+            return "frames came before, so the camera has stopped sending, or its process has died"
         return (
             f"{len(publishers)} publisher(s) there, but nothing arrives; if they do send, images are lost on the way: "
             "start the camera's process, too, with the Fast DDS profile (FASTRTPS_DEFAULT_PROFILES_FILE)"

@@ -12,6 +12,23 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from dsflash_ros.errors import DSFlashError
 
 
+def answer_impossible_transitions(node: LifecycleNode) -> None:
+    """Answer requests for a transition, by id, that the state does not have; rclpy leaves their callers waiting."""
+    service = node._service_change_state
+    change_state = service.callback
+
+    def callback(request, response):
+        try:
+            return change_state(request, response)
+        except RuntimeError as error:
+            state = node._state_machine.current_state[1]
+            node.get_logger().warning(f"no transition {request.transition.id} from {state}: {str(error).split(',')[0]}")
+            response.success = False
+            return response
+
+    service.callback = callback
+
+
 class Interrupted(Exception):
     """A signal asked the process to end."""
 

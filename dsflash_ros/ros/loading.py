@@ -5,9 +5,11 @@ from dsflash_ros.vocabulary import Vocabulary
 
 
 def check_choice(choice: dict[str, Value]) -> None:
-    """Check, without loading them, that the weights are there and of the right vocabulary. Raises `WeightsError`."""
+    """Check device and weights without loading them. Raises `WeightsError`, `DeviceError`."""
+    from dsflash_ros.device import choose_device, choose_precision
     from dsflash_ros.pipeline import check_weights
 
+    choose_precision(choice["precision"], choose_device(choice["device"]))
     check_weights(choice["weights"], _vocabulary(choice))
 
 

@@ -27,6 +27,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -38,7 +39,7 @@ from dsflash_ros.ros import parameters
 from dsflash_ros.ros.conversions import compressed_to_rgb, image_to_rgb
 from dsflash_ros.ros.diagnostics import UNTRAINED, Statistics, report
 from dsflash_ros.ros.image_input import ImageInput
-from dsflash_ros.ros.lifecycle import result_unless, run, transition
+from dsflash_ros.ros.lifecycle import answer_impossible_transitions, result_unless, run, transition
 from dsflash_ros.ros.loading import check_choice, load_pipeline
 from dsflash_ros.ros.memory import free_memory
 from dsflash_ros.ros.messages import stamp_seconds
@@ -72,6 +73,7 @@ class DSFlashNode(LifecycleNode):
         self._input = ImageInput(self, self._on_image)
         self._worker: Worker | None = None
         self._results: ResultPublishers | None = None
+        answer_impossible_transitions(self)
         self.create_service(SetBool, "~/set_enabled", self._set_enabled)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # steady, because simulated time may stand still
@@ -99,6 +101,8 @@ class DSFlashNode(LifecycleNode):
         except Exception:
             self._release()
             raise
+        for problem in parameters.unused_qos_overrides(self):
+            self.get_logger().warning(problem)
         if not pipeline.is_trained:
             self.get_logger().warning(UNTRAINED)
         self.get_logger().info(f"active: {self._input.topic}, {pipeline.device}, {pipeline.precision}")
@@ -225,7 +229,7 @@ def main(args: list[str] | None = None) -> int:
             raise parameters.ParameterError(f"unknown arguments: {' '.join(extra)}; see --help")
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = DSFlashNode(interrupted)
-    except (parameters.ParameterError, RuntimeError) as error:
+    except (parameters.ParameterError, ParameterException, RuntimeError) as error:
         problem = error if isinstance(error, parameters.ParameterError) else f"wrong ROS arguments: {error}"
         print(f"dsflash_node: {problem}", file=sys.stderr)
         rclpy.try_shutdown()

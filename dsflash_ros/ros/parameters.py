@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException, ParameterException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
 from dsflash_ros.errors import DSFlashError
@@ -167,6 +167,26 @@ def declare(node: Node) -> None:
             raise ParameterError(problem)
 
 
+QOS_POLICIES = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
+"""Those that `qos_overrides` can change."""
+
+
+def unused_qos_overrides(node: Node) -> list[str]:
+    """A sentence for each `qos_overrides` parameter that no publisher or subscription has asked for."""
+    policies = ", ".join(kind.name.lower() for kind in QOS_POLICIES)
+    return [
+        f"the parameter '{name}' has no effect: it must name a topic of this node in full, publisher or subscription, "
+        f"and one of {policies}"
+        for name in node._parameter_overrides
+        if name.startswith("qos_overrides.") and not node.has_parameter(name)
+    ]
+
+
 def unknown(node: Node) -> list[str]:
     """A sentence for each parameter that was given at start but does not exist; ROS would say nothing."""
     given = (name for name in node._parameter_overrides if not node.has_parameter(name))
@@ -217,6 +237,6 @@ def qos_overriding_options(topic: str) -> Iterator[QoSOverridingOptions]:
         return SetParametersResult(successful=1 <= qos.depth <= 10_000, reason="depth must be from 1 to 10000")
 
     try:
-        yield QoSOverridingOptions.with_default_policies(callback=check)
+        yield QoSOverridingOptions(QOS_POLICIES, callback=check)
     except (ParameterException, InvalidQosOverridesError, RuntimeError) as error:
         raise ParameterError(f"cannot use the topic {topic} with the given qos_overrides: {error}") from error

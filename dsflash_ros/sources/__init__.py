@@ -25,17 +25,23 @@ def open_source(text: str, topic: str | None = None) -> Source:
     Raises:
         SourceError: it is not there, cannot be read, or has no images.
     """
-    if text.isdecimal():
+    if text.isdecimal() and len(text) < 6:
         return CameraSource(int(text))
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise SourceError(f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index")
+    try:
+        path = Path(text).expanduser()
+        is_folder, is_bag_folder = path.is_dir(), (path / "metadata.yaml").exists()
+        if not text or not (is_folder or path.is_file()):
+            raise SourceError(f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index")
+        if not is_folder:
+            path.open("rb").close()
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, ~nobody, a zero byte
+        raise SourceError(f"{text!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     suffix = path.suffix.lower()
-    if suffix in BAG_SUFFIXES or (path / "metadata.yaml").exists():
+    if suffix in BAG_SUFFIXES or is_bag_folder:
         from dsflash_ros.sources.bag import BagSource  # rosbags takes a while to import
 
         return BagSource(path, topic)
-    if path.is_dir():
+    if is_folder:
         return ImageSource(text, images_in(path))
     return ImageSource(text, [path]) if suffix in IMAGE_SUFFIXES else VideoSource(path)
 
@@ -53,5 +59,8 @@ def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]
 
 
 def _is_image_file(text: str) -> bool:
-    path = Path(text).expanduser()
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    try:
+        path = Path(text).expanduser()
+        return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    except (OSError, RuntimeError, ValueError):
+        return False  # open_source() says what is wrong

@@ -44,12 +44,12 @@ def test_without_ros_one_sentence(argv):
         (["fly"], "invalid choice: 'fly'"),
         (["run", "a.png"], "required: --out"),
         (["run", "--out", "x"], "required: SOURCE"),
-        (["run", "a.png", "--out", "x", "--stride", "0"], "'0' is no whole number from 1 on"),
-        (["run", "a.png", "--out", "x", "--limit", "1.5"], "'1.5' is no whole number from 1 on"),
+        (["run", "a.png", "--out", "x", "--stride", "0"], "'0' is no whole number from 1 to"),
+        (["run", "a.png", "--out", "x", "--limit", "1.5"], "'1.5' is no whole number from 1 to"),
         (["run", "a.png", "--out", "x", "--precision", "int4"], "invalid choice: 'int4'"),
         (["run", "a.png", "--out", "x", "--over"], "unrecognized arguments: --over"),
-        (["play", "a.png", "--rate", "0"], "'0' is no number above 0"),
-        (["play", "a.png", "--rate", "nan"], "'nan' is no number above 0"),
+        (["play", "a.png", "--rate", "0"], "'0' is no number from 0.001"),
+        (["play", "a.png", "--rate", "nan"], "'nan' is no number from"),
     ],
 )
 def test_wrong_usage_exits_with_2(argv, sentence, capsys):

@@ -164,3 +164,18 @@ def test_a_disk_that_fills_up_leaves_whole_lines(small_disk, kind, overlays):
             written += 1
     assert 0 < written < 5000
     assert written <= len(lines_of(small_disk)) <= written + 1
+
+
+def test_two_runs_cannot_write_the_same_results(tmp_path):
+    with (
+        Output(str(tmp_path), overlays=False),
+        pytest.raises(OutputError, match="another run is writing"),
+    ):
+        Output(str(tmp_path), overlays=False, overwrite=True)
+    Output(str(tmp_path), overlays=False).__exit__(None)
+
+
+def test_empty_and_impossible_folders():
+    for folder, sentence in (("", "is empty"), ("~nobody-of-that-name/x", "cannot be")):
+        with pytest.raises(OutputError, match=sentence):
+            Output(folder)

@@ -192,9 +192,11 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
         "0.4",
         "--max-relations",
         "9",
+        "--max-segments",
+        "7",
     ]
     assert run(image, "--out", tmp_path / "out", "--weights", "random-tiny", *switches, *limits) == 0
-    options = Options(0.7, 0.6, 0.4, 9, True, 0.3, True)
+    options = Options(0.7, 0.6, 0.4, 9, 7, True, 0.3, True)
     assert seen == dict(weights="random-tiny", device="cpu", precision="float32", compile=False, options=options)
 
 

@@ -53,6 +53,17 @@ def test_given_values_are_taken(client):
     assert (values["tome_ratio"], values["pruning"], values["weights"]) == (0.3, True, "random-base")
 
 
+def test_qos_overrides_that_nothing_asked_for_are_told(client):
+    given = ("qos_overrides./image.subscription.durability:=volatile", "qos_overrides./imag.subscription.depth:=3")
+    arguments = ["--ros-args", "-p", given[0], "-p", given[1]]
+    node = rclpy.create_node("overrides", context=client.context, cli_args=arguments)
+    ImageInput(node, lambda message: None).open("raw")
+    (problem,) = parameters.unused_qos_overrides(node)
+    node.destroy_node()
+    assert "qos_overrides./imag.subscription.depth' has no effect" in problem
+    assert "history, depth, reliability, durability" in problem
+
+
 def test_misspelled_parameters_are_told(client):
     arguments = ["--ros-args", "-p", "tome_ration:=0.3", "-p", "zzz:=1", "-p", "use_sim_time:=false"]
     node = rclpy.create_node("misspells", context=client.context, cli_args=arguments)

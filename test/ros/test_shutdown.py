@@ -72,7 +72,8 @@ def test_idle_and_nothing_left_in_shared_memory(start_node):
         ({}, ("--params-file", "/no/such.yaml"), 2, "/no/such.yaml"),
         ({}, ("--", "--frobnicate"), 2, "unknown arguments: --frobnicate"),
         ({"weights": "/no/such.safetensors"}, (), 1, "cannot configure: no weights at"),
-        ({"device": "cuda:77"}, (), 1, "cannot activate: device 'cuda:77' was asked for"),
+        ({"device": "cuda:77"}, (), 1, "cannot configure: device 'cuda:77' was asked for"),
+        ({"use_sim_time": "maybe"}, (), 2, "use_sim_time"),
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
 )

@@ -1,5 +1,6 @@
 """What all sources have in common, and how one is opened."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,18 @@ def test_shared_data(name, size, count):
         shapes = [frame.rgb.shape for frame in source if frame.rgb.dtype == np.uint8]
     assert len(source) == len(shapes) == count and source.skipped == source.bad_stamps == 0
     assert size is None or set(shapes) == {(*size, 3)}
+
+
+@pytest.mark.parametrize("text", ["", "~nobody-of-that-name/a.jpg", "a" * 300, "a\0b", "99999999999999999999"])
+def test_what_cannot_be_a_source_is_one_sentence(text):
+    with pytest.raises(SourceError) as caught:
+        open_source(text)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SourceError):
+        open_sources([text])
+
+
+def test_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(SourceError, match="is not there"):
+        open_source(str(tmp_path / "a.jpg"))
