@@ -48,9 +48,10 @@ class Letterbox:
 
     def _resize(self, rgb: np.ndarray) -> np.ndarray:
         """Bilinear, antialiased where it shrinks: what EoMT was trained on (PIL's), to within a grey level."""
+        rgb = np.require(rgb, requirements="CW")  # a copy of what torch would not take: reversed or read-only arrays
         if self._scale >= 1:
             return cv2.resize(rgb, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
-        pixels = torch.tensor(rgb).permute(2, 0, 1).unsqueeze(0)
+        pixels = torch.from_numpy(rgb).permute(2, 0, 1).unsqueeze(0)
         small = F.interpolate(pixels, (self.height, self.width), mode="bilinear", antialias=True)
         return small[0].permute(1, 2, 0).numpy()
 

@@ -209,12 +209,16 @@ def test_bad_images_leave_the_pipeline_working(pipeline):
     check_graph(pipeline(picture()), 240, 320)
 
 
-def test_read_only_and_strided_images(pipeline):
-    image = picture()
+@pytest.mark.parametrize("size", [(240, 320), (480, 640)], ids=["as large as the input", "larger"])
+def test_read_only_strided_and_reversed_images(pipeline, size):
+    image = picture(*size)
+    expected = pipeline(image).nodes
+    bgr = image[..., ::-1].copy()
+    assert pipeline(bgr[..., ::-1]).nodes == expected, "the usual way from OpenCV's order to ours"
     image.flags.writeable = False
-    padded = np.zeros((240, 400, 3), np.uint8)
-    padded[:, :320] = image
-    assert pipeline(image).nodes == pipeline(padded[:, :320]).nodes
+    padded = np.zeros((size[0], 800, 3), np.uint8)
+    padded[:, : size[1]] = image
+    assert pipeline(image).nodes == pipeline(padded[:, : size[1]]).nodes == expected
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

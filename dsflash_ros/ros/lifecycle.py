@@ -78,6 +78,6 @@ def run(node: LifecycleNode, autostart: bool, interrupted: threading.Event) -> i
             try:
                 executor.spin_once(timeout_sec=0.1)
             except Exception:
-                # such as a request for a transition that the present state does not have
+                # a request or report that went wrong is no reason to stop seeing
                 node.get_logger().error(f"a callback failed, the node goes on:\n{traceback.format_exc()}")
     return 0
