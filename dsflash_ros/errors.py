@@ -23,3 +23,30 @@ class DeviceError(DSFlashError):
 
 class OutputError(DSFlashError):
     """A result cannot be written: disk full, no permission, not a directory."""
+
+
+class DatasetError(DSFlashError):
+    """A data set is missing, damaged, or disagrees with itself or with the model."""
+
+
+class ConfigError(DSFlashError):
+    """A training configuration is wrong: an unknown key, a value out of range, two that contradict each other."""
+
+
+class TrainingError(DSFlashError):
+    """A training run cannot start or go on."""
+
+
+class EvaluationError(DSFlashError):
+    """Predictions break the evaluation protocol."""
+
+
+class MissingExtraError(DSFlashError):
+    """A library is not installed that only some commands need."""
+
+
+def missing_extra(extra: str, error: ImportError) -> MissingExtraError:
+    """What to raise when an optional library cannot be imported."""
+    return MissingExtraError(
+        f"this needs {error.name or error}, which is not installed: pip install 'dsflash_ros[{extra}]'"
+    )

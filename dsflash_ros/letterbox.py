@@ -29,15 +29,16 @@ class Letterbox:
     @property
     def height(self) -> int:
         """Rows of the network input that show the image."""
-        return max(1, round(self.source_height * self._scale))
+        return max(1, round(self.source_height * self.scale))
 
     @property
     def width(self) -> int:
         """Columns of the network input that show the image."""
-        return max(1, round(self.source_width * self._scale))
+        return max(1, round(self.source_width * self.scale))
 
     @property
-    def _scale(self) -> float:
+    def scale(self) -> float:
+        """Network pixels for a source pixel."""
         return self.image_size / max(self.source_height, self.source_width)
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
@@ -46,10 +47,18 @@ class Letterbox:
         square[: self.height, : self.width] = self._resize(rgb)
         return square
 
+    def apply_labels(self, labels: np.ndarray) -> np.ndarray:
+        """Label map (H, W) to (image_size, image_size), sampled at pixel centres, -1 where there is no image."""
+        square = np.full((self.image_size, self.image_size), -1, labels.dtype)
+        rows = _sample(self.height, self.source_height, 1)
+        columns = _sample(self.width, self.source_width, 1)
+        square[: self.height, : self.width] = labels.take(rows, 0).take(columns, 1)
+        return square
+
     def _resize(self, rgb: np.ndarray) -> np.ndarray:
         """Bilinear, antialiased where it shrinks: what EoMT was trained on (PIL's), to within a grey level."""
         rgb = np.require(rgb, requirements="CW")  # a copy of what torch would not take: reversed or read-only arrays
-        if self._scale >= 1:
+        if self.scale >= 1:
             return cv2.resize(rgb, (self.width, self.height), interpolation=cv2.INTER_LINEAR)
         pixels = torch.from_numpy(rgb).permute(2, 0, 1).unsqueeze(0)
         small = F.interpolate(pixels, (self.height, self.width), mode="bilinear", antialias=True)

@@ -1,5 +1,6 @@
 """From image arrays to scene graphs: the model with everything around it, no ROS."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from dsflash_ros.device import choose_device, choose_precision
-from dsflash_ros.errors import WeightsError
+from dsflash_ros.errors import ImageError, WeightsError
 from dsflash_ros.graph import SceneGraph, is_trained
 from dsflash_ros.letterbox import Letterbox, check_image
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header
@@ -18,10 +19,12 @@ from dsflash_ros.model.eomt import MASK_STRIDE, Segmentation
 from dsflash_ros.model.panoptic import merge_panoptic
 from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
 from dsflash_ros.model.random_weights import random_header, random_model
-from dsflash_ros.model.ranking import rank_relations
-from dsflash_ros.model.relation import patch_coverage
-from dsflash_ros.segments import ImageSegments, build_graph
+from dsflash_ros.model.ranking import RankedRelations, rank_relations
+from dsflash_ros.model.relation import label_coverage, patch_coverage
+from dsflash_ros.segments import ImageSegments, build_graph, label_boxes
 from dsflash_ros.vocabulary import Vocabulary
+
+_log = logging.getLogger(__name__)
 
 # On two CPU cores 16 to 64 are equally fast and 128 slower; a GPU wants large batches (512 is unmeasured).
 PAIRS_AT_ONCE = {"cpu": 32, "cuda": 512}
@@ -76,6 +79,7 @@ class SceneGraphPipeline:
         options: assign a new `Options` at any time; it takes effect with the next call.
         vocabulary: the names behind class and predicate ids.
         weights: what was asked for.
+        relates: False when the weights have no trained relation stage; graphs then have no relations.
         device, dtype: where and in which precision the model runs.
     """
 
@@ -85,6 +89,8 @@ class SceneGraphPipeline:
         self.model.relations.keep_head_precise()
         self.config = header.config
         self.vocabulary = header.vocabulary
+        # Wholly untrained weights relate all the same: they are there to try the machinery.
+        self.relates = header.trained != ("segmenter",)
         self.weights = weights
         self.device = device
         self.dtype = dtype
@@ -122,6 +128,12 @@ class SceneGraphPipeline:
         model = random_model(header) if str(weights) in RANDOM_SIZES else load_checkpoint(weights)[0]
         pipeline = cls(model, header, str(weights), torch_device, dtype)
         pipeline.options = options or Options()
+        if not pipeline.relates:
+            _log.warning(
+                "the weights %s have no trained relation stage: graphs will have no relations; "
+                "`dsflash train relations` trains one",
+                weights,
+            )
         if compile:
             pipeline._segmenter = torch.compile(pipeline.model.segmenter, dynamic=False)
         pipeline(np.zeros((pipeline.config.image_size, pipeline.config.image_size, 3), np.uint8))
@@ -159,8 +171,7 @@ class SceneGraphPipeline:
         watch = _Stopwatch(self.device)
         options = self.options
         boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
-        pixels = torch.from_numpy(np.stack([box.apply(rgb) for box, rgb in zip(boxed, images, strict=True)]))
-        network_input = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
+        network_input = self._network_input(images, boxed)
         watch.lap("preprocess")
 
         segmentation = self._segmenter(network_input, options.tome_ratio)
@@ -179,6 +190,35 @@ class SceneGraphPipeline:
         for graph in graphs:
             graph.latency_ms.update(watch.latency_ms())
         return graphs
+
+    @torch.inference_mode()
+    def relate_segments(self, rgb: np.ndarray, labels: np.ndarray, count: int) -> RankedRelations:
+        """Relate given segments (PredCls): one relation for each directed pair, whatever its score, best first.
+
+        `rgb` is an image as for `__call__`, `labels` (H, W) int the segment of each pixel, 0 to
+        count - 1, or -1.
+        """
+        box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
+        if labels.shape != rgb.shape[:2]:
+            raise ImageError(f"the label map is {labels.shape}, but its image {rgb.shape[:2]}")
+        segmentation = self._segmenter(self._network_input([rgb], [box]), self.options.tome_ratio)
+        boxes = torch.from_numpy(label_boxes(labels, count) * (2 * box.scale / box.image_size) - 1)
+        pairs = torch.combinations(torch.arange(count, device=self.device))
+        logits = self.model.relations(
+            self.model.relations.embed_patches(segmentation.features),
+            label_coverage(torch.from_numpy(box.apply_labels(labels)).to(self.device), count, self.config),
+            boxes.float().to(self.device),
+            pairs.new_zeros(count),
+            pairs,
+            pruning=self.options.pruning,
+            pairs_at_once=PAIRS_AT_ONCE[self.device.type],
+        )
+        return rank_relations(logits, pairs)
+
+    def _network_input(self, images: list[np.ndarray], boxes: list[Letterbox]) -> torch.Tensor:
+        """(B, 3, S, S) float32 in 0..1, on the device."""
+        pixels = torch.from_numpy(np.stack([box.apply(rgb) for box, rgb in zip(boxes, images, strict=True)]))
+        return pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
 
     def _merge(self, segmentation: Segmentation, index: int, box: Letterbox, options: Options) -> ImageSegments:
         """Segments of one image of the batch, without the padding, at full or at low mask resolution."""
@@ -202,7 +242,7 @@ class SceneGraphPipeline:
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """For each image the logits, (n, 2, 1 + predicates), of its unordered pairs, and the pairs, (n, 2)."""
         counts = [len(image) for image in found]
-        pairs = [torch.combinations(torch.arange(count, device=self.device)) for count in counts]
+        pairs = [torch.combinations(torch.arange(count * self.relates, device=self.device)) for count in counts]
         first = [sum(counts[:index]) for index in range(len(counts))]
         logits = self.model.relations(
             self.model.relations.embed_patches(features),

@@ -73,3 +73,15 @@ def test_resizes_as_pil_does(height, width):
 def test_bad_images_are_told_apart(rgb, says):
     with pytest.raises(ImageError, match=says):
         check_image(rgb)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (100, 37), (16, 16), (720, 1280)])
+def test_labels_are_sampled_at_pixel_centres(size):
+    box = Letterbox(*size, 320)
+    labels = np.random.default_rng(0).integers(0, 99, size).astype(np.int16)
+    square = box.apply_labels(labels)
+    assert square.shape == (320, 320) and square.dtype == np.int16
+    assert (square[box.height :] == -1).all() and (square[:, box.width :] == -1).all()
+    for y, x in np.random.default_rng(1).integers(0, (box.height, box.width), (200, 2)):
+        source_y, source_x = (y + 0.5) * size[0] / box.height, (x + 0.5) * size[1] / box.width
+        assert square[y, x] == labels[int(source_y), int(source_x)]

@@ -265,3 +265,37 @@ def test_no_gpu_where_one_was_asked_for():
 def test_compiled_gives_the_same(pipeline):
     compiled = SceneGraphPipeline.from_weights("random", device="cpu", compile=True)
     assert [n.class_id for n in compiled(picture()).nodes] == [n.class_id for n in pipeline(picture()).nodes]
+
+
+def test_given_segments_relate_as_found_ones_do(pipeline):
+    """PredCls on the pipeline's own segments: the same pairs, nearly the same scores (masks go through the source)."""
+    pipeline.options = Options(relation_threshold=0)
+    image = picture(320, 320)  # the network input's size, so that nothing is resampled
+    graph = pipeline(image)
+    _, ids = unpack_panoptic(graph.panoptic)
+    ranked = pipeline.relate_segments(image, ids, len(graph.nodes))
+    found = {(r.subject, r.object): (r.predicate_id, r.score) for r in graph.relations}
+    assert len(found) == len(ranked.pairs) == len(graph.nodes) * (len(graph.nodes) - 1)
+    for pair, predicate, score in zip(ranked.pairs.tolist(), ranked.predicates, ranked.scores, strict=True):
+        assert found[tuple(pair)] == (predicate, pytest.approx(float(score), abs=1e-5))
+
+
+def test_given_segments_may_be_invisible_or_none_at_all(pipeline):
+    labels = np.full((240, 320), -1, np.int32)
+    assert len(pipeline.relate_segments(picture(), labels, 0).pairs) == 0
+    assert len(pipeline.relate_segments(picture(), labels, 1).pairs) == 0
+    labels[100, 100] = 0  # one pixel; segment 1 has none
+    ranked = pipeline.relate_segments(picture(), labels, 2)
+    assert sorted(map(tuple, ranked.pairs.tolist())) == [(0, 1), (1, 0)]
+    with pytest.raises(ImageError, match="label map"):
+        pipeline.relate_segments(picture(), labels[:100], 2)
+
+
+def test_weights_without_a_trained_relation_stage_give_no_relations(pipeline, tmp_path, caplog):
+    path = tmp_path / "segmenter.safetensors"
+    save_checkpoint(path, pipeline.model, replace(check_weights("random"), trained=("segmenter",)))
+    segmenter = SceneGraphPipeline.from_weights(path, device="cpu")
+    assert "no trained relation stage" in caplog.text
+    graph = segmenter(picture())
+    assert graph.nodes == pipeline(picture()).nodes
+    assert graph.relations == ()

@@ -16,6 +16,9 @@ from dsflash_ros.vocabulary import Vocabulary
 
 FORMAT = "dsflash-1"
 
+STAGES = ("segmenter", "relations")
+"""The stages of a model, each of which may be trained or not."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -24,17 +27,22 @@ class Header:
     Attributes:
         config: the model's sizes.
         vocabulary: the names it was trained for; lengths agree with the config.
+        trained: which of `STAGES` mean anything. A checkpoint always holds a whole model; an untrained
+            relation stage is a start for training.
         recipe: how it was trained (free form).
         scores: what it reached (free form).
     """
 
     config: ModelConfig
     vocabulary: Vocabulary
+    trained: tuple[str, ...] = STAGES
     recipe: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         vocabulary, config = self.vocabulary, self.config
+        if not set(self.trained) <= set(STAGES):
+            raise WeightsError(f"trained stages can be {' and '.join(STAGES)}, got {self.trained!r}")
         for kind, names in (
             ("things", vocabulary.things),
             ("stuff", vocabulary.stuff),
@@ -55,6 +63,7 @@ def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
         "format": FORMAT,
         "config": json.dumps(header.config.to_dict()),
         "vocabulary": header.vocabulary.to_json(),
+        "trained": json.dumps(header.trained),
         "recipe": json.dumps(header.recipe),
         "scores": json.dumps(header.scores),
     }
@@ -82,8 +91,8 @@ def read_header(path: str | Path) -> Header:
         )
     try:
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
-        recipe, scores = json.loads(metadata["recipe"]), json.loads(metadata["scores"])
-        return Header(config, Vocabulary.from_json(metadata["vocabulary"]), recipe, scores)
+        trained, recipe, scores = (json.loads(metadata[key]) for key in ("trained", "recipe", "scores"))
+        return Header(config, Vocabulary.from_json(metadata["vocabulary"]), tuple(trained), recipe, scores)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except (KeyError, ValueError, AttributeError, TypeError) as error:

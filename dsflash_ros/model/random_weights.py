@@ -19,7 +19,7 @@ def random_header(name: str) -> Header:
     """What an untrained model is: PSG's vocabulary; the tiny one is made small enough for any machine."""
     size = SIZES[name]
     small_enough = {"image_size": 320, "neck_dim": 192, "neck_depth": 3, "neck_heads": 4} if size == "tiny" else {}
-    return Header(ModelConfig(size, **small_enough), Vocabulary.psg())
+    return Header(ModelConfig(size, **small_enough), Vocabulary.psg(), trained=())
 
 
 def random_model(header: Header, seed: int = 0) -> DSFlash:

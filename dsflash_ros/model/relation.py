@@ -22,6 +22,19 @@ def patch_coverage(masks: torch.Tensor, config: ModelConfig, stride: int) -> tor
     return F.avg_pool2d(padded.unsqueeze(1), CELLS * PATCH // stride).flatten(1)
 
 
+def label_coverage(labels: torch.Tensor, count: int, config: ModelConfig) -> torch.Tensor:
+    """`patch_coverage` of the `count` masks that a label map holds, (count, patches) float32, without making masks.
+
+    `labels` is (image_size, image_size) integer, the segment of each pixel of the network input or -1.
+    """
+    side = config.pair_grid * CELLS * PATCH
+    patch = torch.arange(side, device=labels.device) // (CELLS * PATCH)
+    cell = patch.unsqueeze(1) * config.pair_grid + patch
+    flat = (labels[:side, :side].long() + 1) * config.pair_grid**2 + cell
+    counts = flat.flatten().bincount(minlength=(count + 1) * config.pair_grid**2)
+    return counts.view(count + 1, -1)[1:].float() / (CELLS * PATCH) ** 2
+
+
 class RelationStage(nn.Module):
     """Mask embedding, neck and gated head (DSFlash sections 3.2 to 3.4).
 
@@ -65,41 +78,39 @@ class RelationStage(nn.Module):
             pruning: leave out each pair's patches that neither mask touches (section 3.4).
             pairs_at_once: bounds the memory; changes nothing else.
         """
-        if len(pairs) == 0:
-            return patches.new_zeros(0, 2, self.head[-1].out_features)
-        if pruning:
-            return self._pruned(patches, coverage, boxes, images, pairs, pairs_at_once)
-        logits = [
-            self.predict(self.neck(*self._tokens(patches, coverage, boxes, images, chunk)))
-            for chunk in pairs.split(pairs_at_once)
-        ]
-        return torch.cat(logits)
+        logits = self.head[0].weight.new_zeros(len(pairs), 2, self.head[-1].out_features)
+        for chunk in self.chunks(coverage, pairs, pruning, pairs_at_once):
+            logits[chunk] = self.predict(self.encode(patches, coverage, boxes, images, pairs[chunk], pruning))
+        return logits
 
-    def _tokens(self, patches, coverage, boxes, images, pairs):
-        """Tokens (n, 2 + P, dim) of pairs, and the positions (1, P, dim) of their patches."""
+    def chunks(
+        self, coverage: torch.Tensor, pairs: torch.Tensor, pruning: bool, pairs_at_once: int
+    ) -> tuple[torch.Tensor, ...]:
+        """Indexes of pairs, (n,) int64 in all, in groups to be encoded together."""
+        order = torch.arange(len(pairs), device=pairs.device)
+        if pruning:
+            # Pairs of similar length go together, so that little of a chunk is padding.
+            order = _touched(coverage, pairs).sum(1).argsort(stable=True)
+        return order.split(pairs_at_once) if len(pairs) else ()
+
+    def encode(
+        self,
+        patches: torch.Tensor,
+        coverage: torch.Tensor,
+        boxes: torch.Tensor,
+        images: torch.Tensor,
+        pairs: torch.Tensor,
+        pruning: bool = False,
+    ) -> torch.Tensor:
+        """Class tokens x, (n, dim), of pairs, all at once; arguments as for `forward`."""
         a, b = pairs.unbind(1)
-        enriched = patches[images[a]] + self.mask_embedding(coverage[a], coverage[b]).to(patches.dtype)
+        tokens = patches[images[a]] + self.mask_embedding(coverage[a], coverage[b]).to(patches.dtype)
+        positions, attended = self.positions.to(patches.dtype), None
+        if pruning:
+            tokens, positions, attended = _prune(tokens, positions, _touched(coverage, pairs))
         location = self.location(torch.cat((boxes[a], boxes[b]), dim=1).to(patches.dtype))
         extra = torch.stack((self.class_token.expand_as(location), location), dim=1)
-        return torch.cat((extra, enriched), dim=1), self.positions.to(patches.dtype)
-
-    def _pruned(self, patches, coverage, boxes, images, pairs, pairs_at_once):
-        touched = (coverage[pairs[:, 0]] + coverage[pairs[:, 1]]) > 0  # (n, P)
-        counts = touched.sum(1)
-        # Pairs of similar length go together, so that little of a chunk is padding.
-        order = counts.argsort(stable=True)
-        logits = self.head[0].weight.new_empty(len(pairs), 2, self.head[-1].out_features)
-        for chunk in order.split(pairs_at_once):
-            tokens, positions = self._tokens(patches, coverage, boxes, images, pairs[chunk])
-            longest = int(counts[chunk[-1]])
-            keep = (~touched[chunk]).long().argsort(dim=1, stable=True)[:, :longest]  # touched patches come first
-            index = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
-            tokens = torch.cat((tokens[:, :2], tokens[:, 2:].gather(1, index)), dim=1)
-            positions = positions.expand(len(chunk), -1, -1).gather(1, index)
-            real = torch.arange(longest, device=keep.device) < counts[chunk].unsqueeze(1)
-            attended = F.pad(real, (2, 0), value=True)[:, None, None]  # broadcasts over heads and queries
-            logits[chunk] = self.predict(self.neck(tokens, positions, attended))
-        return logits
+        return self.neck(torch.cat((extra, tokens), dim=1), positions, attended)
 
     def neck(self, tokens: torch.Tensor, positions: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
         """The class token, (n, dim), after all blocks; positions are added to the patches before every block."""
@@ -121,6 +132,24 @@ class RelationStage(nn.Module):
         """Put gate and head back to float32 after a cast: in bfloat16 a quarter of all scores would be ties."""
         self.gate.float()
         self.head.float()
+
+
+def _touched(coverage: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """(n, P) bool: which patches either mask of a pair touches."""
+    return (coverage[pairs[:, 0]] + coverage[pairs[:, 1]]) > 0
+
+
+def _prune(tokens: torch.Tensor, positions: torch.Tensor, touched: torch.Tensor):
+    """Keep the touched patches of tokens (n, P, dim), their positions, and which tokens to attend to after padding."""
+    counts = touched.sum(1)
+    longest = int(counts.max())
+    keep = (~touched).long().argsort(dim=1, stable=True)[:, :longest]  # touched patches come first
+    index = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
+    real = torch.arange(longest, device=keep.device) < counts.unsqueeze(1)
+    attended = F.pad(real, (2, 0), value=True)[
+        :, None, None
+    ]  # class and location token; broadcasts over heads, queries
+    return tokens.gather(1, index), positions.expand(len(tokens), -1, -1).gather(1, index), attended
 
 
 class MaskEmbedding(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.relation import RelationStage, patch_coverage, sine_positions
+from dsflash_ros.model.relation import RelationStage, label_coverage, patch_coverage, sine_positions
 
 CONFIG = ModelConfig("tiny", image_size=192, neck_depth=2, neck_dim=48, neck_heads=4, num_predicates=5)
 """Grid of 12, pair grid of 4: 16 patches of 48 pixels."""
@@ -51,6 +51,16 @@ def coverage_with_loops(mask_a, mask_b, window):
             ]
         )
     return shares
+
+
+@pytest.mark.parametrize("side", [192, 208])  # 208: a grid of 13, of which the last backbone patch is left out
+def test_coverage_of_a_label_map_is_that_of_its_masks(side):
+    config = ModelConfig("tiny", image_size=side, neck_depth=1, neck_dim=48, neck_heads=4)
+    labels = torch.randint(-1, 4, (side, side), dtype=torch.int16)
+    coverage = label_coverage(labels, 6, config)  # segments 4 and 5 are not in it
+    masks = labels == torch.arange(6).view(-1, 1, 1)
+    assert torch.allclose(coverage, patch_coverage(masks, config, 1), atol=1e-6)
+    assert (coverage[4:] == 0).all()
 
 
 @pytest.mark.parametrize(("stride", "window"), [(1, 48), (4, 12)])

@@ -1,0 +1,1 @@
+"""Evaluation under the single-mask-per-object protocol."""

@@ -1,0 +1,1 @@
+"""Training: the relation stage on a frozen segmenter, and the segmenter itself."""

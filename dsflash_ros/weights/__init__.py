@@ -1,0 +1,1 @@
+"""Checkpoints of the world: finding, converting, describing them."""
