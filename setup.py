@@ -147,7 +147,7 @@ if WITH_ROS:
 
 setup(
     packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg", f"{NAME}.msg.*"]),
-    package_data={NAME: ["resources/*"]},
+    package_data={NAME: ["resources/*", "resources/train/*/*"]},
     include_package_data=False,
     install_requires=REQUIREMENTS + ROS_REQUIREMENTS * WITH_ROS,
     setup_requires=ROS_BUILD_REQUIREMENTS * WITH_ROS,

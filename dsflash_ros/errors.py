@@ -47,6 +47,8 @@ class MissingExtraError(DSFlashError):
 
 def missing_extra(extra: str, error: ImportError) -> MissingExtraError:
     """What to raise when an optional library cannot be imported."""
+    if (error.name or "").startswith("dsflash_ros"):
+        raise error  # a bug of ours
     return MissingExtraError(
         f"this needs {error.name or error}, which is not installed: pip install 'dsflash_ros[{extra}]'"
     )

@@ -27,7 +27,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-relations", int, 100, "how many relations to keep, the best first"),
         ("max-segments", int, 50, "how many segments to keep, the best first"),
     ):
-        model.add_argument(f"--{name}", type=kind, default=default, metavar="X", help=f"{text} (default: {default})")
+        model.add_argument(f"--{name}", type=kind, default=default, metavar="X", help=f"{text} (default: %(default)s)")
 
 
 def pipeline_from(args: argparse.Namespace):

@@ -48,25 +48,39 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def run_block(
-        self, index: int, tokens: torch.Tensor, rope: torch.Tensor | None, tome_ratio: float = 0.0
+        self,
+        index: int,
+        tokens: torch.Tensor,
+        rope: torch.Tensor | None,
+        tome_ratio: float = 0.0,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` > 0."""
+        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` > 0.
+
+        `mask`, (B, Q, N) bool: which tokens each of the first Q attends to, at least one; the others attend to all.
+        It cannot go with merging.
+        """
         block = self.vit.blocks[index]
         normed = block.norm1(tokens)
         if tome_ratio > 0:
             update = self._merged_attention(block.attn, tokens, normed, rope, tome_ratio)
         else:
-            update = self._attention(block.attn, normed, rope)
+            update = self._attention(block.attn, normed, rope, mask)
         tokens = tokens + self.scale(block, 1, update)
         return tokens + self.scale(block, 2, block.mlp(block.norm2(tokens)))
 
-    def _attention(self, attn: nn.Module, tokens: torch.Tensor, rope: torch.Tensor | None) -> torch.Tensor:
+    def _attention(
+        self, attn: nn.Module, tokens: torch.Tensor, rope: torch.Tensor | None, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         batch, count, dim = tokens.shape
         qkv = self.qkv(attn, tokens).reshape(batch, count, 3, attn.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rope is not None:
             query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        if mask is None:
+            mixed = F.scaled_dot_product_attention(query, key, value)
+        else:
+            mixed = _masked_attention(query, key, value, mask)
         return attn.proj(mixed.transpose(1, 2).reshape(batch, count, dim))
 
     def _merged_attention(
@@ -111,6 +125,14 @@ class RotaryViT(Backbone):
 def make_backbone(config: ModelConfig) -> Backbone:
     """The backbone that the config names, with fresh random weights."""
     return (RotaryViT if config.backbone == "dinov3" else AbsoluteViT)(config)
+
+
+def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool, allows."""
+    # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the faster kernels.
+    masked, plain = query.split((mask.shape[1], query.shape[2] - mask.shape[1]), dim=2)
+    masked = F.scaled_dot_product_attention(masked, key, value, attn_mask=mask.unsqueeze(1))
+    return torch.cat((masked, F.scaled_dot_product_attention(plain, key, value)), dim=2)
 
 
 def _circular_mean(rope: torch.Tensor) -> torch.Tensor:

@@ -1,15 +1,13 @@
 """Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to mix up."""
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from dsflash_ros.errors import OutputError, WeightsError
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import save_tensors
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.vocabulary import Vocabulary
@@ -58,7 +56,6 @@ class Header:
 
 def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
     """Write a checkpoint whole or not at all. Raises `OutputError` when the disk is full or not writable."""
-    path = Path(path)
     metadata = {
         "format": FORMAT,
         "config": json.dumps(header.config.to_dict()),
@@ -67,18 +64,7 @@ def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
         "recipe": json.dumps(header.recipe),
         "scores": json.dumps(header.scores),
     }
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    partial = None
-    try:
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        os.close(descriptor)
-        save_file(tensors, partial, metadata)
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        if partial:
-            Path(partial).unlink(missing_ok=True)
-        raise OutputError(f"cannot write the weights {path}: {error}") from error
+    save_tensors(path, model.state_dict(), metadata)
 
 
 def read_header(path: str | Path) -> Header:

@@ -1,9 +1,11 @@
 """EoMT, the encoder-only mask transformer (Kerssies et al., CVPR 2025): segmentation in one plain ViT."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from timm.layers import LayerNorm2d
 from torch import nn
 
@@ -34,7 +36,7 @@ class Segmentation(NamedTuple):
 class EoMT(nn.Module):
     """Queries join the patch tokens before the last blocks; each query ends as a mask and a class.
 
-    At inference attention is plain throughout: the masked attention of training is annealed away.
+    At inference attention is plain throughout: training anneals its masked attention (`predict_each_block`) away.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -66,18 +68,68 @@ class EoMT(nn.Module):
 
         `tome_ratio`, 0 to 0.7: share of the patch tokens merged away before each attention.
         """
-        normalised = (images - self.pixel_mean) / self.pixel_std
-        tokens, rope = self.backbone.embed(normalised.to(self.q.weight.dtype))
+        tokens, features = self._run_blocks(images, tome_ratio)
+        return Segmentation(*self._predict(tokens), features)
+
+    def features(self, images: torch.Tensor, tome_ratio: float = 0.0) -> torch.Tensor:
+        """The `Segmentation.features` of images alone; the same as `forward`'s, without masks and classes."""
+        return self._run_blocks(images, tome_ratio)[1]
+
+    def _run_blocks(self, images: torch.Tensor, tome_ratio: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens after the last block, and the features."""
+        tokens, rope = self._embed(images)
         features = []
         for index in range(self.depth):
             if index == self.query_block:
-                tokens = torch.cat((self.q.weight.expand(len(images), -1, -1), tokens), dim=1)
+                tokens = self._add_queries(tokens)
             tokens = self.backbone.run_block(index, tokens, rope, tome_ratio)
             if index in self.feature_blocks:
                 features.append(self._patches(tokens))
-        return Segmentation(*self._predict(self.backbone.norm(tokens)), torch.cat(features, dim=1))
+        return tokens, torch.cat(features, dim=1)
+
+    def predict_each_block(
+        self, images: torch.Tensor, mask_probabilities: Sequence[float], generator: torch.Generator | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Masks and classes, as (mask_logits, class_logits) of `Segmentation`, before each query block and at the end.
+
+        In training each prediction has its loss, and steers the attention of the block that follows: with
+        the probability that `mask_probabilities` has for that block, a query attends to those patches alone
+        that its own mask covers; otherwise to all. (Query, class and register tokens stay open to every query.)
+        With probabilities of 0 the last prediction is `forward`'s. `generator`, on the images' device, draws.
+        """
+        tokens, rope = self._embed(images)
+        for index in range(self.query_block):
+            tokens = self.backbone.run_block(index, tokens, rope)
+        tokens = self._add_queries(tokens)
+        predictions = []
+        for index, probability in zip(range(self.query_block, self.depth), mask_probabilities, strict=True):
+            predictions.append(self._predict(tokens))
+            mask = None
+            if probability > 0:
+                mask = self._attention_mask(predictions[-1][0].detach(), tokens.shape[1], probability, generator)
+            tokens = self.backbone.run_block(index, tokens, rope, mask=mask)
+        return [*predictions, self._predict(tokens)]
+
+    def _attention_mask(
+        self, mask_logits: torch.Tensor, num_tokens: int, probability: float, generator: torch.Generator | None
+    ) -> torch.Tensor:
+        """Which tokens the queries attend to, (B, Q, num_tokens) bool."""
+        grid = self.backbone.grid
+        covered = (F.interpolate(mask_logits, (grid, grid), mode="bilinear") > 0).flatten(2)
+        if probability < 1:
+            draws = torch.rand(covered.shape[:2], generator=generator, device=covered.device)
+            covered = covered | (draws > probability).unsqueeze(2)
+        return F.pad(covered, (num_tokens - grid**2, 0), value=True)
+
+    def _embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        normalised = (images - self.pixel_mean) / self.pixel_std
+        return self.backbone.embed(normalised.to(self.q.weight.dtype))
+
+    def _add_queries(self, tokens: torch.Tensor) -> torch.Tensor:
+        return torch.cat((self.q.weight.expand(len(tokens), -1, -1), tokens), dim=1)
 
     def _predict(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = self.backbone.norm(tokens)
         queries = tokens[:, : self.q.num_embeddings]
         pixels = self.upscale(self._patches(tokens))
         return torch.einsum("bqc,bchw->bqhw", self.mask_head(queries), pixels), self.class_head(queries)

@@ -145,7 +145,7 @@ def test_every_tensor_is_accounted_for(checkpoint):
 
 
 def test_saving_where_one_cannot_leaves_nothing(model, tmp_path):
-    with pytest.raises(OutputError, match="cannot write the weights"):
+    with pytest.raises(OutputError, match="cannot write "):
         save_checkpoint(tmp_path / "missing" / "model.safetensors", model, HEADER)
     assert os.listdir(tmp_path) == []
 

@@ -1,0 +1,150 @@
+"""Score a model on a data set in PSG's format, as the DSFlash paper does.
+
+Recall of relations (R@k, mR@k, mR@inf) and of instances, panoptic quality, latency and relations per second, under
+the single-mask-per-object protocol: one mask for each object, one relation for each directed pair.
+predcls gives the model the true segments; sgdet gives it only the image.
+Here all relations are ranked: the relation threshold is 0 and there may be 65535 of them, unless you say otherwise.
+
+examples:
+  dsflash eval psg/psg.json --weights dsflash_base.safetensors --json base.json
+  dsflash eval psg/psg.json --images coco --masks coco --weights W --protocol predcls --no-speed
+  dsflash eval psg/psg.json --weights W --low-resolution-masks --export sgbench predictions.zip
+  dsflash tables base.json                        the paper's tables with these numbers beside
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive
+
+HELP = "score a model on a data set: recall, panoptic quality, speed"
+
+_log = logging.getLogger(__name__)
+
+SPEED_IMAGES = 32
+"""How many images of the data set, spread evenly, the speed is measured on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Data set, protocol, output, speed, model."""
+    parser.add_argument("dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder")
+    parser.add_argument("--split", default="test", help="train, val, test or all (default: test)")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the images (default: beside the JSON)")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="folder of the panoptic PNGs (default: beside it)")
+    protocols = ("sgdet", "predcls")
+    parser.add_argument("--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there")
+    parser.add_argument(
+        "--export", nargs=2, metavar=("FORMAT", "FILE"), help="write the predictions, too; FORMAT is sgbench: a zip"
+    )
+    speed = parser.add_argument_group("speed")
+    speed.add_argument("--no-speed", action="store_true", help="do not measure it")
+    for name, default, text in (
+        ("warm-up", 200, "forward passes before the clock starts"),
+        ("timed", 200, "forward passes to time"),
+        ("batch", 16, "images in a pass, for relations per second"),
+    ):
+        speed.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    add_model_arguments(parser)
+    parser.set_defaults(relation_threshold=0.0, max_relations=0xFFFF)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, measure, print, store."""
+    from dsflash_ros.bench.report import machine
+    from dsflash_ros.data.psg import PsgDataset
+    from dsflash_ros.evaluation.report import Report, about_dataset
+    from dsflash_ros.evaluation.runner import evaluate
+    from dsflash_ros.pipeline import check_weights
+
+    if args.export and args.export[0] != "sgbench":
+        args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
+    for path in filter(None, (args.json, args.export and args.export[1])):
+        _make_folder(Path(path))
+    split = None if args.split == "all" else args.split
+    dataset = PsgDataset.open(args.dataset, split, args.images, args.masks)
+    print(dataset.report())
+    header = check_weights(args.weights, dataset.vocabulary)
+    pipeline = pipeline_from(args)
+    _warn_untrained(header, pipeline)
+
+    about = {
+        "dataset": about_dataset(dataset, min(args.limit or len(dataset), len(dataset))),
+        "protocol": args.protocol,
+        **_about_model(args, header, pipeline),
+        "machine": machine(),
+    }
+    with _export(args, about) as export:
+        scores = evaluate(pipeline, dataset, args.protocol, args.limit, export)
+    report = Report(**about, **scores, speed=None if args.no_speed else _speed(args, pipeline, dataset))
+    report.print()
+    if args.json:
+        report.write(args.json)
+        print(f"written: {args.json}")
+    return 0
+
+
+def _warn_untrained(header, pipeline) -> None:
+    if not (header.trained and pipeline.is_trained):
+        _log.warning("the weights %r are untrained: these scores mean nothing", pipeline.weights)
+    elif "segmenter" not in header.trained:
+        _log.warning("the weights %r have no trained segmenter: only predcls means anything", pipeline.weights)
+
+
+def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
+    from dataclasses import asdict
+
+    from dsflash_ros.weights import resolve
+    from dsflash_ros.weights.foreign import sha256_of
+
+    config, path = header.config, resolve(args.weights)
+    is_hub_id = path != Path(args.weights).expanduser()
+    return {
+        "weights": {
+            "name": args.weights if is_hub_id else path.name,
+            "sha256": sha256_of(path) if pipeline.is_trained else None,
+            "trained": list(header.trained) if pipeline.is_trained else [],
+        },
+        "model": {
+            "size": config.size,
+            "backbone": config.backbone,
+            "image_size": config.image_size,
+            "parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
+        },
+        "options": {
+            **asdict(pipeline.options),
+            "device": str(pipeline.device),
+            "precision": pipeline.precision,
+            "compile": args.compile,
+        },
+    }
+
+
+def _export(args: argparse.Namespace, about: dict):
+    from contextlib import nullcontext
+
+    from dsflash_ros.evaluation.export import sgbench_file
+
+    return sgbench_file(args.export[1], about) if args.export else nullcontext()
+
+
+def _speed(args: argparse.Namespace, pipeline, dataset) -> dict:
+    from dsflash_ros.evaluation.speed import measure_speed
+
+    count = min(len(dataset), SPEED_IMAGES)
+    images = [dataset[index * len(dataset) // count].image() for index in range(count)]
+    return measure_speed(pipeline, images, args.warm_up, args.timed, args.batch)
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a result, so that what is in the way comes up before the work."""
+    from dsflash_ros.errors import OutputError
+
+    try:
+        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"cannot write {path}: {error}") from error

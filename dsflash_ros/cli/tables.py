@@ -1,0 +1,27 @@
+"""Print the DSFlash paper's tables with measured columns beside the published ones.
+
+RESULT is what `dsflash eval --json RESULT` wrote. Each stands in the rows whose model and options are its own (the
+star means --low-resolution-masks), with a note on its data set and machine; without any, measured columns are blank.
+
+examples:
+  dsflash tables
+  dsflash tables large.json base_low_resolution.json
+"""
+
+import argparse
+
+HELP = "the paper's tables, with your own results beside"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The results."""
+    parser.add_argument("result", nargs="*", metavar="RESULT", help="JSON file of dsflash eval")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print them."""
+    from dsflash_ros.evaluation.report import Report
+    from dsflash_ros.evaluation.tables import print_tables
+
+    print_tables({path: Report.read(path) for path in args.result})
+    return 0

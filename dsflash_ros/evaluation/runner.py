@@ -1,0 +1,133 @@
+"""Runs a pipeline over a data set and compares what it says with the truth."""
+
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from dsflash_ros.data.psg import PsgDataset, Record
+from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.export import SgbenchFile
+from dsflash_ros.evaluation.metrics import RecallMetrics, check_segments, match_segments
+from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
+from dsflash_ros.graph import unpack_panoptic
+from dsflash_ros.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from dsflash_ros.pipeline import SceneGraphPipeline
+
+PROTOCOLS = ("predcls", "sgdet")
+"""Predicate classification: the true segments are given. Scene graph detection: nothing is given but the image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of an image.
+
+    Attributes:
+        labels: (H, W) int, index of the pixel's segment, -1 where none is.
+        class_ids: (P,) int64.
+        relations: (r, 3) int64, best first: subject, object (indexes of segments), predicate.
+    """
+
+    labels: np.ndarray
+    class_ids: np.ndarray
+    relations: np.ndarray
+
+
+class Evaluator:
+    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the segments are given."""
+
+    def __init__(self, vocabulary: Vocabulary, protocol: str, relates: bool = True, device: str = "cpu") -> None:
+        """`relates`: False when the model predicts no relations, so that their recall is unknown, not 0."""
+        if protocol not in PROTOCOLS:
+            raise EvaluationError(f"the protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+        self._vocabulary, self._protocol, self._relates = vocabulary, protocol, relates
+        self._recall = RecallMetrics(vocabulary.predicates)
+        self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
+
+    def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> None:
+        """Count an image. Raises `EvaluationError`, naming the image, when the prediction breaks the protocol."""
+        try:
+            matching = self._match(record, truth_labels, prediction)
+            self._recall.add(record.relations, prediction.relations, matching, len(record.class_ids))
+        except EvaluationError as error:
+            raise EvaluationError(f"image {record.image_id}: {error}") from error
+        if self._quality:
+            truth = (truth_labels, record.class_ids, record.crowd)
+            self._quality.add(*truth, prediction.labels, prediction.class_ids)
+
+    def _match(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> np.ndarray:
+        if self._protocol == "predcls":
+            return np.arange(len(record.class_ids))
+        check_segments(prediction.class_ids, len(self._vocabulary.things))
+        return match_segments(truth_labels, record.class_ids, prediction.labels, prediction.class_ids)
+
+    def results(self) -> dict:
+        """`relations`, as `RecallMetrics.results`, and `panoptic`, as `PanopticQuality.results`, or None."""
+        relations = self._recall.results()
+        if not self._relates:
+            for scores in (relations, *relations["per_predicate"].values()):
+                scores.update({key: None for key in scores if "R@" in key and not key.endswith("inf")})
+        return {"relations": relations, "panoptic": self._quality.results() if self._quality else None}
+
+
+def evaluate(
+    pipeline: "SceneGraphPipeline",
+    dataset: PsgDataset,
+    protocol: str,
+    limit: int | None = None,
+    export: SgbenchFile | None = None,
+) -> dict:
+    """Scores of the pipeline, with its options, on the first `limit` images (default: all), as `Evaluator.results`.
+
+    The predictions also go to `export`. All segments of the truth are objects to be found, crowds too, as in sgbench.
+
+    Raises:
+        EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or a prediction
+            breaks the protocol.
+        DatasetError: an image or a mask cannot be read.
+    """
+    check_evaluable(pipeline, dataset, protocol)
+    evaluator = Evaluator(dataset.vocabulary, protocol, pipeline.relates, pipeline.device)
+    count = min(limit or len(dataset), len(dataset))
+    for record in tqdm(islice(dataset, count), protocol, count, unit="image", disable=None):
+        truth_labels = record.labels()
+        prediction = predict(pipeline, record, truth_labels, protocol)
+        evaluator.add(record, truth_labels, prediction)
+        if export:
+            export.add(record.image_id, prediction.labels, prediction.class_ids, prediction.relations)
+    return evaluator.results()
+
+
+def check_evaluable(pipeline: "SceneGraphPipeline", dataset: PsgDataset, protocol: str) -> None:
+    """Raise `EvaluationError` when the pipeline cannot be evaluated on the data set."""
+    for kind in ("things", "stuff", "predicates"):
+        both = zip_longest(getattr(pipeline.vocabulary, kind), getattr(dataset.vocabulary, kind), fillvalue="nothing")
+        for theirs, ours in both:
+            if theirs != ours:
+                raise EvaluationError(
+                    f"the weights {pipeline.weights!r} and the data set {dataset.path} differ in their {kind}, first "
+                    f"{theirs!r} for {ours!r}; use weights trained for the data set's vocabulary"
+                )
+    if protocol == "predcls" and not pipeline.relates:
+        raise EvaluationError(
+            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that predcls evaluates; "
+            "use --protocol sgdet for their segments"
+        )
+
+
+def predict(pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str) -> Prediction:
+    """What the pipeline says of an image; for PredCls it is given the true segments, also of crowds."""
+    rgb = record.image()
+    if protocol == "sgdet":
+        graph = pipeline(rgb)
+        relations = [(r.subject, r.object, r.predicate_id) for r in graph.relations]
+        class_ids = np.array([node.class_id for node in graph.nodes], np.int64)
+        return Prediction(unpack_panoptic(graph.panoptic)[1], class_ids, np.array(relations, np.int64).reshape(-1, 3))
+    ranked = pipeline.relate_segments(rgb, truth_labels, len(record.class_ids))
+    relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
+    chosen = ranked.scores.cpu().numpy() >= pipeline.options.relation_threshold
+    return Prediction(truth_labels, record.class_ids, relations[chosen][: pipeline.options.max_relations])

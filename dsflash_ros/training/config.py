@@ -1,0 +1,213 @@
+"""Configurations of training runs: YAML files, checked before anything starts."""
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dsflash_ros.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class RunConfig(BaseModel):
+    """What every training run needs to know.
+
+    Attributes:
+        dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where its files lie,
+            if not beside it.
+        train_split, val_split: splits to learn from and to choose the best epoch by; a val_split of "none" chooses
+            the last epoch.
+        out: folder of the run: checkpoints, curves, configuration.
+        seed: everything random follows from it, the epoch and the image.
+        epochs, batch_size: images of a step, on each device.
+        workers: processes that load images, for each device.
+        device: auto, cpu or cuda; `devices` of them train together (DDP).
+        precision: bfloat16 is mixed precision; weights and losses stay float32.
+        gradient_clip: largest norm of the gradient; 0 is off.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    dataset: str
+    images: str | None = None
+    masks: str | None = None
+    train_split: str = "train"
+    val_split: str = "test"
+    out: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    epochs: Count = 20
+    batch_size: Count = 16
+    workers: Annotated[int, Field(ge=0)] = 4
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Count = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gradient_clip: NotNegative = 0.0
+
+
+class RelationConfig(RunConfig):
+    """Training of the relation stage; the defaults are the paper's (section 3 and supplement section 11).
+
+    Attributes:
+        segmenter: weights whose segmenter is used, frozen; the relation stage starts anew...
+        keep_relations: ... or, if set, from those weights' own.
+        neck_dim, neck_depth, neck_heads: size of a new relation stage; None: as the weights say.
+        lr, weight_decay, warmup_share: AdamW, then cosine decay after a linear warm-up over that share of all steps.
+        consistency_weight: of Eq. 7 beside the binary cross entropy.
+        negative_share: unrelated pairs for each true relation.
+        balance_predicates: weigh rare predicates up (DSFormer's option; the paper does not use it).
+        masks_from: truth, or the segmenter's own masks matched with the truth (supplement section 14).
+        pruning: leave out patches that neither mask touches (supplement section 15).
+        augmentation: deit3 (section 3.6), flip or none.
+        feature_cache: folder for the frozen segmenter's features, so that each image passes it once; needs an
+            augmentation of flip or none, and disk: 4 * width * (image size / 16)^2 * 2 bytes an image (5 MB for small).
+        pairs_at_once: pairs that pass the neck together; bounds the memory and changes nothing else.
+    """
+
+    segmenter: str
+    keep_relations: bool = False
+    neck_dim: Count | None = None
+    neck_depth: Count | None = None
+    neck_heads: Count | None = None
+    batch_size: Count = 32
+    lr: Positive = 1e-5
+    weight_decay: NotNegative = 0.02
+    warmup_share: Share = 0.05
+    gradient_clip: NotNegative = 1.0
+    consistency_weight: NotNegative = 1.0
+    negative_share: NotNegative = 0.2
+    balance_predicates: bool = False
+    masks_from: Literal["truth", "segmenter"] = "truth"
+    pruning: bool = False
+    augmentation: Literal["deit3", "flip", "none"] = "deit3"
+    feature_cache: str | None = None
+    pairs_at_once: Count = 32
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse values that contradict each other."""
+        if self.feature_cache and self.augmentation == "deit3":
+            raise ConfigError(
+                "feature_cache keeps the features of unchanged images, which augmentation=deit3 changes each time; "
+                "use augmentation=flip or none with it"
+            )
+        if self.feature_cache and self.masks_from == "segmenter":
+            raise ConfigError("feature_cache holds no masks, so masks_from=segmenter cannot be used with it")
+
+
+class SegmenterConfig(RunConfig):
+    """Training of the segmenter; the defaults are EoMT's for DINOv2 (Kerssies et al., CVPR 2025).
+
+    Attributes:
+        size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives the classes.
+        start: weights to start from: a checkpoint of this package (its heads are kept where the classes are the
+            same), a backbone in timm's layout (.safetensors, .pth), "timm" to download timm's own, None for none.
+        lr, weight_decay: peak learning rate of AdamW, and its weight decay.
+        llrd: each backbone block learns at this times the rate of the next one; `decay_query_blocks` says whether
+            also in the blocks that see queries.
+        poly_power: exponent of the decay of learning rate and mask annealing.
+        warmup_steps: of what EoMT adds, then of the backbone.
+        annealing: for each query block, the shares of the run at which its masks start to lift and are lifted; None:
+            EoMT's for that many blocks.
+        num_points: sampled in each mask for the loss; mask_weight, dice_weight, class_weight: of its parts;
+            no_object_weight: of queries that should find nothing.
+        augmentation: eomt (colours, flip, scale, crop), deit3, flip or none.
+    """
+
+    size: Literal["tiny", "small", "base", "large"] = "small"
+    backbone: Literal["", "dinov3", "dinov2", "plain"] = ""
+    image_size: Count = 640
+    num_queries: Count = 200
+    start: str | None = None
+    epochs: Count = 12
+    lr: Positive = 1e-4
+    weight_decay: NotNegative = 0.05
+    gradient_clip: NotNegative = 0.01
+    llrd: Share = 0.8
+    decay_query_blocks: bool = True
+    poly_power: Positive = 0.9
+    warmup_steps: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (500, 1000)
+    annealing: tuple[tuple[Share, Share], ...] | None = None
+    num_points: Count = 12544
+    mask_weight: NotNegative = 5.0
+    dice_weight: NotNegative = 5.0
+    class_weight: NotNegative = 2.0
+    no_object_weight: NotNegative = 0.1
+    augmentation: Literal["eomt", "deit3", "flip", "none"] = "eomt"
+
+
+Config = TypeVar("Config", bound=RunConfig)
+
+
+def load_config(kind: type[Config], name: str, overrides: list[str], folder: str, **defaults: str) -> Config:
+    """Read a configuration and change it; `defaults` are for settings that nothing else gives.
+
+    Args:
+        kind: what it has to be.
+        name: path of a YAML file, or the name of one that comes with the package, as in `small`.
+        overrides: `key=value`, the value in YAML.
+        folder: where the package's own ones of this kind are: `relations` or `segmenter`.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, a value of a wrong type or out of range.
+    """
+    raw = {**defaults, **_read(name, folder)}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"{override!r} is not of the form key=value, as in lr=1e-4")
+        raw[key] = _parse(value, override)
+    try:
+        return kind(**raw)
+    except ValidationError as error:
+        raise ConfigError(f"{name}: {'; '.join(_sentence(kind, one) for one in error.errors())}") from None
+
+
+def shipped(folder: str) -> list[str]:
+    """Names of the package's own configurations of a kind."""
+    files = resources.files("dsflash_ros").joinpath(f"resources/train/{folder}").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def dump_config(config: RunConfig) -> str:
+    """YAML that `load_config` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read(name: str, folder: str) -> dict:
+    if name in shipped(folder):
+        text = resources.files("dsflash_ros").joinpath(f"resources/train/{folder}/{name}.yaml").read_text()
+    else:
+        try:
+            text = Path(name).expanduser().read_text()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"cannot read the configuration {name!r} ({error}); "
+                f"give a YAML file or one of {', '.join(shipped(folder))}"
+            ) from error
+    raw = _parse(text, name)
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise ConfigError(f"the configuration {name} must be a mapping of names to values, as in `lr: 1e-4`")
+    return raw
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{what} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _sentence(kind: type[RunConfig], error: dict) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, kind.model_fields, 1)
+        return f"unknown key {key!r}{f'; did you mean {close[0]!r}?' if close else ''}"
+    if error["type"] == "missing":
+        return f"{key} is missing; give it in the file or as {key}=..."
+    return f"{key} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -1,0 +1,74 @@
+"""The frozen segmenter's features on disk, so that each image passes it once."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from dsflash_ros.data.psg import Record
+from dsflash_ros.data.views import View, Views
+from dsflash_ros.errors import DatasetError, OutputError
+from dsflash_ros.files import save_tensors
+from dsflash_ros.model.eomt import EoMT
+
+
+class FeatureCache:
+    """Features of images and of their mirror images, bfloat16, one file each.
+
+    A folder may serve several data sets and models: names begin with a digest of the segmenter's weights and the
+    network's input size, and go on with a digest of the image's path.
+    """
+
+    def __init__(self, directory: str | Path, segmenter: EoMT, image_size: int) -> None:
+        digest = hashlib.sha256(str(image_size).encode())
+        for name, tensor in segmenter.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        self._folder = Path(directory).expanduser() / digest.hexdigest()[:16]
+        self._image_size = image_size
+
+    def load(self, record: Record, flipped: bool) -> torch.Tensor:
+        """(4 * D, grid, grid) bfloat16. Raises `DatasetError` when the file is gone or damaged."""
+        path = self._path(record, flipped)
+        try:
+            return load_file(path)["features"]
+        except (OSError, SafetensorError) as error:
+            raise DatasetError(
+                f"the cached features {path} cannot be read ({error}); delete the file and start again"
+            ) from error
+
+    def fill(
+        self, segmenter: EoMT, records: Sequence[Record], flips: Sequence[bool], batch_size: int, workers: int
+    ) -> None:
+        """Compute what is missing. Can be interrupted at any time; what is there stays."""
+        device = segmenter.q.weight.device
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make the feature cache {self._folder}: {error.strerror or error}") from error
+        for flipped in flips:
+            missing = [i for i, record in enumerate(records) if not self._path(record, flipped).exists()]
+            views = Subset(Views(records, self._image_size), missing)
+            loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
+            for batch in tqdm(loader, "caching features", disable=None if missing else True):
+                images = torch.stack([torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch])
+                with torch.inference_mode():
+                    features = segmenter.features(images.to(device).permute(0, 3, 1, 2).float() / 255)
+                for view, tensor in zip(batch, features.bfloat16().cpu(), strict=True):
+                    save_tensors(self._path(records[view.index], flipped), {"features": tensor})
+
+    def _path(self, record: Record, flipped: bool) -> Path:
+        name = hashlib.sha256(str(record.image_path.resolve()).encode()).hexdigest()[:24]
+        return self._folder / f"{name}{'-mirrored' if flipped else ''}.safetensors"
+
+
+def _mirrored(view: View) -> np.ndarray:
+    image = view.image.copy()
+    image[: view.height, : view.width] = image[: view.height, : view.width][:, ::-1].copy()
+    return image

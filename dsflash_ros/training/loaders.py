@@ -1,0 +1,45 @@
+"""Data loaders of a run, one for each process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from dsflash_ros.data.views import EpochSampler
+from dsflash_ros.training.config import RunConfig
+
+
+class Loaders(lightning.LightningDataModule):
+    """Shuffled training data, dealt out to the processes; validation data in order, each image once."""
+
+    def __init__(self, config: RunConfig, train: Dataset, val: Dataset | None, collate: Callable[[list], Any]) -> None:
+        super().__init__()
+        self.config, self.train, self.val, self.collate = config, train, val, collate
+
+    def train_dataloader(self) -> DataLoader:
+        """Items by (epoch, index), in an order that follows from seed and epoch."""
+        trainer = self.trainer
+        indexes = range(len(self.train))
+        sampler = EpochSampler(indexes, seed=self.config.seed, rank=trainer.global_rank, world_size=trainer.world_size)
+        return self._loader(self.train, sampler=sampler)
+
+    def val_dataloader(self) -> DataLoader | list:
+        """Every world_size-th image. (A distributed sampler would count some twice to make the shares equal.)"""
+        if self.val is None:
+            return []
+        share = range(self.trainer.global_rank, len(self.val), self.trainer.world_size)
+        return self._loader(Subset(self.val, share))
+
+    def _loader(self, dataset: Dataset, **options) -> DataLoader:
+        config = self.config
+        return DataLoader(
+            dataset,
+            config.batch_size,
+            num_workers=config.workers,
+            collate_fn=self.collate,
+            persistent_workers=config.workers > 0,
+            pin_memory=config.device != "cpu" and torch.cuda.is_available(),
+            **options,
+        )

@@ -1,0 +1,97 @@
+"""`dsflash train relations`: from a segmenter's weights and a data set to a model that relates."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dsflash_ros.device import choose_device
+from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.model.checkpoints import STAGES, Header, load_checkpoint
+from dsflash_ros.model.dsflash import DSFlash
+from dsflash_ros.model.relation import RelationStage
+from dsflash_ros.training import run
+from dsflash_ros.training.config import RelationConfig
+from dsflash_ros.training.feature_cache import FeatureCache
+from dsflash_ros.training.loaders import Loaders
+from dsflash_ros.training.pairs import predicate_weights
+from dsflash_ros.training.relation_data import RelationSamples, collate_relations
+from dsflash_ros.training.relations import RelationTraining
+from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.weights import resolve
+
+
+def train_relations(config: RelationConfig, resume: bool = False) -> Path:
+    """Train, see `run.fit`; returns the path of the best weights.
+
+    Raises also `WeightsError` for a segmenter that does not know the data set's classes.
+    """
+    train, val = run.open_data(config)
+    _refuse_mirrored_sides(config, train.vocabulary)
+    model, header = prepare_model(config, train.vocabulary)
+    records, val_records = run.with_relations(train), list(val) if val else None
+    state = run.prepare_out(config, resume)
+
+    cache = _filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
+    samples = RelationSamples(
+        records,
+        header.config,
+        config.augmentation,
+        config.seed,
+        config.negative_share,
+        cache,
+        with_labels=config.masks_from == "segmenter",
+    )
+    val_samples = RelationSamples(val_records, header.config, cache=cache) if val_records else None
+    weights = None
+    if config.balance_predicates:
+        relations = [torch.from_numpy(record.relations) for record in records]
+        weights = predicate_weights(relations, header.config.num_predicates, config.negative_share)
+    module = RelationTraining(model, config, train.vocabulary.predicates, weights)
+    return run.fit(module, Loaders(config, samples, val_samples, collate_relations), config, header, state)
+
+
+def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
+    """The segmenter that the configuration names, with a new relation stage for the vocabulary's predicates."""
+    model, header = load_checkpoint(resolve(config.segmenter))
+    known = header.vocabulary
+    if (known.things, known.stuff) != (vocabulary.things, vocabulary.stuff):
+        raise WeightsError(
+            f"the segmenter {config.segmenter} knows {len(known.things)} things and {len(known.stuff)} stuff classes, "
+            f"the data set {len(vocabulary.things)} and {len(vocabulary.stuff)}, or others, or in another order; "
+            "train a segmenter on this data set first (dsflash train segmenter)"
+        )
+    if "segmenter" not in header.trained:
+        raise WeightsError(
+            f"the segmenter of {config.segmenter} is untrained; train it first (dsflash train segmenter)"
+        )
+    sizes = {key: getattr(config, key) for key in ("neck_dim", "neck_depth", "neck_heads") if getattr(config, key)}
+    if config.keep_relations:
+        if sizes or known.predicates != vocabulary.predicates:
+            raise ConfigError("keep_relations keeps the neck's size and the predicates; neither can change with it")
+    else:
+        model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **sizes)
+        torch.manual_seed(config.seed)
+        model.config, model.relations = model_config, RelationStage(model_config)
+        header = replace(header, config=model_config, vocabulary=vocabulary)
+    recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
+    return model, replace(header, trained=STAGES, recipe=recipe, scores={})
+
+
+def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> None:
+    sided = [name for name in vocabulary.predicates if re.search(r"\b(left|right)\b", name)]
+    if sided and config.augmentation != "none":
+        raise ConfigError(
+            f"augmentation={config.augmentation} mirrors images, after which {sided[0]!r} would be wrong; "
+            "use augmentation=none with predicates that tell left from right"
+        )
+
+
+def _filled_cache(config: RelationConfig, model: DSFlash, records: list) -> FeatureCache:
+    cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size)
+    device = choose_device(config.device)
+    flips = (False, True) if config.augmentation == "flip" else (False,)
+    cache.fill(model.segmenter.to(device).eval(), records, flips, config.batch_size, config.workers)
+    model.segmenter.cpu()
+    return cache

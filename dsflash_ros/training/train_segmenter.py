@@ -1,0 +1,94 @@
+"""`dsflash train segmenter`: from a data set, and a pretrained backbone if there is one, to a model that segments."""
+
+from pathlib import Path
+
+import torch
+
+from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.model.checkpoints import FORMAT, Header, load_checkpoint
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.dsflash import DSFlash
+from dsflash_ros.training import run
+from dsflash_ros.training.config import SegmenterConfig
+from dsflash_ros.training.loaders import Loaders
+from dsflash_ros.training.pretrained import load_backbone
+from dsflash_ros.training.segmenter import SegmenterSettings, SegmenterTraining
+from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
+from dsflash_ros.training.set_loss import SetLoss
+from dsflash_ros.vocabulary import Vocabulary
+
+
+def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
+    """Train, see `run.fit`; returns the path of the best weights.
+
+    Raises also `WeightsError` for weights to start from that do not fit.
+    """
+    train, val = run.open_data(config)
+    model, header = prepare_model(config, train.vocabulary)
+    settings = _settings(config)
+    module = SegmenterTraining(model, train.vocabulary, settings)
+    state = run.prepare_out(config, resume)
+    samples = SegmenterSamples(train, header.config.image_size, config.augmentation, config.seed)
+    val_samples = SegmenterSamples(val, header.config.image_size) if val else None
+    return run.fit(module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state)
+
+
+def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
+    """A model for the vocabulary, started as the configuration says; its relation stage is new."""
+    try:
+        model_config = ModelConfig(
+            config.size,
+            config.backbone,
+            config.image_size,
+            len(vocabulary.things),
+            len(vocabulary.stuff),
+            len(vocabulary.predicates),
+            config.num_queries,
+        )
+    except WeightsError as error:
+        raise ConfigError(str(error)) from error
+    torch.manual_seed(config.seed)
+    model = DSFlash(model_config)
+    if config.start == "timm":
+        load_backbone(model.segmenter, f"timm:{model_config.timm_name}")
+    elif config.start and _is_ours(config.start):
+        _start_from(model, config.start, vocabulary)
+    elif config.start:
+        load_backbone(model.segmenter, config.start)
+    recipe = {"segmenter": config.model_dump(mode="json")}
+    return model, Header(model_config, vocabulary, trained=("segmenter",), recipe=recipe)
+
+
+def _start_from(model: DSFlash, path: str, vocabulary: Vocabulary) -> None:
+    """Take over a trained segmenter; where the classes differ, all but the class head."""
+    start, header = load_checkpoint(path)
+    state = start.segmenter.state_dict()
+    expected = model.segmenter.state_dict()
+    if header.vocabulary.classes != vocabulary.classes:
+        state.update({name: tensor for name, tensor in expected.items() if name.startswith("class_head.")})
+    wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
+    if wrong or len(state) > len(expected):
+        raise WeightsError(
+            f"{path} cannot be the start: it is {header.config.size} {header.config.backbone} at "
+            f"{header.config.image_size} pixels with {header.config.num_queries} queries; set size, backbone, "
+            "image_size and num_queries to the same"
+        )
+    model.segmenter.load_state_dict(state)
+
+
+def _is_ours(path: str) -> bool:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(Path(path).expanduser(), framework="pt") as stored:
+            return (stored.metadata() or {}).get("format") == FORMAT
+    except (OSError, SafetensorError):
+        return False
+
+
+def _settings(config: SegmenterConfig) -> SegmenterSettings:
+    """The part of the configuration that the recipe needs."""
+    names = ("lr", "weight_decay", "llrd", "decay_query_blocks", "poly_power", "warmup_steps", "annealing", "seed")
+    points = ("num_points", "mask_weight", "dice_weight", "class_weight", "no_object_weight")
+    loss = SetLoss(**{name: getattr(config, name) for name in points})
+    return SegmenterSettings(**{name: getattr(config, name) for name in names}, loss=loss)

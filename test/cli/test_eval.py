@@ -1,0 +1,164 @@
+import hashlib
+import json
+import zipfile
+
+import pytest
+import torch
+
+from dsflash_ros.cli import main
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.model.checkpoints import Header, save_checkpoint
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.random_weights import random_model
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five test images, and tiny weights that say of themselves that all, or only the segmenter, is trained."""
+    folder = tmp_path_factory.mktemp("shapes")
+    write_shapes(folder, 6, test_share=0.85, height=64, width=80)
+    counts = {"num_things": 6, "num_stuff": 2, "num_predicates": 6}
+    config = ModelConfig("tiny", image_size=64, neck_dim=32, neck_depth=1, neck_heads=2, num_queries=20, **counts)
+    whole = Header(config, VOCABULARY)
+    model = random_model(whole)
+    save_checkpoint(folder / "whole.safetensors", model, whole)
+    save_checkpoint(folder / "segmenter.safetensors", model, Header(config, VOCABULARY, trained=("segmenter",)))
+    return folder
+
+
+QUICK = ("--warm-up", "1", "--timed", "2", "--batch", "2", "--mask-threshold", "0")
+
+
+def evaluate(folder, *arguments, weights="whole"):
+    return main(["eval", str(folder), "--weights", str(folder / f"{weights}.safetensors"), *map(str, arguments)])
+
+
+def test_sgdet(folder, tmp_path, capsys):
+    result, exported = tmp_path / "results" / "r.json", tmp_path / "p.zip"
+    code = evaluate(folder, *QUICK, "--low-resolution-masks", "--json", result, "--export", "sgbench", exported)
+    assert code == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "split test: 5 images",
+        "sgdet: recall of relations, %",
+        "panoptic quality, %",
+        "larger than",
+        "latency",
+    ):
+        assert words in printed
+    found = json.loads(result.read_text())
+    assert found["dataset"]["images"] == found["dataset"]["of"] == found["relations"]["images"] == 5
+    assert found["dataset"]["split"] == "test" and found["dataset"]["vocabulary"] == "other"
+    weights = (folder / "whole.safetensors").read_bytes()
+    assert found["weights"] == {
+        "name": "whole.safetensors",
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "trained": ["segmenter", "relations"],
+    }
+    assert found["model"]["size"] == "tiny" and found["model"]["parameters"] > 1e6
+    options = {"low_resolution_masks": True, "relation_threshold": 0.0, "max_relations": 65535, "mask_threshold": 0.0}
+    assert {key: found["options"][key] for key in options} == options
+    assert found["speed"]["latency_ms"] > 0 and found["speed"]["timed"] == 2
+    assert set(found["panoptic"]) > {"PQ", "SQ_things", "RQ_stuff", "per_class"}
+    assert found["machine"]["cores"] >= 1
+    with zipfile.ZipFile(exported) as archive:
+        index = json.loads(archive.read("triplets.json"))
+    assert len(index["images"]) == 5 and index["eval"]["options"] == found["options"]
+    assert any(image["triplets"] for image in index["images"])
+
+
+def test_predcls(folder, tmp_path, capsys):
+    result = tmp_path / "r.json"
+    assert evaluate(folder, "--protocol", "predcls", "--no-speed", "--limit", "2", "--json", result) == 0
+    found = json.loads(result.read_text())
+    assert found["dataset"]["images"] == found["relations"]["images"] == 2 and found["dataset"]["of"] == 5
+    assert found["panoptic"] is found["speed"] is None
+    assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == 1.0
+    assert "2 of 5 images" in capsys.readouterr().out
+
+
+def test_all_splits_and_options_that_the_user_gives(folder, tmp_path):
+    result = tmp_path / "r.json"
+    arguments = (
+        "--split",
+        "all",
+        "--no-speed",
+        "--relation-threshold",
+        "0.9",
+        "--max-relations",
+        "7",
+        "--json",
+        result,
+    )
+    assert evaluate(folder, *arguments) == 0
+    found = json.loads(result.read_text())
+    assert found["dataset"]["split"] is None and found["dataset"]["images"] == 6
+    assert (found["options"]["relation_threshold"], found["options"]["max_relations"]) == (0.9, 7)
+
+
+def test_weights_without_a_relation_stage(folder, tmp_path, capsys, caplog):
+    result = tmp_path / "r.json"
+    assert evaluate(folder, *QUICK, "--json", result, weights="segmenter") == 0
+    found = json.loads(result.read_text())
+    assert found["relations"]["mR@50"] is found["speed"]["relations_per_second"] is None
+    assert found["panoptic"]["PQ"] is not None and found["relations"]["mR@inf"] is not None
+    assert "no trained relation stage" in caplog.text and "relations untrained" in capsys.readouterr().out
+    assert evaluate(folder, "--protocol", "predcls", weights="segmenter") == 1
+    assert "no trained relation stage, which is all that predcls evaluates" in capsys.readouterr().err
+
+
+def test_another_vocabulary_is_told_before_anything_runs(folder, capsys):
+    assert main(["eval", str(folder), "--weights", "random", "--no-speed"]) == 1
+    error = capsys.readouterr().err
+    assert "another vocabulary" in error and "'person' for 'ball'" in error
+
+
+def test_a_damaged_image_leaves_no_result(folder, tmp_path, capsys):
+    write_shapes(tmp_path / "data", 2, height=64, width=80, test_share=1.0)
+    next((tmp_path / "data" / "images").iterdir()).write_bytes(b"no picture")
+    weights = folder / "whole.safetensors"
+    arguments = ["--no-speed", "--export", "sgbench", str(tmp_path / "p.zip"), "--json", str(tmp_path / "r.json")]
+    assert main(["eval", str(tmp_path / "data"), "--weights", str(weights), *arguments]) == 1
+    assert "cannot be read" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_place_for_results_that_cannot_be(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert evaluate(folder, "--no-speed", "--json", tmp_path / "file" / "r.json") == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--export", "coco", "x.zip"), "--export writes sgbench only, not 'coco'"),
+        (("--protocol", "phrdet"), "invalid choice: 'phrdet'"),
+        (("--tome-ratio", "2"), "tome_ratio must be a number from 0 to 0.7"),
+        (("--timed", "0"), "'0' is no whole number from 1"),
+    ],
+)
+def test_wrong_usage(folder, arguments, sentence, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        evaluate(folder, *arguments)
+    assert exit_info.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_tables(folder, tmp_path, capsys):
+    result = tmp_path / "r.json"
+    evaluate(folder, "--no-speed", "--json", result)
+    capsys.readouterr()
+    assert main(["tables"]) == 0
+    assert "DSFlash-L" in capsys.readouterr().out
+    assert main(["tables", str(result)]) == 0
+    assert f"{result}: in no table: it differs from the nearest row in vocabulary other" in capsys.readouterr().out
+    assert main(["tables", str(folder / "psg.json")]) == 1
+    assert "is not a result of `dsflash eval --json`" in capsys.readouterr().err

@@ -1,0 +1,243 @@
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.metrics import RecallMetrics, check_segments, labels_from_masks, match_segments
+
+PREDICATES = ("on", "in", "holding", "beside", "never")
+
+
+def loop_matching(truth_labels, truth_classes, labels, classes):
+    """The definition, mask by mask."""
+    matching, taken = [], set()
+    for p, predicted_class in enumerate(classes):
+        best, best_iou = -1, 0.0
+        for t, true_class in enumerate(truth_classes):
+            a, b = labels == p, truth_labels == t
+            union = int((a | b).sum())
+            iou = int((a & b).sum()) / union if union else 0.0
+            if predicted_class == true_class and iou > best_iou:
+                best, best_iou = t, iou
+        matched = best_iou >= 0.5 and best not in taken
+        taken |= {best} if matched else set()
+        matching.append(best if matched else -1)
+    return matching
+
+
+def loop_recall(images, k, wanted=None):
+    """Mean over images of the share of true relations (of the predicate `wanted`) among the first k."""
+    shares = []
+    for truth, predicted, matching, _ in images:
+        goal = {tuple(r) for r in truth if wanted is None or r[2] == wanted}
+        if goal:
+            told = {(matching[s], matching[o], p) for s, o, p in predicted[:k]}
+            shares.append(len(goal & told) / len(goal))
+    return sum(shares) / len(shares) if shares else None
+
+
+def loop_reachable(images, wanted):
+    shares = []
+    for truth, _, matching, _ in images:
+        goal = {tuple(r) for r in truth if r[2] == wanted}
+        if goal:
+            shares.append(sum(s in matching and o in matching for s, o, _ in goal) / len(goal))
+    return sum(shares) / len(shares) if shares else None
+
+
+def mean_of(values):
+    values = [v for v in values if v is not None]
+    return sum(values) / len(values) if values else None
+
+
+def random_image(random):
+    """(truth, predicted, matching, num_truth), also without relations, with pairs of several predicates, duplicates."""
+    num_truth, num_predicted = random.integers(2, 8), random.integers(0, 9)
+    truth = random.integers((0, 0, 0), (num_truth, num_truth, 4), (random.integers(0, 12), 3))
+    truth = truth[truth[:, 0] != truth[:, 1]].tolist()
+    matching = np.full(num_predicted, -1)
+    some = random.permutation(num_predicted)[: random.integers(0, min(num_truth, num_predicted) + 1)]
+    matching[some] = random.permutation(num_truth)[: len(some)]
+    pairs = [(s, o) for s in range(num_predicted) for o in range(num_predicted) if s != o]
+    pairs = [pairs[i] for i in random.permutation(len(pairs))[: random.integers(0, len(pairs) + 1)]]
+    predicted = [(s, o, int(random.integers(5))) for s, o in pairs]
+    return truth, predicted, matching.tolist(), int(num_truth)
+
+
+def agree(found, expected):
+    return found is expected is None or math.isclose(found, expected, abs_tol=1e-12)
+
+
+def test_recall_agrees_with_a_loop():
+    random = np.random.default_rng()
+    for _ in range(60):
+        images = [random_image(random) for _ in range(random.integers(0, 12))]
+        metrics = RecallMetrics(PREDICATES, ks=(1, 3, 20))
+        for image in images:
+            metrics.add(*image)
+        found = metrics.results()
+        with_relations = [image for image in images if image[0]]
+        for k in (1, 3, 20):
+            by_predicate = [loop_recall(images, k, p) for p in range(5)]
+            assert agree(found[f"R@{k}"], loop_recall(images, k))
+            assert agree(found[f"mR@{k}"], mean_of(by_predicate))
+            per_predicate = [scores[f"R@{k}"] for scores in found["per_predicate"].values()]
+            assert all(map(agree, per_predicate, by_predicate))
+        assert agree(found["mR@inf"], mean_of([loop_reachable(images, p) for p in range(5)]))
+        shares = [len(set(matching) - {-1}) / count for _, _, matching, count in with_relations]
+        assert agree(found["instance_recall"], mean_of(shares))
+        assert (found["images"], found["images_without_relations"]) == (len(images), len(images) - len(with_relations))
+        assert sum(scores["relations"] for scores in found["per_predicate"].values()) == sum(
+            len({tuple(r) for r in truth}) for truth, *_ in images
+        )
+
+
+def test_matching_agrees_with_a_loop():
+    random = np.random.default_rng()
+    found_any = 0
+    for _ in range(300):
+        num_truth, num_predicted, side = random.integers(0, 6), random.integers(0, 6), random.integers(2, 9)
+        truth_labels = random.integers(-1, num_truth, (side, side))
+        labels = random.integers(-1, num_predicted, (side, side))
+        if num_predicted == num_truth:  # mostly right
+            labels = np.where(random.random((side, side)) < 0.8, truth_labels, labels)
+        truth_classes, classes = random.integers(0, 2, num_truth), random.integers(0, 2, num_predicted)
+        found = match_segments(truth_labels, truth_classes, labels, classes)
+        assert found.tolist() == loop_matching(truth_labels, truth_classes, labels, classes)
+        found_any += (found >= 0).sum()
+    assert found_any > 50
+
+
+def test_two_halves_of_one_object_are_one_match():
+    truth, halves = np.zeros((4, 4), int), np.repeat([[0, 0, 1, 1]], 4, axis=0)
+    assert match_segments(truth, [7], halves, [7, 7]).tolist() == [0, -1]
+    assert match_segments(truth, [7], halves, [3, 7]).tolist() == [-1, 0]
+    assert match_segments(halves, [7, 7], truth, [7]).tolist() == [0]
+
+
+def test_an_iou_of_half_is_enough():
+    truth = np.repeat([[0, 0, -1, -1]], 4, axis=0)
+    assert match_segments(truth, [0], np.zeros((4, 4), int), [0]).tolist() == [0]
+    barely_not = np.pad(truth, ((0, 1), (0, 0)), constant_values=-1)
+    assert match_segments(barely_not, [0], np.zeros((5, 4), int), [0]).tolist() == [-1]
+
+
+@pytest.mark.parametrize(("num_truth", "num_predicted"), [(0, 0), (0, 2), (2, 0)])
+def test_matching_without_segments(num_truth, num_predicted):
+    empty = np.full((3, 3), -1)
+    found = match_segments(empty, np.zeros(num_truth, int), empty, np.zeros(num_predicted, int))
+    assert found.tolist() == [-1] * num_predicted and found.dtype == np.int64
+
+
+def test_perfect_predictions_score_one():
+    truth = [(0, 1, 2), (1, 0, 0), (2, 1, 3)]
+    metrics = RecallMetrics(PREDICATES)
+    metrics.add(truth, truth, [0, 1, 2], 3)
+    found = metrics.results()
+    assert all(v == 1.0 for k, v in found.items() if "R@" in k or k == "instance_recall")
+    assert found["per_predicate"]["never"] == {
+        "relations": 0,
+        "images": 0,
+        **dict.fromkeys(("R@20", "R@50", "R@100", "R@inf")),
+    }
+
+
+def test_a_pair_with_two_predicates_bounds_recall_but_not_the_limit_of_the_segments():
+    metrics = RecallMetrics(PREDICATES)
+    metrics.add([(0, 1, 0), (0, 1, 1)], [(0, 1, 0)], [0, 1], 2)
+    found = metrics.results()
+    assert (found["R@20"], found["mR@20"], found["mR@inf"]) == (0.5, 0.5, 1.0)
+
+
+def test_a_predicate_counts_by_image_first():
+    metrics = RecallMetrics(PREDICATES)
+    metrics.add([(0, 1, 0)], [(0, 1, 0)], [0, 1], 2)
+    metrics.add([(0, 1, 0), (0, 2, 0), (1, 2, 0)], [], [0, 1, 2], 3)
+    assert metrics.results()["mR@20"] == 0.5  # not 1 of 4
+
+
+def test_relations_beyond_k_and_of_unmatched_segments_take_their_places():
+    metrics = RecallMetrics(PREDICATES, ks=(1, 2))
+    metrics.add([(0, 1, 0)], [(2, 0, 0), (0, 1, 0)], [0, 1, -1], 2)
+    found = metrics.results()
+    assert (found["R@1"], found["R@2"]) == (0.0, 1.0)
+
+
+def test_parts_of_a_data_set_merge_to_the_whole():
+    random = np.random.default_rng()
+    images = [random_image(random) for _ in range(20)]
+    parts = [RecallMetrics(PREDICATES) for _ in range(3)]
+    whole = RecallMetrics(PREDICATES)
+    for number, image in enumerate(images):
+        parts[number % 3].add(*image)
+        whole.add(*image)
+    first, *others = (pickle.loads(pickle.dumps(part)) for part in parts)
+    first.merge(others)
+    found, expected = first.results(), whole.results()
+    assert all(agree(found[key], expected[key]) for key in found if key != "per_predicate")
+    with pytest.raises(ValueError, match="same predicates"):
+        first.merge([RecallMetrics(PREDICATES, ks=(5,))])
+
+
+GOOD = ([(0, 1, 0)], [(0, 1, 0)], [0, 1], 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({1: [(0, 1, 0), (0, 1, 2)]}, r"directed pair \(0, 1\) has several predicted relations"),
+        ({1: [(0, 1, 0), (0, 1, 0)]}, r"directed pair \(0, 1\) has several predicted relations"),
+        ({1: [(0, 1, 0), (1, 1, 0)]}, "segment 1 is predicted to be related to itself"),
+        ({1: [(0, 2, 0)]}, r"predicted relation \[0, 2, 0\].* out of range: there are 2 segments and 5 predicates"),
+        ({1: [(0, -1, 0)]}, "predicted relation .* out of range"),
+        ({1: [(0, 1, 5)]}, "predicted relation .* out of range"),
+        ({0: [(0, 1, 5)]}, "true relation .* out of range"),
+        ({0: [(2, 1, 0)]}, "true relation .* out of range"),
+        ({2: [1, 1]}, "several predicted segments are matched to the true segment 1; .* one mask"),
+        ({2: [0, 2]}, "matching .* out of range: there are 2 true segments"),
+    ],
+)
+def test_what_breaks_the_protocol_is_an_error_and_counts_nothing(change, sentence):
+    metrics = RecallMetrics(PREDICATES)
+    metrics.add(*GOOD)
+    with pytest.raises(EvaluationError, match=sentence):
+        metrics.add(*(change.get(index, value) for index, value in enumerate(GOOD)))
+    assert metrics.results()["images"] == 1
+
+
+def test_both_directions_of_a_pair_are_allowed():
+    metrics = RecallMetrics(PREDICATES)
+    metrics.add([(0, 1, 0)], [(1, 0, 1), (0, 1, 0)], [0, 1], 2)
+    assert metrics.results()["R@20"] == 1.0
+
+
+def test_stuff_of_one_class_must_be_one_segment():
+    check_segments([0, 0, 3, 4], num_things=3)
+    with pytest.raises(EvaluationError, match="stuff class 3 is predicted as several"):
+        check_segments([0, 3, 4, 3], num_things=3)
+
+
+def test_label_map_of_a_stack_of_masks():
+    labels = np.random.default_rng().integers(-1, 5, (6, 7))
+    masks = labels == np.arange(5)[:, None, None]
+    assert np.array_equal(labels_from_masks(masks), labels)
+    assert np.array_equal(labels_from_masks(masks[:0]), np.full((6, 7), -1))
+    masks[[1, 4], 2, 3] = True
+    masks[[0, 2, 3], 2, 3] = False
+    with pytest.raises(EvaluationError, match="masks 1 and 4 overlap, at x=3, y=2"):
+        labels_from_masks(masks)
+
+
+@pytest.mark.parametrize(
+    ("truth", "labels", "sentence"),
+    [
+        (np.zeros((2, 3), int), np.zeros((3, 2), int), r"\(3, 2\) pixels, the true ones \(2, 3\)"),
+        (np.zeros((2, 2), int), np.full((2, 2), 1), "predicted label map names segments 1 to 1, but there are 1"),
+        (np.full((2, 2), -2), np.zeros((2, 2), int), "true label map names segments -2 to -2"),
+    ],
+)
+def test_maps_that_do_not_fit(truth, labels, sentence):
+    with pytest.raises(EvaluationError, match=sentence):
+        match_segments(truth, [0], labels, [0])
