@@ -23,6 +23,7 @@ from dsflash_ros.model.ranking import RankedRelations, rank_relations
 from dsflash_ros.model.relation import label_coverage, patch_coverage
 from dsflash_ros.segments import ImageSegments, build_graph, label_boxes
 from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.weights import resolve
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,8 @@ class SceneGraphPipeline:
         """Load a model and run it once, so that the first frame is as fast as the rest.
 
         Args:
-            weights: path of a checkpoint, or `random` (untrained; graphs mean nothing), `random-base` etc.
+            weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once), or `random` (untrained;
+                graphs mean nothing), `random-base` etc.
             device: `auto`, `cpu`, `cuda`, `cuda:N`.
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
@@ -125,7 +127,7 @@ class SceneGraphPipeline:
         torch_device = choose_device(device)
         dtype = choose_precision(precision, torch_device)
         header = check_weights(weights, vocabulary)
-        model = random_model(header) if str(weights) in RANDOM_SIZES else load_checkpoint(weights)[0]
+        model = random_model(header) if str(weights) in RANDOM_SIZES else load_checkpoint(resolve(weights))[0]
         pipeline = cls(model, header, str(weights), torch_device, dtype)
         pipeline.options = options or Options()
         if not pipeline.relates:
@@ -262,7 +264,7 @@ def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> 
     With `vocabulary`, weights of any other vocabulary are refused.
     """
     weights = str(weights)
-    header = random_header(weights) if weights in RANDOM_SIZES else read_header(weights)
+    header = random_header(weights) if weights in RANDOM_SIZES else read_header(resolve(weights))
     if vocabulary is not None and header.vocabulary != vocabulary:
         raise WeightsError(
             f"the weights {weights!r} were made for another vocabulary ("

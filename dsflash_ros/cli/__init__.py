@@ -13,7 +13,7 @@ import sys
 import dsflash_ros
 from dsflash_ros.errors import DSFlashError
 
-COMMANDS = ("run", "node", "play", "bench")
+COMMANDS = ("run", "node", "play", "train", "eval", "tables", "weights", "bench")
 
 _EPILOG = """\
 examples:

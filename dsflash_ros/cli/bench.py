@@ -1,10 +1,11 @@
-"""Measure on this machine: the pipeline's stages, the conversions of messages, the node's own cost.
+"""Measure on this machine: the pipeline's stages, messages, the node's own cost, the loading of data sets.
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
   dsflash bench conversions
   dsflash bench node                              what the node adds to the pipeline's time
   dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is too fast
+  dsflash bench loader data/psg --workers 8       images a second that training gets
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
@@ -14,12 +15,16 @@ from pathlib import Path
 from dsflash_ros.cli.node import missing_ros
 from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive, positive_float
 
-HELP = "measure latencies on this machine"
+AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
+"""`dsflash_ros.data.views.AUGMENTATIONS`, which cannot be imported without torch."""
+
+HELP = "measure latencies and rates on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and how."""
-    parser.add_argument("what", choices=("frame", "conversions", "node"), help="what to measure")
+    parser.add_argument("what", choices=("frame", "conversions", "node", "loader"), help="what to measure")
+    parser.add_argument("dataset", nargs="?", help="for loader: a psg.json or the folder that it lies in")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the table and the machine there, too")
     parser.add_argument(
         "--size",
@@ -28,10 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WxH",
         help="of the frames, repeatable (default: 640x480, 1920x1080)",
     )
-    parser.add_argument("--repeat", type=positive, default=50, metavar="N", help="frames to measure (default: 50)")
+    parser.add_argument(
+        "--repeat", type=positive, metavar="N", help="frames to measure (default: 50), images for loader (512)"
+    )
     node = parser.add_argument_group("node")
     node.add_argument("--rate", type=positive_float, metavar="HZ", help="let the camera send at that rate")
     node.add_argument("--duration", type=positive_float, default=60.0, metavar="S", help="with --rate (default: 60)")
+    loader = parser.add_argument_group("loader")
+    loader.add_argument(
+        "--workers", type=int, choices=range(257), metavar="N", default=0, help="processes (default: 0)"
+    )
+    loader.add_argument("--image-size", type=positive, default=640, metavar="S", help="network input (default: 640)")
+    loader.add_argument(
+        "--augmentation",
+        action="append",
+        choices=AUGMENTATIONS,
+        help="repeatable (default: each)",
+    )
     add_model_arguments(parser)
 
 
@@ -39,9 +57,14 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, store."""
     from dsflash_ros.bench import report
 
+    if (args.what == "loader") != (args.dataset is not None):
+        args.parser.error("loader, and only that, needs a data set, as in: dsflash bench loader data/psg")
+    args.repeat = args.repeat or (512 if args.what == "loader" else 50)
     sizes = args.size or [(640, 480), (1920, 1080)]
     on = report.machine()
-    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node}[args.what](args, sizes)
+    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node, "loader": _loader}[args.what](
+        args, sizes
+    )
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     report.show(title, rows)
     if args.json:
@@ -79,6 +102,19 @@ def _node(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, 
         return "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory of the node", rows
     rows = [node.measure_cost(size, args.repeat, choice) for size in sizes]
     return "the node's own cost: time from the image's stamp to the graph's receipt minus the pipeline's, ms", rows
+
+
+def _loader(args: argparse.Namespace, _: list[tuple[int, int]]) -> tuple[str, list]:
+    from dsflash_ros.bench import loader
+    from dsflash_ros.data.psg import PsgDataset
+
+    dataset = PsgDataset.open(args.dataset)
+    print(dataset.report())
+    rows = [
+        loader.measure(dataset, args.image_size, augmentation, args.workers, args.repeat)
+        for augmentation in args.augmentation or AUGMENTATIONS
+    ]
+    return f"loading of {dataset.path}, batches of {loader.BATCH}", rows
 
 
 def _size(text: str) -> tuple[int, int]:

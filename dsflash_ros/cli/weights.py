@@ -1,0 +1,132 @@
+"""Get, convert and describe checkpoints.
+
+EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of dsflash_ros of
+any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its terms) and
+transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a checkpoint as a start.
+Downloads stay in the cache (HF_HOME) and are used without network afterwards.
+
+examples:
+  dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
+  dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
+  dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out large.safetensors
+  dsflash weights convert dsformer/last_state.pth --into small.safetensors --out start.safetensors
+  dsflash weights info small.safetensors
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from dsflash_ros.cli.options import positive
+
+HELP = "get, convert and describe checkpoints"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Three actions, each with its own arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    fetch = actions.add_parser("fetch", help="download a checkpoint from the hub", allow_abbrev=False)
+    fetch.add_argument("repo_id", metavar="ORG/NAME", help="repository on the hub")
+    fetch.add_argument("--file", help="which file (default: model.safetensors, else pytorch_model.bin)")
+    fetch.add_argument("--revision", help="branch, tag or commit (default: main)")
+    fetch.add_argument("--sha256", metavar="HEX", help="what the file must have")
+    fetch.add_argument("--out", type=Path, metavar="FILE", help="copy it there, too")
+    fetch.add_argument("--overwrite", action="store_true", help="replace FILE")
+
+    convert = actions.add_parser("convert", help="make a checkpoint of dsflash_ros of another", allow_abbrev=False)
+    convert.add_argument("source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
+    convert.add_argument("--overwrite", action="store_true", help="replace FILE")
+    convert.add_argument("--base", metavar="DINOV3", help="what the weights are differences to; file or hub id")
+    convert.add_argument("--image-size", type=positive, metavar="N", help="side of the input (default: as trained)")
+    convert.add_argument("--vocabulary", metavar="NAMES", help="'psg' or a JSON file (default: psg)")
+    convert.add_argument("--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one")
+
+    info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
+    info.add_argument("source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b")
+    info.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action."""
+    return {"fetch": _fetch, "convert": _convert, "info": _info}[args.action](args)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    from dsflash_ros.errors import WeightsError
+    from dsflash_ros.files import replacing
+    from dsflash_ros.weights.files import sha256_of
+    from dsflash_ros.weights.hub import fetch
+
+    if args.out:
+        _check_free(args.out, args.overwrite)
+    path = fetch(args.repo_id, args.file, args.revision, args.sha256)
+    if args.out and path.name.endswith(".index.json"):
+        raise WeightsError(f"{args.repo_id} is in several files, which stay in the cache ({path}); leave out --out")
+    if args.out:
+        with replacing(args.out) as partial:
+            shutil.copyfile(path, partial)
+        path = args.out
+    print(path)
+    print(f"SHA-256 {sha256_of(path)}")
+    print(f"what it is: dsflash weights info {path}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from dsflash_ros.errors import WeightsError
+    from dsflash_ros.model.checkpoints import save_checkpoint
+    from dsflash_ros.vocabulary import Vocabulary
+    from dsflash_ros.weights.convert import convert
+    from dsflash_ros.weights.dsformer import convert_dsformer
+    from dsflash_ros.weights.hub import locate
+
+    _check_free(args.out, args.overwrite)
+    if args.into:
+        if args.base or args.image_size or args.vocabulary:
+            raise WeightsError(
+                "--into keeps sizes and names of that checkpoint: leave --base, --image-size, --vocabulary"
+            )
+        conversion = convert_dsformer(locate(args.source), args.into)
+    else:
+        vocabulary = Vocabulary.load(args.vocabulary) if args.vocabulary else None
+        base = locate(args.base) if args.base else None
+        conversion = convert(locate(args.source), base, args.image_size, vocabulary)
+    save_checkpoint(args.out, conversion.model, conversion.header)
+    print("\n".join(conversion.summary))
+    print(f"written: {args.out}")
+    print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
+    return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    from dsflash_ros.weights.describe import describe
+    from dsflash_ros.weights.hub import locate
+
+    about = describe(locate(args.source))
+    if args.json:
+        print(json.dumps(about, indent=2))
+    else:
+        for key, value in about.items():
+            print(f"{key.replace('_', ' '):>12}  {_readable(value)}")
+    return 0
+
+
+def _readable(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return "unknown" if value is None else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    from dsflash_ros.errors import OutputError
+
+    if path.is_dir():
+        raise OutputError(f"--out {path} is a folder; give a file name")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already; give --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder {path.parent} for --out does not exist; make it first")

@@ -1,0 +1,192 @@
+"""Data sets in the format of PSG (Yang et al., ECCV 2022): `psg.json`, images and panoptic PNGs.
+
+thing_classes, stuff_classes, predicate_classes    names; a category id counts through things, then stuff
+data                                               one record an image, see `Record`
+test_image_ids, val_image_ids (optional)           the splits; all other images are the split "train"
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dsflash_ros.data.panoptic_png import ids_of, labels_of
+from dsflash_ros.data.psg_json import Annotations, read_annotations
+from dsflash_ros.data.psg_writer import PsgWriter
+from dsflash_ros.decoding import decode_image
+from dsflash_ros.errors import DatasetError, ImageError
+from dsflash_ros.vocabulary import Vocabulary
+
+__all__ = ["PsgDataset", "PsgWriter", "Record"]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One image of a data set, its segments and how they relate.
+
+    Attributes:
+        image_id: unique in its data set.
+        image_path, mask_path: the image and its panoptic PNG.
+        height, width: pixels of both.
+        segment_ids: (S,) int64, colours in the panoptic PNG, R + 256 G + 65536 B.
+        class_ids: (S,) int64, ids of the data set's `Vocabulary` (things, then stuff).
+        crowd: (S,) bool, whether the segment is a group that was not told apart.
+        relations: (R, 3) int64: subject, object (indexes of segments), predicate (0-based). No self-relations, no
+            duplicates; a directed pair may have several predicates.
+    """
+
+    image_id: str
+    image_path: Path
+    mask_path: Path
+    height: int
+    width: int
+    segment_ids: np.ndarray
+    class_ids: np.ndarray
+    crowd: np.ndarray
+    relations: np.ndarray
+
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. Raises `DatasetError` when it cannot be read or is of another size."""
+        return self._read(self.image_path)
+
+    def labels(self) -> np.ndarray:
+        """(H, W) int32: index of the pixel's segment, or -1 where the PNG has 0 or an id that no segment has.
+
+        Raises `DatasetError` when the PNG cannot be read, is of another size or lacks a segment.
+        """
+        labels, areas = labels_of(ids_of(self._read(self.mask_path)), self.segment_ids)
+        if not areas.all():
+            missing = self.segment_ids[areas == 0].tolist()
+            raise DatasetError(
+                f"{self.mask_path}: no pixel has the id of the segment {missing[0]} that the JSON gives to image "
+                f"{self.image_id} ({len(missing)} of its {len(areas)} segments are missing): masks and JSON disagree"
+            )
+        return labels
+
+    def _read(self, path: Path) -> np.ndarray:
+        try:
+            # Annotations refer to the stored pixels, whatever the EXIF tag says.
+            rgb = decode_image(np.fromfile(path, np.uint8), apply_orientation=False)
+        except (OSError, ImageError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DatasetError(f"{path}, of image {self.image_id}, cannot be read: {reason}") from error
+        if rgb.shape[:2] != (self.height, self.width):
+            raise DatasetError(
+                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} pixels, but the JSON says that image {self.image_id} has "
+                f"{self.width}x{self.height}"
+            )
+        return rgb
+
+
+class PsgDataset(Sequence[Record]):
+    """The records of one split, or of all. Made by `open`.
+
+    Attributes:
+        path: the JSON file.
+        split: its name, or None for all images.
+        image_root, mask_root: folders below which the JSON's paths lie.
+    """
+
+    def __init__(self, path: Path, split: str | None, annotations: Annotations, image_root: Path, mask_root: Path):
+        self.path, self.split, self.image_root, self.mask_root = path, split, image_root, mask_root
+        self._all = annotations
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        split: str | None = None,
+        images: str | Path | None = None,
+        masks: str | Path | None = None,
+    ) -> "PsgDataset":
+        """Read and check the annotations, and look whether all images and masks are there.
+
+        Args:
+            path: `psg.json`, or a folder that holds one.
+            split: "train", "val", "test", or None for all images. The data set says which there are; PSG itself has
+                no "val".
+            images, masks: folders below which the JSON's paths lie; by default the JSON's own folder, its `coco`, or
+                the `coco` beside it, as OpenPSG lays it out.
+
+        Raises:
+            DatasetError: something is missing or damaged, or the annotations disagree with themselves.
+        """
+        path = Path(path).expanduser()
+        path = path / "psg.json" if path.is_dir() else path
+        found = read_annotations(path, split)
+        image_root = _root("images", found.images, _places(path, images))
+        return cls(path, split, found, image_root, _root("panoptic masks", found.masks, _places(path, masks)))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes and predicates."""
+        return self._all.vocabulary
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong but bearable, each with the image's id for each time that it occurs.
+
+        "self-relations" and "duplicate relations" are left out of `Record.relations`; "images without relations" stay;
+        "split ids without an image" are the file's, whatever the split.
+        """
+        return self._all.problems
+
+    def __len__(self) -> int:
+        return len(self._all.image_ids)
+
+    def __getitem__(self, index: int) -> Record:
+        found = self._all
+        index = range(len(self))[index]
+        segment_ids, class_ids, crowd = found.segments[slice(*found.segment_offsets[index : index + 2])].T.copy()
+        height, width = found.sizes[index].tolist()
+        return Record(
+            image_id=found.image_ids[index],
+            image_path=self.image_root / found.images[index],
+            mask_path=self.mask_root / found.masks[index],
+            height=height,
+            width=width,
+            segment_ids=segment_ids,
+            class_ids=class_ids,
+            crowd=crowd != 0,
+            relations=found.relations[slice(*found.relation_offsets[index : index + 2])].copy(),
+        )
+
+    def report(self) -> str:
+        """What is in the data set and what is wrong with it, in one line."""
+        counts = (
+            f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {len(self)} images, "
+            f"{len(self._all.segments)} segments, {len(self._all.relations)} relations"
+        )
+        wrong = [f"{len(where)} {problem} (the first: {where[0]})" for problem, where in self.problems.items()]
+        return "; ".join([counts, *wrong])
+
+
+def _places(path: Path, given: str | Path | None) -> list[Path]:
+    """The folders below which files may lie."""
+    folder = path.parent
+    return [folder, folder / "coco", folder.parent / "coco"] if given is None else [Path(given).expanduser()]
+
+
+def _root(kind: str, names: list[str], places: list[Path]) -> Path:
+    """The place that has all the files. Raises `DatasetError` when there is none."""
+    missing = [_missing(place, names) for place in places]
+    best = min(range(len(places)), key=lambda number: len(missing[number]))
+    if missing[best]:
+        raise DatasetError(
+            f"{len(missing[best])} of {len(names)} {kind} are missing, the first is {missing[best][0]}; tried the "
+            f"folders {', '.join(map(str, places))}"
+        )
+    return places[best]
+
+
+def _missing(place: Path, names: list[str]) -> list[str]:
+    """Those of the files that are not there; each folder is listed once, for there may be 100 000 files in it."""
+    there: dict[str, set[str]] = {}
+    for folder in {os.path.dirname(name) for name in names}:
+        try:
+            there[folder] = set(os.listdir(place / folder))
+        except OSError:
+            there[folder] = set()
+    return [name for name in names if os.path.basename(name) not in there[os.path.dirname(name)]]

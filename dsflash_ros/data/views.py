@@ -1,0 +1,164 @@
+"""Records of a data set as the network sees them: scaled, padded, augmented."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch.distributed
+from torch.utils.data import Dataset, DistributedSampler, get_worker_info
+
+from dsflash_ros.data.augmentation import deit3_colours, eomt_colours
+from dsflash_ros.data.panoptic_png import boxes_of
+from dsflash_ros.data.psg import PsgDataset, Record
+from dsflash_ros.errors import ConfigError, DatasetError
+from dsflash_ros.letterbox import Letterbox
+
+AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
+
+_CROPS = 50
+"""After so many crops without a segment the last one is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One image in the network's frame, S pixels square.
+
+    Attributes:
+        index, image_id: of the record.
+        image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right.
+        labels: (S, S) int16, index of the record's segment, -1 elsewhere.
+        boxes: (n, 4) float32, x0, y0, x1, y1 in network pixels, of all n segments of the record. They are measured in
+            the source image, so that segments too small to be in `labels` have one; only where "eomt" crops, a box
+            goes around what is in `labels`, zeros where that is nothing.
+        height, width: pixels of the content.
+        flipped: whether it is mirrored, left to right.
+    """
+
+    index: int
+    image_id: str
+    image: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray
+    height: int
+    width: int
+    flipped: bool
+
+
+class Views(Dataset):
+    """Views of the records of a data set; the same (seed, epoch, index) gives the same one in any process.
+
+    Augmentations:
+        none: the letterbox that inference uses.
+        flip: mirrored half of the time.
+        deit3: flip, colour jitter, then grayscale, solarisation or blur (DSFlash, section 3.6).
+        eomt: colour jitter, flip, a random scale of 0.1 to 2 times the letterbox's, a random crop (EoMT).
+    """
+
+    def __init__(self, dataset: PsgDataset, image_size: int, augmentation: str = "none", seed: int = 0):
+        if augmentation not in AUGMENTATIONS:
+            raise ConfigError(f"no augmentation is called {augmentation!r}; there are {', '.join(AUGMENTATIONS)}")
+        self.dataset, self.image_size, self.augmentation, self.seed = dataset, image_size, augmentation, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> View:
+        """`index`, or `(epoch, index)` as `EpochSampler` gives. Raises `DatasetError` when the files are damaged."""
+        epoch, index = item if isinstance(item, tuple) else (0, item)
+        if get_worker_info() is not None:
+            cv2.setNumThreads(0)  # workers are the parallelism; threads within them would fight for the cores
+        random = np.random.default_rng((self.seed, epoch, index))
+        make = _cropped if self.augmentation == "eomt" else _letterboxed
+        try:
+            return make(self.dataset[index], index, self.image_size, self.augmentation, random)
+        except DatasetError as error:
+            raise ViewError(str(error)) from error
+
+
+class ViewError(DatasetError):
+    """A `DatasetError` that says the same when it comes out of a loader's worker.
+
+    A worker's error is made anew from the text of its whole traceback, whose last line is the message.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(message.rstrip().rpartition(f"{type(self).__qualname__}: ")[2])
+
+
+class EpochSampler(DistributedSampler):
+    """Yields `(epoch, index)`, in an order that follows from (seed, epoch); `set_epoch` sets the epoch.
+
+    With several processes each gets its share; some images come twice where the number cannot be divided.
+    """
+
+    def __init__(
+        self,
+        indices: Sequence[int],
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ):
+        """`indices`: which images, as in `range(len(views))`. Rank and world size: torch.distributed's, or 0 of 1."""
+        if world_size is None:
+            is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+            world_size = torch.distributed.get_world_size() if is_distributed else 1
+            rank = torch.distributed.get_rank() if is_distributed else 0
+        super().__init__(indices, world_size, rank, shuffle, seed)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        for position in super().__iter__():
+            yield self.epoch, self.dataset[position]
+
+
+def _letterboxed(record: Record, index: int, image_size: int, augmentation: str, random: np.random.Generator) -> View:
+    box = Letterbox(record.height, record.width, image_size)
+    height, width = box.height, box.width
+    flipped = augmentation != "none" and random.random() < 0.5
+    labels = record.labels()
+    boxes = boxes_of(labels, len(record.segment_ids)) * np.tile((width / record.width, height / record.height), 2)
+    image = box.apply(record.image())
+    content = image[:height, :width]
+    if flipped:
+        content[:] = cv2.flip(content, 1)
+        boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+    if augmentation == "deit3":
+        content[:] = deit3_colours(content, random)
+    small = _padded(_sample(labels, box, flipped), image_size, -1)
+    return View(index, record.image_id, image, small, boxes.astype(np.float32), height, width, flipped)
+
+
+def _cropped(record: Record, index: int, image_size: int, _: str, random: np.random.Generator) -> View:
+    labels, whole = record.labels(), np.append(~record.crowd, False)  # label -1 takes the last
+    for _ in range(_CROPS):
+        flipped = random.random() < 0.5
+        box = Letterbox(record.height, record.width, max(1, round(image_size * random.uniform(0.1, 2.0))))
+        height, width = min(box.height, image_size), min(box.width, image_size)
+        top, left = (int(random.integers(spare + 1)) for spare in (box.height - height, box.width - width))
+        window = slice(top, top + height), slice(left, left + width)
+        small = _sample(labels, box, flipped)[window]
+        if whole[small].any():
+            break
+    content = box.apply(eomt_colours(record.image(), random))[: box.height, : box.width]
+    image = _padded((cv2.flip(content, 1) if flipped else content)[window], image_size, 0)
+    small = _padded(small, image_size, -1)
+    boxes = boxes_of(small, len(record.segment_ids)).astype(np.float32)
+    return View(index, record.image_id, image, small, boxes, height, width, flipped)
+
+
+def _sample(labels: np.ndarray, box: Letterbox, flipped: bool) -> np.ndarray:
+    """The labels under the pixel centres of the content: (H, W) int to (box.height, box.width) int16."""
+    rows, columns = _under_centres(box.height, box.source_height), _under_centres(box.width, box.source_width)
+    return labels.astype(np.int16).take(rows, 0).take(columns[::-1] if flipped else columns, 1)
+
+
+def _padded(content: np.ndarray, image_size: int, fill: int) -> np.ndarray:
+    """(H, W, ...) top left in a square, (S, S, ...) of the same type."""
+    square = np.full((image_size, image_size, *content.shape[2:]), fill, content.dtype)
+    square[: content.shape[0], : content.shape[1]] = content
+    return square
+
+
+def _under_centres(content: int, source: int) -> np.ndarray:
+    return ((np.arange(content) + 0.5) * source / content).astype(np.int64)

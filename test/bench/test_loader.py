@@ -1,0 +1,49 @@
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dsflash_ros.bench import loader
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.shapes import write_shapes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes")
+    write_shapes(folder, 3, height=48, width=64)
+    return folder
+
+
+def bench(*arguments):
+    command = [sys.executable, "-m", "dsflash_ros.cli", "bench", "loader", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+
+
+def test_the_rate_is_that_of_the_loader(folder, monkeypatch):
+    """A loader that waits 5 ms for each image gives less than 200 a second."""
+    original = loader.Views.__getitem__
+    monkeypatch.setattr(loader.Views, "__getitem__", lambda views, item: time.sleep(0.005) or original(views, item))
+    row = loader.measure(PsgDataset.open(folder), 32, "flip", workers=0, count=24)
+    assert (row["augmentation"], row["image size"], row["workers"]) == ("flip", 32, 0)
+    assert 10 < row["images/s"] < 200 and row["images/s a core"] == row["images/s"]
+
+
+def test_the_command(folder, tmp_path):
+    done = bench(folder, "--workers", 1, "--image-size", 32, "--repeat", 16, "--json", tmp_path / "loader.json")
+    assert done.returncode == 0, done.stderr
+    assert "3 images" in done.stdout and "images/s a core" in done.stdout
+    rows = json.loads((tmp_path / "loader.json").read_text())["rows"]
+    assert [row["augmentation"] for row in rows] == ["none", "flip", "deit3", "eomt"]
+    assert all(row["images/s"] > 0 for row in rows)
+
+
+def test_wrong_usage(tmp_path):
+    done = bench()
+    assert done.returncode == 2 and "needs a data set" in done.stderr
+    done = bench(tmp_path)
+    assert done.returncode == 1 and "cannot read" in done.stderr and done.stderr.count("\n") == 1

@@ -1,0 +1,87 @@
+import hashlib
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.shapes import VOCABULARY, main, make_scene, write_shapes
+
+SCENES = [make_scene(np.random.default_rng((7, number)), 120, 160) for number in range(25)]
+
+
+def digest(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(path.relative_to(folder), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    for folder, count, seed in (("a", 4, 1), ("b", 4, 1), ("c", 4, 2), ("longer", 6, 1)):
+        write_shapes(tmp_path / folder, count, seed, height=60, width=80)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b")
+    assert not set(digest(tmp_path / "a")) & set(digest(tmp_path / "c"))
+    images = [file for file in digest(tmp_path / "a") if file[0].name != "psg.json"]
+    assert len(images) == 8 and set(images) <= set(digest(tmp_path / "longer"))
+
+
+def test_the_command_writes_splits(tmp_path, capsys):
+    assert main([str(tmp_path), "--count", "10", "--test-share", "0.3", "--height", "60", "--width", "80"]) == 0
+    assert [len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)] == [7, 3, 10]
+    assert PsgDataset.open(tmp_path)[0].image().shape == (60, 80, 3)
+    (tmp_path / "file").touch()
+    assert main([str(tmp_path / "file")]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_scenes_are_annotated_wholly():
+    for scene in SCENES:
+        assert set(np.unique(scene.labels)) == set(range(len(scene.class_ids)))
+        things = scene.class_ids < len(VOCABULARY.things)
+        assert 3 <= things.sum() <= 8 and (np.diff(things.astype(int)) <= 0).all()
+        pairs = [tuple(relation[:2]) for relation in scene.relations.tolist()]
+        assert len(pairs) == len(set(pairs)) and all(subject != object for subject, object in pairs)
+
+
+def test_every_predicate_occurs_and_not_every_pair_is_related():
+    counts = Counter(predicate for scene in SCENES for *_, predicate in scene.relations.tolist())
+    assert sorted(counts) == list(range(len(VOCABULARY.predicates)))
+    assert max(counts.values()) > 3 * min(counts.values())
+    pairs = sum(len(scene.class_ids) * (len(scene.class_ids) - 1) for scene in SCENES)
+    assert 0.1 < counts.total() / pairs < 0.6
+
+
+def holds(predicate, a, b):
+    """Whether what the predicate says is so, from the coordinates of both segments' pixels, (N, 2) y and x."""
+    spans = [range(b[:, axis].min(), b[:, axis].max() + 1) for axis in (0, 1)]
+    near = np.abs(a[:, None] - b).sum(-1).min()
+    lowest = a[a[:, 0] == a[:, 0].max()]
+    return {
+        "inside": all(set(a[:, axis]) <= set(spans[axis]) for axis in (0, 1)),
+        "in front of": near <= 3,
+        "on": bool({(y + 1, x) for y, x in lowest.tolist()} & set(map(tuple, b.tolist()))),
+        "above": a[:, 0].max() < b[:, 0].min() and _overlap(a, b, 1),
+        "left of": a[:, 1].max() < b[:, 1].min() and _overlap(a, b, 0),
+        "larger than": len(a) >= 3 * len(b),
+    }[predicate]
+
+
+def _overlap(a, b, axis):
+    return a[:, axis].min() <= b[:, axis].max() and b[:, axis].min() <= a[:, axis].max()
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_relations_follow_from_the_masks(number):
+    scene = SCENES[number]
+    pixels = [np.argwhere(scene.labels == index) for index in range(len(scene.class_ids))]
+    related = {}
+    for subject, object, predicate in scene.relations.tolist():
+        related[subject, object] = VOCABULARY.predicates[predicate]
+        assert holds(related[subject, object], pixels[subject], pixels[object]), related[subject, object]
+    things = np.flatnonzero(scene.class_ids < len(VOCABULARY.things)).tolist()
+    for a in things:
+        for b in things:
+            certain = [name for name in ("on", "above", "left of", "larger than") if holds(name, pixels[a], pixels[b])]
+            if a != b and certain and related.get((a, b)) not in ("inside", "in front of"):
+                assert related.get((a, b)) == certain[0]
+            if a != b and not certain:
+                assert related.get((a, b)) in (None, "inside", "in front of")
