@@ -23,13 +23,16 @@ from dsflash_ros.vocabulary import Vocabulary
 VOCABULARY = Vocabulary(
     things=("ball", "box", "cone", "plate", "star", "bar"),
     stuff=("sky", "ground"),
-    predicates=("inside", "in front of", "on", "above", "left of", "larger than"),
+    predicates=("inside", "in front of", "on", "above", "beside", "larger than"),
 )
-_INSIDE, _IN_FRONT, _ON, _ABOVE, _LEFT, _LARGER = range(6)
+_INSIDE, _IN_FRONT, _ON, _ABOVE, _BESIDE, _LARGER = range(6)
 _SKY, _GROUND = 6, 7
 
 _MIN_VISIBLE = 0.35
 """Share of a shape that no later one may hide."""
+
+_NEAR = 0.1
+"""Gap between shapes that are near each other, over the picture's longer side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +146,11 @@ def _relate(masks: list[np.ndarray], labels: np.ndarray, class_ids: np.ndarray) 
         a inside b        a covers a part of b, and its box lies within b's
         a in front of b   a covers a part of b
         a on b            the lowest pixels of a lie right above a pixel of b
-        a above b         a ends above b's beginning, and they share columns
-        a left of b       a ends left of b's beginning, and they share rows
-        a larger than b   a shows at least three times the pixels of b
+        a above b         a ends above b's beginning; they share columns and are near each other
+        a beside b        they share rows, no columns, and are near each other
+        a larger than b   a shows at least three times the pixels of b, and they are near each other
+
+    Near: the gap between the boxes, in x and in y, is less than a tenth of the picture's longer side.
     A thing is on the ground when its lowest pixels lie right above a pixel of it. Stuff is never a subject.
     """
     boxes = boxes_of(labels, len(class_ids))
@@ -163,25 +168,31 @@ def _relate(masks: list[np.ndarray], labels: np.ndarray, class_ids: np.ndarray) 
                 predicate = _ON if b in rests_on else None
             else:
                 covers = b < a and bool((whole & masks[b]).any())
-                predicate = _predicate(boxes[a], boxes[b], areas[a], areas[b], covers, b in rests_on)
+                near = _gap(boxes[a], boxes[b]) < _NEAR * max(labels.shape)
+                predicate = _predicate(boxes[a], boxes[b], areas[a], areas[b], covers, b in rests_on, near)
             if predicate is not None:
                 relations.append((a, b, predicate))
     return np.array(relations, np.int64).reshape(-1, 3)
 
 
 def _predicate(
-    a: np.ndarray, b: np.ndarray, area_a: int, area_b: int, a_covers_b: bool, a_rests_on_b: bool
+    a: np.ndarray, b: np.ndarray, area_a: int, area_b: int, a_covers_b: bool, a_rests_on_b: bool, near: bool
 ) -> int | None:
     share_columns, share_rows = a[0] < b[2] and b[0] < a[2], a[1] < b[3] and b[1] < a[3]
     holds = {
         _INSIDE: a_covers_b and (a[:2] >= b[:2]).all() and (a[2:] <= b[2:]).all(),
         _IN_FRONT: a_covers_b,
         _ON: a_rests_on_b,
-        _ABOVE: a[3] <= b[1] and share_columns,
-        _LEFT: a[2] <= b[0] and share_rows,
-        _LARGER: area_a >= 3 * area_b,
+        _ABOVE: near and a[3] <= b[1] and share_columns,
+        _BESIDE: near and share_rows and not share_columns,
+        _LARGER: near and area_a >= 3 * area_b,
     }
     return next((predicate for predicate, is_true in holds.items() if is_true), None)
+
+
+def _gap(a: np.ndarray, b: np.ndarray) -> int:
+    """Pixels between two boxes, in x or in y, whichever is more; negative where they overlap."""
+    return int(np.maximum(a[:2] - b[2:], b[:2] - a[2:]).max())
 
 
 def _paint(random: np.random.Generator, labels: np.ndarray, count: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a run leaves behind: weights to use, and a state to go on from."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +60,19 @@ class KeepWeights(Callback):
         if trainer.is_global_zero:
             recipe = {**self.header.recipe, "epochs_done": trainer.current_epoch + 1}
             header = replace(self.header, recipe=recipe, scores={**self.header.scores, **scores})
-            for name in (LAST, *([BEST] if is_best else [])):
-                save_checkpoint(self.out / name, module.model, header)
+            save_checkpoint(self.out / LAST, module.model, header)
+            if is_best:
+                _link(self.out / LAST, self.out / BEST)
             with (self.out / "scores.jsonl").open("a") as file:
                 file.write(json.dumps({"epoch": trainer.current_epoch, **scores}) + "\n")
         trainer.save_checkpoint(self.out / STATE)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of what had it. (A new `source` takes its own name only.)"""
+    with replacing(target) as partial:
+        partial.unlink()
+        try:
+            partial.hardlink_to(source)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, partial)

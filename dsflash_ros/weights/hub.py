@@ -6,6 +6,7 @@ interruption left is kept and continued, and only a file whose checksum is right
 
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -104,21 +105,21 @@ def _fetch_file(repo_id: str, name: str, revision: str | None) -> Path | None:
         if cached is None:
             raise _explain(error, repo_id, revision) from error
         return _verified(cached)
-    if not (metadata.etag and metadata.commit_hash):
+    if not (re.fullmatch(r"\w[\w-]*", metadata.etag or "") and metadata.commit_hash):  # the ETag becomes a file name
         raise WeightsError(
             f"{hub.constants.ENDPOINT} does not answer as a hub does; a proxy or a login page may stand in between"
         )
-    cached = _cached(repo_id, name, metadata.commit_hash)
-    if cached is None:
-        try:
+    is_new = _cached(repo_id, name, metadata.commit_hash) is None
+    try:
+        if is_new:
             _download(repo_id, name, metadata)
-            # finds the file in its place, and adds what the cache needs beside it
-            return Path(hub.hf_hub_download(repo_id, name, revision=revision))
-        except DSFlashError:
-            raise
-        except Exception as error:
-            raise _explain(error, repo_id, revision) from error
-    return _verified(cached)
+        # finds the content in its place, and adds what the cache needs beside it
+        path = Path(hub.hf_hub_download(repo_id, name, revision=revision))
+    except DSFlashError:
+        raise
+    except Exception as error:
+        raise _explain(error, repo_id, revision) from error
+    return path if is_new else _verified(path)
 
 
 def _download(repo_id: str, name: str, metadata) -> None:
@@ -138,10 +139,16 @@ def _download(repo_id: str, name: str, metadata) -> None:
             return
         url = hub.hf_hub_url(repo_id, name, revision=metadata.commit_hash)
         with partial.open("ab") as file:
-            done = file.tell()
-            if metadata.size is not None and done > metadata.size:
-                done = file.truncate(0)
-            http_get(url, file, resume_size=done, headers=build_hf_headers(), expected_size=metadata.size)
+            if metadata.size is not None and file.tell() > metadata.size:
+                file.truncate(0)
+            while True:
+                done = file.seek(0, os.SEEK_END)
+                try:
+                    http_get(url, file, resume_size=done, headers=build_hf_headers(), expected_size=metadata.size)
+                    break
+                except Exception:
+                    if file.seek(0, os.SEEK_END) <= done:
+                        raise  # else more has come than at the last try, and it is worth another
         if not _is_right(partial, metadata.etag):
             partial.unlink()
             raise WeightsError(

@@ -44,7 +44,7 @@ def transformers_logits(model, images):
     [
         ("small", "dinov2", 160, 20),
         ("small", "dinov3", 640, 200),
-        ("base", "dinov3", 96, 20),
+        pytest.param("base", "dinov3", 96, 20, marks=pytest.mark.slow),
         pytest.param("small", "dinov2", 640, 200, marks=pytest.mark.slow),
         pytest.param("small", "dinov2", 1280, 20, marks=pytest.mark.slow),
         pytest.param("base", "dinov2", 96, 20, marks=pytest.mark.slow),
