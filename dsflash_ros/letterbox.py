@@ -47,13 +47,14 @@ class Letterbox:
         square[: self.height, : self.width] = self._resize(rgb)
         return square
 
-    def apply_labels(self, labels: np.ndarray) -> np.ndarray:
-        """Label map (H, W) to (image_size, image_size), sampled at pixel centres, -1 where there is no image."""
-        square = np.full((self.image_size, self.image_size), -1, labels.dtype)
-        rows = _sample(self.height, self.source_height, 1)
-        columns = _sample(self.width, self.source_width, 1)
-        square[: self.height, : self.width] = labels.take(rows, 0).take(columns, 1)
-        return square
+    def sample_labels(self, labels: np.ndarray) -> np.ndarray:
+        """A label map of the source, (H, W), under the pixel centres of what shows it: (height, width)."""
+        rows, columns = _sample(self.height, self.source_height, 1), _sample(self.width, self.source_width, 1)
+        return labels.take(rows, 0).take(columns, 1)
+
+    def scale_boxes(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes (N, 4), x0, y0, x1, y1 in pixels of the source, in pixels of the network input."""
+        return boxes * np.tile((self.width / self.source_width, self.height / self.source_height), 2)
 
     def _resize(self, rgb: np.ndarray) -> np.ndarray:
         """Bilinear, antialiased where it shrinks: what EoMT was trained on (PIL's), to within a grey level."""

@@ -12,6 +12,7 @@ import torch
 from dsflash_ros.device import choose_device, choose_precision
 from dsflash_ros.errors import ImageError, WeightsError
 from dsflash_ros.graph import SceneGraph, is_trained
+from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.letterbox import Letterbox, check_image
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header
 from dsflash_ros.model.dsflash import DSFlash
@@ -21,7 +22,7 @@ from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
 from dsflash_ros.model.random_weights import random_header, random_model
 from dsflash_ros.model.ranking import RankedRelations, rank_relations
 from dsflash_ros.model.relation import label_coverage, patch_coverage
-from dsflash_ros.segments import ImageSegments, build_graph, label_boxes
+from dsflash_ros.segments import ImageSegments, build_graph
 from dsflash_ros.vocabulary import Vocabulary
 from dsflash_ros.weights import resolve
 
@@ -201,14 +202,17 @@ class SceneGraphPipeline:
         count - 1, or -1.
         """
         box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
-        if labels.shape != rgb.shape[:2]:
-            raise ImageError(f"the label map is {labels.shape}, but its image {rgb.shape[:2]}")
+        if labels.shape != rgb.shape[:2] or labels.max() >= count:
+            raise ImageError(
+                f"a label map must be of its image's size, {rgb.shape[:2]}, and hold -1 to {count - 1}, "
+                f"got {labels.shape} and {labels.max()}"
+            )
         segmentation = self._segmenter(self._network_input([rgb], [box]), self.options.tome_ratio)
-        boxes = torch.from_numpy(label_boxes(labels, count) * (2 * box.scale / box.image_size) - 1)
+        boxes = torch.from_numpy(box.scale_boxes(label_boxes(labels, count)) * (2 / box.image_size) - 1)
         pairs = torch.combinations(torch.arange(count, device=self.device))
         logits = self.model.relations(
             self.model.relations.embed_patches(segmentation.features),
-            label_coverage(torch.from_numpy(box.apply_labels(labels)).to(self.device), count, self.config),
+            label_coverage(torch.from_numpy(box.sample_labels(labels)).to(self.device), count, self.config),
             boxes.float().to(self.device),
             pairs.new_zeros(count),
             pairs,

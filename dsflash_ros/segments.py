@@ -77,20 +77,6 @@ class ImageSegments:
         return small.take(columns, 1).take(rows, 0)
 
 
-def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
-    """Tightest boxes around the segments 0..count - 1 of a label map (H, W): (count, 4) int, x0, y0, x1, y1, the
-    last two exclusive; zeros for segments that are not in it. Other labels are left out."""
-    boxes = np.zeros((count, 4), np.int64)
-    inside = (labels >= 0) & (labels < count)
-    for axis, lines in ((0, np.arange(labels.shape[1])), (1, np.arange(labels.shape[0])[:, None])):
-        line = np.broadcast_to(lines, labels.shape)[inside]
-        filled = np.bincount(labels[inside].astype(np.int64) * lines.size + line, minlength=count * lines.size)
-        filled = filled.reshape(count, lines.size) > 0
-        boxes[:, axis] = filled.argmax(1)
-        boxes[:, axis + 2] = np.where(filled.any(1), lines.size - filled[:, ::-1].argmax(1), 0)
-    return boxes
-
-
 def build_graph(found: ImageSegments, ranked: RankedRelations, vocabulary: Vocabulary, **fields) -> SceneGraph:
     """The graph of one image; `fields` are further attributes of `SceneGraph`, such as `stamp`."""
     class_ids, scores = found.segments.class_ids.tolist(), found.segments.scores.tolist()

@@ -30,7 +30,8 @@ def test_what_was_there_survives_a_failure(tmp_path, error):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(OutputError, match=r"cannot write .*nowhere/a\.json: No such file"), replacing(
-        tmp_path / "nowhere" / "a.json"
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*nowhere/a\.json: No such file"),
+        replacing(tmp_path / "nowhere" / "a.json"),
     ):
         pass

@@ -79,9 +79,16 @@ def test_bad_images_are_told_apart(rgb, says):
 def test_labels_are_sampled_at_pixel_centres(size):
     box = Letterbox(*size, 320)
     labels = np.random.default_rng(0).integers(0, 99, size).astype(np.int16)
-    square = box.apply_labels(labels)
-    assert square.shape == (320, 320) and square.dtype == np.int16
-    assert (square[box.height :] == -1).all() and (square[:, box.width :] == -1).all()
+    sampled = box.sample_labels(labels)
+    assert sampled.shape == (box.height, box.width) and sampled.dtype == np.int16
     for y, x in np.random.default_rng(1).integers(0, (box.height, box.width), (200, 2)):
         source_y, source_x = (y + 0.5) * size[0] / box.height, (x + 0.5) * size[1] / box.width
-        assert square[y, x] == labels[int(source_y), int(source_x)]
+        assert sampled[y, x] == labels[int(source_y), int(source_x)]
+
+
+def test_boxes_go_along():
+    box = Letterbox(100, 300, 160)  # the content is 160 x 53, not 53.3
+    assert box.scale_boxes(np.array([[0, 0, 300, 100], [30, 10, 60, 20]])).tolist() == [
+        [0, 0, 160, 53],
+        pytest.approx([16, 5.3, 32, 10.6]),
+    ]

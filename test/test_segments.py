@@ -6,7 +6,7 @@ from dsflash_ros.graph import unpack_panoptic
 from dsflash_ros.letterbox import Letterbox
 from dsflash_ros.model.panoptic import Segments
 from dsflash_ros.model.ranking import RankedRelations
-from dsflash_ros.segments import ImageSegments, build_graph, label_boxes
+from dsflash_ros.segments import ImageSegments, build_graph
 from dsflash_ros.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("cup", "dog"), ("floor",), ("on", "under"))
@@ -73,14 +73,3 @@ def test_relations_carry_names():
 
 def no_relations():
     return RankedRelations(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0))
-
-
-def test_boxes_of_a_label_map():
-    labels = np.random.default_rng(0).integers(-1, 3, (30, 50)).astype(np.int32)
-    labels[4:9, 11:17] = 4  # 3 and 5 are nowhere; 6 is not asked for
-    labels[0, 0] = 6
-    boxes = label_boxes(labels, 6)
-    for index in range(6):
-        y, x = np.nonzero(labels == index)
-        expected = (x.min(), y.min(), x.max() + 1, y.max() + 1) if len(y) else (0, 0, 0, 0)
-        assert tuple(boxes[index]) == expected

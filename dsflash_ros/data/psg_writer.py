@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dsflash_ros.data.panoptic_png import boxes_of, colours_of
+from dsflash_ros.data.panoptic_png import colours_of
 from dsflash_ros.errors import DatasetError, OutputError
 from dsflash_ros.files import replacing
+from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.vocabulary import Vocabulary
 
 _JPEG_QUALITY = 95
@@ -94,7 +95,7 @@ class PsgWriter:
 
     def _record(self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray) -> dict:
         areas = np.bincount(labels[labels >= 0], minlength=len(class_ids)).tolist()
-        boxes = boxes_of(labels, len(class_ids)).astype(float).tolist()
+        boxes = label_boxes(labels, len(class_ids)).astype(float).tolist()
         return {
             "image_id": image_id,
             "coco_image_id": image_id,

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from dsflash_ros.cli.options import positive
-from dsflash_ros.data.panoptic_png import boxes_of
 from dsflash_ros.data.psg_writer import PsgWriter
 from dsflash_ros.errors import DSFlashError
+from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -99,7 +99,7 @@ def _place(random: np.random.Generator, class_id: int, masks: list[np.ndarray], 
     turn = random.uniform(0, math.tau)
     how = random.random()
     if masks and how < 0.4:
-        x0, y0, x1, y1 = boxes_of(masks[random.integers(len(masks))].astype(np.int32) - 1, 1)[0]
+        x0, y0, x1, y1 = label_boxes(masks[random.integers(len(masks))].astype(np.int32) - 1, 1)[0]
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
         if how < 0.15:
             size = 0.35 * min(x1 - x0, y1 - y0)
@@ -153,7 +153,7 @@ def _relate(masks: list[np.ndarray], labels: np.ndarray, class_ids: np.ndarray) 
     Near: the gap between the boxes, in x and in y, is less than a tenth of the picture's longer side.
     A thing is on the ground when its lowest pixels lie right above a pixel of it. Stuff is never a subject.
     """
-    boxes = boxes_of(labels, len(class_ids))
+    boxes = label_boxes(labels, len(class_ids))
     areas = np.bincount(labels.reshape(-1), minlength=len(class_ids))
     relations = []
     for a, whole in enumerate(masks):

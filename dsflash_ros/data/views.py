@@ -9,9 +9,9 @@ import torch.distributed
 from torch.utils.data import Dataset, DistributedSampler, get_worker_info
 
 from dsflash_ros.data.augmentation import deit3_colours, eomt_colours
-from dsflash_ros.data.panoptic_png import boxes_of
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import ConfigError, DatasetError
+from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.letterbox import Letterbox
 
 AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
@@ -117,7 +117,7 @@ def _letterboxed(record: Record, index: int, image_size: int, augmentation: str,
     height, width = box.height, box.width
     flipped = augmentation != "none" and random.random() < 0.5
     labels = record.labels()
-    boxes = boxes_of(labels, len(record.segment_ids)) * np.tile((width / record.width, height / record.height), 2)
+    boxes = box.scale_boxes(label_boxes(labels, len(record.segment_ids)))
     image = box.apply(record.image())
     content = image[:height, :width]
     if flipped:
@@ -143,14 +143,14 @@ def _cropped(record: Record, index: int, image_size: int, _: str, random: np.ran
     content = box.apply(eomt_colours(record.image(), random))[: box.height, : box.width]
     image = _padded((cv2.flip(content, 1) if flipped else content)[window], image_size, 0)
     small = _padded(small, image_size, -1)
-    boxes = boxes_of(small, len(record.segment_ids)).astype(np.float32)
+    boxes = label_boxes(small, len(record.segment_ids)).astype(np.float32)
     return View(index, record.image_id, image, small, boxes, height, width, flipped)
 
 
 def _sample(labels: np.ndarray, box: Letterbox, flipped: bool) -> np.ndarray:
-    """The labels under the pixel centres of the content: (H, W) int to (box.height, box.width) int16."""
-    rows, columns = _under_centres(box.height, box.source_height), _under_centres(box.width, box.source_width)
-    return labels.astype(np.int16).take(rows, 0).take(columns[::-1] if flipped else columns, 1)
+    """The content's labels, (box.height, box.width) int16."""
+    small = box.sample_labels(labels.astype(np.int16))
+    return small[:, ::-1] if flipped else small
 
 
 def _padded(content: np.ndarray, image_size: int, fill: int) -> np.ndarray:
@@ -158,7 +158,3 @@ def _padded(content: np.ndarray, image_size: int, fill: int) -> np.ndarray:
     square = np.full((image_size, image_size, *content.shape[2:]), fill, content.dtype)
     square[: content.shape[0], : content.shape[1]] = content
     return square
-
-
-def _under_centres(content: int, source: int) -> np.ndarray:
-    return ((np.arange(content) + 0.5) * source / content).astype(np.int64)

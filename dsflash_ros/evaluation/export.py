@@ -12,7 +12,7 @@ import numpy as np
 
 from dsflash_ros.errors import missing_extra
 from dsflash_ros.files import replacing
-from dsflash_ros.segments import label_boxes
+from dsflash_ros.label_maps import label_boxes
 
 FILE_VERSION = 1
 """sgbench's, of the format."""

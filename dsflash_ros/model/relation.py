@@ -25,14 +25,14 @@ def patch_coverage(masks: torch.Tensor, config: ModelConfig, stride: int) -> tor
 def label_coverage(labels: torch.Tensor, count: int, config: ModelConfig) -> torch.Tensor:
     """`patch_coverage` of the `count` masks that a label map holds, (count, patches) float32, without making masks.
 
-    `labels` is (image_size, image_size) integer, the segment of each pixel of the network input or -1.
+    `labels` is (h, w) integer, the segment of each pixel of the network input, without its padding or with it, or -1.
     """
-    side = config.pair_grid * CELLS * PATCH
-    patch = torch.arange(side, device=labels.device) // (CELLS * PATCH)
-    cell = patch.unsqueeze(1) * config.pair_grid + patch
-    flat = (labels[:side, :side].long() + 1) * config.pair_grid**2 + cell
-    counts = flat.flatten().bincount(minlength=(count + 1) * config.pair_grid**2)
-    return counts.view(count + 1, -1)[1:].float() / (CELLS * PATCH) ** 2
+    window, grid = CELLS * PATCH, config.pair_grid
+    labels = labels[: grid * window, : grid * window].long()
+    rows, columns = (torch.arange(length, device=labels.device) // window for length in labels.shape)
+    cells = (labels + 1) * grid**2 + rows.unsqueeze(1) * grid + columns
+    counts = cells.flatten().bincount(minlength=(count + 1) * grid**2)
+    return counts.view(count + 1, -1)[1:].float() / window**2
 
 
 class RelationStage(nn.Module):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dsflash_ros.data.panoptic_png import boxes_of, colours_of, ids_of, labels_of
+from dsflash_ros.data.panoptic_png import colours_of, ids_of, labels_of
 
 # Few values, so that there are runs, and segments without a pixel.
 maps = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
@@ -33,12 +33,3 @@ def test_labels_are_indexes_of_segments(pixels, ids):
 def test_labels_without_segments():
     labels, areas = labels_of(np.full((2, 3), 7, np.int32), np.zeros(0, np.int64))
     assert (labels == -1).all() and labels.shape == (2, 3) and areas.shape == (0,)
-
-
-@given(maps)
-def test_boxes_are_tight(labels):
-    boxes = boxes_of(labels, 6)
-    for index in range(6):
-        y, x = np.nonzero(labels == index)
-        expected = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [0, 0, 0, 0]
-        assert boxes[index].tolist() == expected

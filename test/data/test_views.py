@@ -6,11 +6,11 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils.data import DataLoader
 
 from dsflash_ros.data import views as module
-from dsflash_ros.data.panoptic_png import boxes_of
 from dsflash_ros.data.psg import PsgDataset, PsgWriter
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.data.views import AUGMENTATIONS, EpochSampler, Views
 from dsflash_ros.errors import ConfigError, DatasetError
+from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.letterbox import Letterbox
 
 
@@ -58,7 +58,7 @@ def test_a_plain_view_is_what_inference_sees(one, height, width, image_size):
 
     scale = np.array([box.width / width, box.height / height] * 2)
     assert view.boxes.dtype == np.float32
-    np.testing.assert_allclose(view.boxes, boxes_of(labels, len(record.segment_ids)) * scale, rtol=1e-6)
+    np.testing.assert_allclose(view.boxes, label_boxes(labels, len(record.segment_ids)) * scale, rtol=1e-6)
 
 
 def test_a_segment_too_small_for_the_labels_has_a_box(one):
@@ -83,7 +83,7 @@ def test_flips_mirror_the_content_where_it_is(shapes, augmentation):
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
         assert np.array_equal(view.labels[:height, :width], labels)
         np.testing.assert_allclose(view.boxes, boxes, atol=1e-4)
-        around = boxes_of(view.labels, len(boxes))
+        around = label_boxes(view.labels, len(boxes))
         is_visible = around[:, 2] > 0
         assert np.abs(view.boxes - around)[is_visible].max() <= 1  # a source pixel is 2/3 of a pixel here
         if augmentation == "flip":
@@ -135,7 +135,7 @@ def test_crops_show_image_and_labels_alike(one, monkeypatch):
         shown = view.image[: view.height, : view.width].astype(int)
         is_other = np.abs(shown - colours[content]).sum(-1) > 60
         assert not cv2.erode(is_other.astype(np.uint8), np.ones((3, 3)), borderValue=0).any()  # only borders blend
-        assert np.array_equal(view.boxes, boxes_of(view.labels, 3))
+        assert np.array_equal(view.boxes, label_boxes(view.labels, 3))
         assert (view.labels >= 0).any()
         sizes.append(max(view.height, view.width))
         flips.add(view.flipped)

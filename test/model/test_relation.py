@@ -61,6 +61,8 @@ def test_coverage_of_a_label_map_is_that_of_its_masks(side):
     masks = labels == torch.arange(6).view(-1, 1, 1)
     assert torch.allclose(coverage, patch_coverage(masks, config, 1), atol=1e-6)
     assert (coverage[4:] == 0).all()
+    labels[100:], labels[:, 130:] = -1, -1  # padding may be given or not
+    assert torch.equal(label_coverage(labels, 6, config), label_coverage(labels[:100, :130], 6, config))
 
 
 @pytest.mark.parametrize(("stride", "window"), [(1, 48), (4, 12)])

@@ -1,13 +1,10 @@
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("lightning")
 pytest.importorskip("torchmetrics")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from runs import CONFIG

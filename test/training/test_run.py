@@ -1,13 +1,10 @@
 import json
 import resource
 import signal
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("lightning")
-sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from runs import Run, arguments, make_inputs, same, weights_of
