@@ -3,6 +3,9 @@ import json
 import zipfile
 
 import pytest
+
+pytest.importorskip("torchmetrics")
+
 import torch
 
 from dsflash_ros.cli import main

@@ -4,10 +4,11 @@ import zipfile
 
 import numpy as np
 import pytest
-import tifffile
 
 from dsflash_ros.errors import DSFlashError, OutputError
 from dsflash_ros.evaluation.export import sgbench_file
+
+tifffile = pytest.importorskip("tifffile")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 9])

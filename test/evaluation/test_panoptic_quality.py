@@ -3,6 +3,9 @@ import sys
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torchmetrics")
+
 import torch
 
 from dsflash_ros.errors import DSFlashError

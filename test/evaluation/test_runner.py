@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+
+pytest.importorskip("torchmetrics")
+
 import torch
 
 from dsflash_ros.data.psg import PsgDataset

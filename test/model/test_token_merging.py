@@ -72,7 +72,7 @@ def test_queries_and_prefix_tokens_stay_out_of_merging(size, backbone):
     tokens[:, others:] = tokens[:, others : others + 1]
     seen = []
     attention = model.backbone._attention
-    model.backbone._attention = lambda attn, x, rope: seen.append(x) or attention(attn, x, rope)
+    model.backbone._attention = lambda attn, x, *rest: seen.append(x) or attention(attn, x, *rest)
     with torch.inference_mode():
         plain = model.backbone.run_block(0, tokens, None)
         merged = model.backbone.run_block(0, tokens, None, 0.5)

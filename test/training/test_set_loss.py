@@ -1,6 +1,8 @@
 import math
 
 import pytest
+
+pytest.importorskip("scipy")
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F

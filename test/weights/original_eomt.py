@@ -5,8 +5,7 @@ The backbones are timm's VisionTransformer and transformers' DINOv3ViTModel them
 
 import timm
 import torch
-import transformers
-from reference_eomt import WIDTHS
+from reference_eomt import WIDTHS, transformers
 from timm.layers import LayerNorm2d
 from torch import nn
 

@@ -3,9 +3,8 @@ import json
 import pytest
 import timm
 import torch
-import transformers
 from original_eomt import OriginalEoMT, differences, dinov3, meta_names
-from reference_eomt import reference_model
+from reference_eomt import reference_model, transformers
 from safetensors.torch import load_file, save_file
 
 from dsflash_ros.errors import WeightsError
