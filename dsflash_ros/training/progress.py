@@ -38,7 +38,7 @@ class Progress(TQDMProgressBar):
     """A bar where somebody watches, and a line for each epoch. Logs `images_per_s`, over all devices."""
 
     def __init__(self) -> None:
-        super().__init__(refresh_rate=10 if sys.stderr.isatty() else 0)
+        super().__init__(refresh_rate=1 if sys.stderr.isatty() else 0)
         self._started = 0.0
 
     def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict:

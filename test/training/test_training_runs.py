@@ -1,6 +1,8 @@
 import json
 import resource
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +139,42 @@ def test_validation_says_what_eval_says(folder, whole_run, out):
     evaluated, trained = json.loads((folder / "scores.json").read_text()), read_header(weights).scores
     for name in ("R@20", "R@50", "mR@20", "mR@50"):
         assert evaluated["relations"][name] == pytest.approx(trained[f"val/{name}"], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["pruning=true", "balance_predicates=true", "masks_from=segmenter", "precision=bfloat16", "negative_share=0"],
+)
+def test_every_option_trains(folder, option):
+    out = option.replace("=", "-")
+    assert cli.main(arguments(folder, out, "epochs=1", option)) == 0
+    before = weights_of(folder / "segmenter.safetensors")
+    after = weights_of(folder / out / "best.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in after.values())
+    assert not torch.equal(before["relations.class_token"], after["relations.class_token"])
+
+
+def test_a_run_goes_on_from_trained_relations(folder, whole_run):
+    weights = whole_run / "best.safetensors"
+    keep = ["keep_relations=true", f"segmenter={weights}", "epochs=1", "lr=1e-30"]
+    kept = [key for key in arguments(folder, "kept", *keep) if not key.startswith("neck_")]
+    Path(folder / "kept.yaml").write_text("{}")
+    kept[2] = str(folder / "kept.yaml")
+    assert cli.main(kept) == 0
+    before, after = weights_of(weights), weights_of(folder / "kept" / "best.safetensors")
+    assert all(torch.allclose(before[name], after[name]) for name in before)
+
+
+def test_predicates_that_tell_sides_apart_are_not_mirrored(folder, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    annotations = json.loads((data / "psg.json").read_text())
+    annotations["predicate_classes"][4] = "left of"
+    (data / "psg.json").write_text(json.dumps(annotations))
+    command = arguments(folder, "sides", f"dataset={data}", "epochs=1")
+    assert cli.main([*command, "augmentation=flip"]) == 1
+    assert "mirrors images, after which 'left of' would be wrong" in capsys.readouterr().err
+    assert cli.main(command) == 0
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(folder, whole_run, capsys):
