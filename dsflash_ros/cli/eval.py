@@ -99,7 +99,7 @@ def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
     from dataclasses import asdict
 
     from dsflash_ros.weights import resolve
-    from dsflash_ros.weights.foreign import sha256_of
+    from dsflash_ros.weights.files import sha256_of
 
     config, path = header.config, resolve(args.weights)
     is_hub_id = path != Path(args.weights).expanduser()

@@ -34,7 +34,8 @@ def pipeline_from(args: argparse.Namespace):
     """The `SceneGraphPipeline` that the arguments ask for. Values out of range are wrong usage."""
     from dataclasses import fields
 
-    from dsflash_ros.pipeline import Options, SceneGraphPipeline
+    from dsflash_ros.options import Options
+    from dsflash_ros.pipeline import SceneGraphPipeline
 
     try:
         options = Options(**{field.name: getattr(args, field.name) for field in fields(Options)})

@@ -16,7 +16,7 @@ from dsflash_ros.evaluation.report import (
     number,
     percent,
 )
-from dsflash_ros.pipeline import Options
+from dsflash_ros.options import Options
 
 PSG_TEST_IMAGES = 2177
 """Images of PSG's test split that have relations (nine more have none)."""
