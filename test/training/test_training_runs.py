@@ -2,6 +2,7 @@ import json
 import resource
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from dsflash_ros import cli
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.data.views import EpochSampler
-from dsflash_ros.model.checkpoints import load_checkpoint, read_header
+from dsflash_ros.model.checkpoints import load_checkpoint, read_header, save_checkpoint
 from dsflash_ros.pipeline import SceneGraphPipeline
 from dsflash_ros.training.config import RelationConfig, load_config
 from dsflash_ros.training.pairs import pair_targets
@@ -23,6 +24,7 @@ from dsflash_ros.training.relation_data import RelationSamples, collate_relation
 from dsflash_ros.training.relation_loss import PairInputs, pair_losses
 from dsflash_ros.training.schedules import cosine_with_warmup
 from dsflash_ros.training.train_relations import prepare_model
+from dsflash_ros.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +177,31 @@ def test_predicates_that_tell_sides_apart_are_not_mirrored(folder, tmp_path, cap
     assert cli.main([*command, "augmentation=flip"]) == 1
     assert "mirrors images, after which 'left of' would be wrong" in capsys.readouterr().err
     assert cli.main(command) == 0
+
+
+def test_a_segmenter_of_other_classes_is_refused(folder, tmp_path, capsys):
+    vocabulary = Vocabulary(VOCABULARY.things[::-1], VOCABULARY.stuff, VOCABULARY.predicates)
+    model, header = load_checkpoint(folder / "segmenter.safetensors")
+    save_checkpoint(tmp_path / "other.safetensors", model, replace(header, vocabulary=vocabulary))
+    save_checkpoint(tmp_path / "untrained.safetensors", model, replace(header, trained=()))
+    for name, message in (("other", "or others, or in another order"), ("untrained", "is untrained; train it first")):
+        assert cli.main(arguments(folder, name, f"segmenter={tmp_path / name}.safetensors")) == 1
+        assert message in capsys.readouterr().err
+        assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_masks_that_disagree_with_the_json_end_the_run(folder, tmp_path, capsys, workers):
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    annotations = json.loads((data / "psg.json").read_text())
+    annotations["data"][5]["segments_info"][0]["id"] = 77777
+    (data / "psg.json").write_text(json.dumps(annotations))
+    command = arguments(folder, f"mixed{workers}", f"dataset={data}", "epochs=1", f"workers={workers}")
+    assert cli.main(command) == 1
+    error = capsys.readouterr().err
+    assert error.count("masks and JSON disagree") == 1
+    assert "Traceback" not in error
 
 
 def test_a_folder_that_holds_a_run_is_not_overwritten(folder, whole_run, capsys):
