@@ -126,7 +126,8 @@ class RelationStage(nn.Module):
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         """Class token x, (n, dim), to logits of both directions, (n, 2, 1 + predicates) (Eqs. 2 to 6)."""
-        return self.head(torch.stack(self.disentangle(x.to(self.head[0].weight.dtype)), dim=1))
+        with torch.autocast(x.device.type, enabled=False):  # see `keep_head_precise`
+            return self.head(torch.stack(self.disentangle(x.to(self.head[0].weight.dtype)), dim=1))
 
     def keep_head_precise(self) -> None:
         """Put gate and head back to float32 after a cast: in bfloat16 a quarter of all scores would be ties."""

@@ -99,3 +99,12 @@ def test_bfloat16_keeps_head_and_residual_stream_precise():
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(exact.item(), rel=0.02)
     assert all(torch.isfinite(parameter.grad).all() for parameter in stage.parameters())
+
+
+def test_scores_keep_their_precision_under_autocast():
+    """In bfloat16 a quarter of all scores would be ties."""
+    stage, features, (coverage, boxes, images), pairs, _ = problem(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        logits = stage(stage.embed_patches(features).float(), coverage, boxes, images, pairs)
+    assert logits.dtype == torch.float32
+    assert not torch.equal(logits, logits.bfloat16().float())
