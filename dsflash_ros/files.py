@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Paths as people write them, and writing files whole or not at all."""
 
 import os
 import tempfile
@@ -11,6 +11,35 @@ from dsflash_ros.errors import OutputError
 
 if TYPE_CHECKING:
     import torch
+
+
+def expand(path: str | Path) -> Path:
+    """The path with its `~` resolved; unchanged where that names no home directory, so that it is not found, later."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def check_output(path: str | Path, overwrite: bool = False) -> Path:
+    """The path, expanded, of a result that comes later. Raises `OutputError` where `replacing` would have no place.
+
+    That is: it is a folder, is there already and not to be overwritten, or its folder cannot be written.
+    """
+    path = expand(path)
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; give a file name")
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path} is no regular file; give another name")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} is there already; give --overwrite to replace it")
+        if not path.parent.is_dir():
+            raise OutputError(f"the folder {path.parent} for {path.name} does not exist; make it first")
+        with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            return path
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -4,9 +4,12 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
+
+_PSG_KEYS = ("thing_classes", "stuff_classes", "predicate_classes")
+"""What a data set in PSG's format calls its things, stuff and predicates."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,21 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":
-        """Read what `to_json` wrote. Raises `WeightsError` when keys are missing or names are not unique."""
+        """Read what `to_json` wrote, or a data set in PSG's format.
+
+        Raises `WeightsError` when keys are missing or names are not unique.
+        """
         try:
             raw = json.loads(text)
-            if not all(isinstance(raw[kind], list) for kind in ("things", "stuff", "predicates")):
+            keys = _PSG_KEYS if "thing_classes" in raw else ("things", "stuff", "predicates")
+            if not all(isinstance(raw[key], list) for key in keys):
                 raise TypeError("they must be lists")
-            return cls(things=raw["things"], stuff=raw["stuff"], predicates=raw["predicates"])
-        except (ValueError, KeyError, TypeError) as error:
+            return cls(*(raw[key] for key in keys))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise WeightsError(
-                "not a vocabulary: expected JSON with the lists 'things', 'stuff' and 'predicates' "
-                f"({type(error).__name__}: {error})"
+                "not a vocabulary: expected JSON with the lists 'things', 'stuff' and 'predicates', or "
+                f"{', '.join(map(repr, _PSG_KEYS))} ({type(error).__name__}: {error})"
             ) from error
-        return cls.from_json(text)
 
     @classmethod
     @cache
@@ -71,12 +77,12 @@ class Vocabulary:
 
     @classmethod
     def load(cls, name_or_path: str) -> "Vocabulary":
-        """`psg`, or the path of a JSON file as `to_json` writes it."""
+        """`psg`, or the path of a JSON file for `from_json`."""
         if name_or_path == "psg":
             return cls.psg()
         try:
-            text = Path(name_or_path).expanduser().read_text()
-        except (OSError, RuntimeError, ValueError) as error:
+            text = expand(name_or_path).read_text()
+        except (OSError, ValueError) as error:
             raise WeightsError(
                 f"cannot read the vocabulary {name_or_path!r}: {error}; give 'psg' or a JSON file"
             ) from error

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.vocabulary import Vocabulary
 
@@ -33,11 +34,19 @@ def test_json_round_trip_and_files(tmp_path):
     assert Vocabulary.load("psg") == Vocabulary.psg()
 
 
+def test_a_data_set_has_a_vocabulary(tmp_path):
+    write_shapes(tmp_path, 1, height=32, width=32)
+    assert Vocabulary.load(str(tmp_path / "psg.json")) == VOCABULARY
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{", "not a vocabulary"),
+        ("3", "TypeError"),
+        ("[" * 100_000, "RecursionError"),
         ('{"things": ["a"]}', "KeyError: 'stuff'"),
+        ('{"thing_classes": ["a"], "stuff_classes": []}', "KeyError: 'predicate_classes'"),
         ('{"things": "abc", "stuff": [], "predicates": ["on"]}', "they must be lists"),
         ('{"things": ["a", "a"], "stuff": [], "predicates": ["on"]}', "class names must be unique, these are not: a"),
         ('{"things": ["a"], "stuff": ["a"], "predicates": ["on"]}', "must be unique"),
@@ -55,3 +64,5 @@ def test_bad_vocabularies(text, says, tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(WeightsError, match=r"cannot read the vocabulary .*; give 'psg' or a JSON file"):
         Vocabulary.load(str(tmp_path / "none.json"))
+    with pytest.raises(WeightsError, match="cannot read the vocabulary '~nouser/v"):
+        Vocabulary.load("~nouser/v.json")

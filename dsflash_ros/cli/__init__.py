@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses twice wants no traceback of what is ending anyway
         print(f"dsflash {args.command}: interrupted", file=sys.stderr)
         return 130
 

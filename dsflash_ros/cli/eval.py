@@ -35,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     protocols = ("sgdet", "predcls")
     parser.add_argument("--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)")
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there")
+    parser.add_argument("--json", metavar="FILE", help="store everything there")
     parser.add_argument(
         "--export", nargs=2, metavar=("FORMAT", "FILE"), help="write the predictions, too; FORMAT is sgbench: a zip"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of --json and --export")
     speed = parser.add_argument_group("speed")
     speed.add_argument("--no-speed", action="store_true", help="do not measure it")
     for name, default, text in (
@@ -58,17 +59,20 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.bench.report import machine
     from dsflash_ros.data.psg import PsgDataset
     from dsflash_ros.evaluation.report import Report, about_dataset
-    from dsflash_ros.evaluation.runner import evaluate
+    from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.pipeline import check_weights
 
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
-    for path in filter(None, (args.json, args.export and args.export[1])):
-        _make_folder(Path(path))
+    json_path = None if args.json is None else _output(args.json, args.overwrite)
+    export_path = _output(args.export[1], args.overwrite) if args.export else None
+    if json_path and json_path == export_path:
+        args.parser.error(f"--json and --export cannot both write {json_path}")
     split = None if args.split == "all" else args.split
     dataset = PsgDataset.open(args.dataset, split, args.images, args.masks)
     print(dataset.report())
-    header = check_weights(args.weights, dataset.vocabulary)
+    header = check_weights(args.weights)
+    check_vocabulary(args.weights, header.vocabulary, dataset)
     pipeline = pipeline_from(args)
     _warn_untrained(header, pipeline)
 
@@ -78,13 +82,16 @@ def run(args: argparse.Namespace) -> int:
         **_about_model(args, header, pipeline),
         "machine": machine(),
     }
-    with _export(args, about) as export:
-        scores = evaluate(pipeline, dataset, args.protocol, args.limit, export)
+    scores, failure = _evaluate(args, pipeline, dataset, export_path, about)
     report = Report(**about, **scores, speed=None if args.no_speed else _speed(args, pipeline, dataset))
     report.print()
-    if args.json:
-        report.write(args.json)
-        print(f"written: {args.json}")
+    if json_path:
+        report.write(json_path)
+        print(f"written: {json_path}")
+    if failure:
+        raise failure
+    if export_path:
+        print(f"written: {export_path}")
     return 0
 
 
@@ -98,11 +105,12 @@ def _warn_untrained(header, pipeline) -> None:
 def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
     from dataclasses import asdict
 
+    from dsflash_ros.files import expand
     from dsflash_ros.weights import resolve
     from dsflash_ros.weights.files import sha256_of
 
     config, path = header.config, resolve(args.weights)
-    is_hub_id = path != Path(args.weights).expanduser()
+    is_hub_id = path != expand(args.weights)
     return {
         "weights": {
             "name": args.weights if is_hub_id else path.name,
@@ -124,12 +132,23 @@ def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
     }
 
 
-def _export(args: argparse.Namespace, about: dict):
+def _evaluate(args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict):
+    """The scores, and why the export failed, or None: that does not take the scores along."""
     from contextlib import nullcontext
 
+    from dsflash_ros.errors import OutputError
     from dsflash_ros.evaluation.export import sgbench_file
+    from dsflash_ros.evaluation.runner import evaluate
 
-    return sgbench_file(args.export[1], about) if args.export else nullcontext()
+    scores = None
+    try:
+        with sgbench_file(export_path, about) if export_path else nullcontext() as export:
+            scores = evaluate(pipeline, dataset, args.protocol, args.limit, export)
+    except OutputError as error:
+        if scores is None:
+            raise
+        return scores, error
+    return scores, None
 
 
 def _speed(args: argparse.Namespace, pipeline, dataset) -> dict:
@@ -140,11 +159,13 @@ def _speed(args: argparse.Namespace, pipeline, dataset) -> dict:
     return measure_speed(pipeline, images, args.warm_up, args.timed, args.batch)
 
 
-def _make_folder(path: Path) -> None:
-    """Make the folder of a result, so that what is in the way comes up before the work."""
+def _output(path: str, overwrite: bool) -> Path:
+    """Where a result goes, in a folder that is made; what is in the way comes up before the work."""
     from dsflash_ros.errors import OutputError
+    from dsflash_ros.files import check_output, expand
 
     try:
-        path.expanduser().parent.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
+        expand(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    return check_output(path, overwrite)

@@ -44,8 +44,10 @@ def run(args: argparse.Namespace) -> int:
             from dsflash_ros.training.train_segmenter import train_segmenter as train
         else:
             from dsflash_ros.training.train_relations import train_relations as train
+        from dsflash_ros.training.run import is_first_process
     except ImportError as error:
         raise missing_extra("train", error) from error
     best = train(config, args.resume)
-    print(f"best weights: {best}")
+    if is_first_process():
+        print(f"best weights: {best}")
     return 0

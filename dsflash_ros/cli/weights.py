@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument("--overwrite", action="store_true", help="replace FILE")
     convert.add_argument("--base", metavar="DINOV3", help="what the weights are differences to; file or hub id")
     convert.add_argument("--image-size", type=positive, metavar="N", help="side of the input (default: as trained)")
-    convert.add_argument("--vocabulary", metavar="NAMES", help="'psg' or a JSON file (default: psg)")
+    convert.add_argument(
+        "--vocabulary", metavar="NAMES", help="'psg', a data set's psg.json or a JSON file (default: psg)"
+    )
     convert.add_argument("--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one")
 
     info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
@@ -55,19 +57,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _fetch(args: argparse.Namespace) -> int:
     from dsflash_ros.errors import WeightsError
-    from dsflash_ros.files import replacing
+    from dsflash_ros.files import check_output, replacing
     from dsflash_ros.weights.files import sha256_of
     from dsflash_ros.weights.hub import fetch
 
-    if args.out:
-        _check_free(args.out, args.overwrite)
+    out = check_output(args.out, args.overwrite) if args.out else None
     path = fetch(args.repo_id, args.file, args.revision, args.sha256)
-    if args.out and path.name.endswith(".index.json"):
+    if out and path.name.endswith(".index.json"):
         raise WeightsError(f"{args.repo_id} is in several files, which stay in the cache ({path}); leave out --out")
-    if args.out:
-        with replacing(args.out) as partial:
+    if out:
+        with replacing(out) as partial:
             shutil.copyfile(path, partial)
-        path = args.out
+        path = out
     print(path)
     print(f"SHA-256 {sha256_of(path)}")
     print(f"what it is: dsflash weights info {path}")
@@ -75,14 +76,17 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from dsflash_ros.errors import WeightsError
+    from dsflash_ros.errors import OutputError, WeightsError
+    from dsflash_ros.files import check_output
     from dsflash_ros.model.checkpoints import save_checkpoint
     from dsflash_ros.vocabulary import Vocabulary
     from dsflash_ros.weights.convert import convert
     from dsflash_ros.weights.dsformer import convert_dsformer
     from dsflash_ros.weights.hub import locate
 
-    _check_free(args.out, args.overwrite)
+    out = check_output(args.out, args.overwrite)
+    if out.suffix != ".safetensors":
+        raise OutputError(f"--out {out} will be a safetensors file: give a name that ends in .safetensors")
     if args.into:
         if args.base or args.image_size or args.vocabulary:
             raise WeightsError(
@@ -93,9 +97,9 @@ def _convert(args: argparse.Namespace) -> int:
         vocabulary = Vocabulary.load(args.vocabulary) if args.vocabulary else None
         base = locate(args.base) if args.base else None
         conversion = convert(locate(args.source), base, args.image_size, vocabulary)
-    save_checkpoint(args.out, conversion.model, conversion.header)
+    save_checkpoint(out, conversion.model, conversion.header)
     print("\n".join(conversion.summary))
-    print(f"written: {args.out}")
+    print(f"written: {out}")
     print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
     return 0
 
@@ -119,14 +123,3 @@ def _readable(value) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "nothing"
     return "unknown" if value is None else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    from dsflash_ros.errors import OutputError
-
-    if path.is_dir():
-        raise OutputError(f"--out {path} is a folder; give a file name")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} is there already; give --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} for --out does not exist; make it first")

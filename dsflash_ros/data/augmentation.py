@@ -1,6 +1,6 @@
 """Random changes of colour, on (H, W, 3) uint8 RGB images.
 
-OpenCV computes them: torchvision's give the same to within a grey level (hue: a few) and take 3 to 30 times as long.
+OpenCV computes them: torchvision's give the same to within a grey level and take 3 to 30 times as long.
 """
 
 from collections.abc import Callable
@@ -22,20 +22,6 @@ def deit3_colours(rgb: np.ndarray, random: Random) -> np.ndarray:
     return which(rgb, random.uniform(0.1, 2.0)) if which is blur else which(rgb)
 
 
-def eomt_colours(rgb: np.ndarray, random: Random) -> np.ndarray:
-    """Brightness, contrast, saturation and hue, each changed half of the time; contrast comes second or last.
-
-    The recipe with which EoMT was trained (Kerssies et al., CVPR 2025).
-    """
-    steps = [(brightness, 1, 32 / 255), (contrast, 1, 0.5), (saturation, 1, 0.5), (turn_hue, 0, 18)]
-    if random.random() < 0.5:
-        steps.append(steps.pop(1))
-    for change, centre, spread in steps:
-        if random.random() < 0.5:
-            rgb = change(rgb, random.uniform(centre - spread, centre + spread))
-    return rgb
-
-
 def brightness(rgb: np.ndarray, factor: float) -> np.ndarray:
     """0 is black, 1 the image."""
     return cv2.convertScaleAbs(rgb, alpha=factor)
@@ -50,13 +36,6 @@ def contrast(rgb: np.ndarray, factor: float) -> np.ndarray:
 def saturation(rgb: np.ndarray, factor: float) -> np.ndarray:
     """0 is grey, 1 the image."""
     return cv2.addWeighted(rgb, factor, grayscale(rgb), 1 - factor, 0)
-
-
-def turn_hue(rgb: np.ndarray, degrees: float) -> np.ndarray:
-    """Around the colour wheel, in steps of 1.4 degrees."""
-    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV_FULL)
-    hsv[..., 0] += np.uint8(round(degrees * 256 / 360) % 256)  # wraps around, as hue does
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
 def grayscale(rgb: np.ndarray) -> np.ndarray:

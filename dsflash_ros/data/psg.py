@@ -17,6 +17,7 @@ from dsflash_ros.data.psg_json import Annotations, read_annotations
 from dsflash_ros.data.psg_writer import PsgWriter
 from dsflash_ros.decoding import decode_image
 from dsflash_ros.errors import DatasetError, ImageError
+from dsflash_ros.files import expand
 from dsflash_ros.vocabulary import Vocabulary
 
 __all__ = ["PsgDataset", "PsgWriter", "Record"]
@@ -113,7 +114,7 @@ class PsgDataset(Sequence[Record]):
         Raises:
             DatasetError: something is missing or damaged, or the annotations disagree with themselves.
         """
-        path = Path(path).expanduser()
+        path = expand(path)
         path = path / "psg.json" if path.is_dir() else path
         found = read_annotations(path, split)
         image_root = _root("images", found.images, _places(path, images))
@@ -155,18 +156,23 @@ class PsgDataset(Sequence[Record]):
 
     def report(self) -> str:
         """What is in the data set and what is wrong with it, in one line."""
-        counts = (
-            f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {len(self)} images, "
-            f"{len(self._all.segments)} segments, {len(self._all.relations)} relations"
-        )
-        wrong = [f"{len(where)} {problem} (the first: {where[0]})" for problem, where in self.problems.items()]
-        return "; ".join([counts, *wrong])
+        found = self._all
+        counts = [counted(len(self), "image"), counted(len(found.segments), "segment")]
+        counts.append(counted(len(found.relations), "relation"))
+        what = f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {', '.join(counts)}"
+        wrong = [f"{problem}: {len(where)} (the first: {where[0]})" for problem, where in self.problems.items()]
+        return "; ".join([what, *wrong])
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{number} {noun if number == 1 else noun + 's'}"
 
 
 def _places(path: Path, given: str | Path | None) -> list[Path]:
     """The folders below which files may lie."""
     folder = path.parent
-    return [folder, folder / "coco", folder.parent / "coco"] if given is None else [Path(given).expanduser()]
+    return [folder, folder / "coco", folder.parent / "coco"] if given is None else [expand(given)]
 
 
 def _root(kind: str, names: list[str], places: list[Path]) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dsflash_ros.data.panoptic_png import colours_of
 from dsflash_ros.errors import DatasetError, OutputError
-from dsflash_ros.files import replacing
+from dsflash_ros.files import expand, replacing
 from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.vocabulary import Vocabulary
 
@@ -30,7 +30,7 @@ class PsgWriter:
         """`image_format`: "jpg" (quality 95) or "png" (exact)."""
         if image_format not in ("jpg", "png"):
             raise ValueError(f"images can be written as jpg or png, not {image_format!r}")
-        self._directory, self._vocabulary, self._format = Path(directory), vocabulary, image_format
+        self._directory, self._vocabulary, self._format = expand(directory), vocabulary, image_format
         self._records: list[dict] = []
         self._splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
 

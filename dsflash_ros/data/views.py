@@ -8,8 +8,8 @@ import numpy as np
 import torch.distributed
 from torch.utils.data import Dataset, DistributedSampler, get_worker_info
 
-from dsflash_ros.data.augmentation import deit3_colours, eomt_colours
-from dsflash_ros.data.psg import PsgDataset, Record
+from dsflash_ros.data.augmentation import deit3_colours
+from dsflash_ros.data.psg import Record
 from dsflash_ros.errors import ConfigError, DatasetError
 from dsflash_ros.label_maps import label_boxes
 from dsflash_ros.letterbox import Letterbox
@@ -26,7 +26,7 @@ class View:
 
     Attributes:
         index, image_id: of the record.
-        image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right.
+        image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right. Empty where not asked for.
         labels: (S, S) int16, index of the record's segment, -1 elsewhere.
         boxes: (n, 4) float32, x0, y0, x1, y1 in network pixels, of all n segments of the record. They are measured in
             the source image, so that segments too small to be in `labels` have one; only where "eomt" crops, a box
@@ -52,13 +52,22 @@ class Views(Dataset):
         none: the letterbox that inference uses.
         flip: mirrored half of the time.
         deit3: flip, colour jitter, then grayscale, solarisation or blur (DSFlash, section 3.6).
-        eomt: colour jitter, flip, a random scale of 0.1 to 2 times the letterbox's, a random crop (EoMT).
+        eomt: flip, a random scale of 0.1 to 2 times the letterbox's, a random crop (as EoMT does on COCO).
     """
 
-    def __init__(self, dataset: PsgDataset, image_size: int, augmentation: str = "none", seed: int = 0):
+    def __init__(
+        self,
+        dataset: Sequence[Record],
+        image_size: int,
+        augmentation: str = "none",
+        seed: int = 0,
+        with_images: bool = True,
+    ):
+        """`with_images`: False leaves images unread, which saves most of the time; not with "deit3" and "eomt"."""
         if augmentation not in AUGMENTATIONS:
             raise ConfigError(f"no augmentation is called {augmentation!r}; there are {', '.join(AUGMENTATIONS)}")
         self.dataset, self.image_size, self.augmentation, self.seed = dataset, image_size, augmentation, seed
+        self.with_images = with_images
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -69,9 +78,11 @@ class Views(Dataset):
         if get_worker_info() is not None:
             cv2.setNumThreads(0)  # workers are the parallelism; threads within them would fight for the cores
         random = np.random.default_rng((self.seed, epoch, index))
-        make = _cropped if self.augmentation == "eomt" else _letterboxed
+        record = self.dataset[index]
         try:
-            return make(self.dataset[index], index, self.image_size, self.augmentation, random)
+            if self.augmentation == "eomt":
+                return _cropped(record, index, self.image_size, random)
+            return _letterboxed(record, index, self.image_size, self.augmentation, random, self.with_images)
         except DatasetError as error:
             raise ViewError(str(error)) from error
 
@@ -112,16 +123,18 @@ class EpochSampler(DistributedSampler):
             yield self.epoch, self.dataset[position]
 
 
-def _letterboxed(record: Record, index: int, image_size: int, augmentation: str, random: np.random.Generator) -> View:
+def _letterboxed(
+    record: Record, index: int, image_size: int, augmentation: str, random: np.random.Generator, with_image: bool
+) -> View:
     box = Letterbox(record.height, record.width, image_size)
     height, width = box.height, box.width
     flipped = augmentation != "none" and random.random() < 0.5
     labels = record.labels()
     boxes = box.scale_boxes(label_boxes(labels, len(record.segment_ids)))
-    image = box.apply(record.image())
+    image = box.apply(record.image()) if with_image else np.empty((0, 0, 3), np.uint8)
     content = image[:height, :width]
     if flipped:
-        content[:] = cv2.flip(content, 1)
+        content[:] = content[:, ::-1].copy()
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
     if augmentation == "deit3":
         content[:] = deit3_colours(content, random)
@@ -129,7 +142,7 @@ def _letterboxed(record: Record, index: int, image_size: int, augmentation: str,
     return View(index, record.image_id, image, small, boxes.astype(np.float32), height, width, flipped)
 
 
-def _cropped(record: Record, index: int, image_size: int, _: str, random: np.random.Generator) -> View:
+def _cropped(record: Record, index: int, image_size: int, random: np.random.Generator) -> View:
     labels, whole = record.labels(), np.append(~record.crowd, False)  # label -1 takes the last
     for _ in range(_CROPS):
         flipped = random.random() < 0.5
@@ -140,7 +153,7 @@ def _cropped(record: Record, index: int, image_size: int, _: str, random: np.ran
         small = _sample(labels, box, flipped)[window]
         if whole[small].any():
             break
-    content = box.apply(eomt_colours(record.image(), random))[: box.height, : box.width]
+    content = box.apply(record.image())[: box.height, : box.width]
     image = _padded((cv2.flip(content, 1) if flipped else content)[window], image_size, 0)
     small = _padded(small, image_size, -1)
     boxes = label_boxes(small, len(record.segment_ids)).astype(np.float32)

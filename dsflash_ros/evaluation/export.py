@@ -1,6 +1,7 @@
 """Predictions as a file that sgbench reads, so that others can evaluate them with their own tools."""
 
 import json
+import logging
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from dsflash_ros.errors import missing_extra
-from dsflash_ros.files import replacing
+from dsflash_ros.files import expand, replacing
 from dsflash_ros.label_maps import label_boxes
+
+_log = logging.getLogger(__name__)
 
 FILE_VERSION = 1
 """sgbench's, of the format."""
@@ -24,12 +27,23 @@ class SgbenchFile:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._images: list[dict] = []
+        self._error: OSError | None = None
 
     def add(self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray) -> None:
-        """Add an image: label map (H, W) int, classes (P,) int, relations (r, 3) int, best first."""
+        """Add an image: label map (H, W) int, classes (P,) int, relations (r, 3) int, best first.
+
+        When it cannot be written, it warns, and only `finish` raises: the evaluation behind it is worth more.
+        """
+        if self._error:
+            return
         name = f"{len(self._images):06d}.tiff"
         boxes = label_boxes(labels, len(class_ids)).tolist()
-        self._archive.writestr(name, _layered_tiff(labels, len(class_ids)))
+        try:
+            self._archive.writestr(name, _layered_tiff(labels, len(class_ids)))
+        except OSError as error:
+            self._error = error
+            _log.warning("the export fails (%s); the evaluation goes on without it", error.strerror or error)
+            return
         self._images.append(
             {
                 "id": image_id,
@@ -42,7 +56,9 @@ class SgbenchFile:
         )
 
     def finish(self, about: dict) -> None:
-        """Write the index; `about` is kept under `eval`, which sgbench leaves unread."""
+        """Write the index; `about` is kept under `eval`, which sgbench leaves unread. Raises what an `add` met."""
+        if self._error:
+            raise self._error
         index = {"version": FILE_VERSION, "images": self._images, "eval": about}
         self._archive.writestr("triplets.json", json.dumps(index), zipfile.ZIP_DEFLATED)
 
@@ -57,7 +73,7 @@ def sgbench_file(path: str | Path, about: dict) -> Iterator[SgbenchFile]:
         import tifffile  # noqa: F401
     except ImportError as error:
         raise missing_extra("eval", error) from error
-    with replacing(Path(path).expanduser()) as partial, zipfile.ZipFile(partial, "w") as archive:
+    with replacing(expand(path)) as partial, zipfile.ZipFile(partial, "w") as archive:
         file = SgbenchFile(archive)
         yield file
         file.finish(about)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsflash_ros.bench.report import show
+from dsflash_ros.data.psg import counted
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.files import replacing
+from dsflash_ros.files import expand, replacing
 from dsflash_ros.model.checkpoints import STAGES
 from dsflash_ros.vocabulary import Vocabulary
 
@@ -18,6 +19,28 @@ FORMAT = "dsflash-eval-1"
 """Marks the JSON file."""
 
 NO_VALUE = "-"
+
+_NUMBER, _SCORE = (int, float), (int, float, type(None))
+# what `dsflash tables` reads
+_EXPECTED = {
+    "dataset": {"name": str, "split": (str, type(None)), "images": int, "of": int, "vocabulary": str},
+    "protocol": str,
+    "weights": {"name": str, "trained": list},
+    "model": {"size": str, "backbone": str, "image_size": int, "parameters": int},
+    "options": {"device": str, "precision": str},
+    "machine": {"cpu": str, "cores": int, "gpu": str},
+    "relations": {
+        "images": int,
+        "images_without_relations": int,
+        **dict.fromkeys(("mR@20", "mR@50", "mR@100", "mR@inf"), _SCORE),
+    },
+    "panoptic": (dict, type(None)),
+    "speed": (dict, type(None)),
+}
+_EXPECTED_SPEED = {
+    **{"latency_ms": _NUMBER, "relations_per_second": _SCORE, "timed": int, "warm_up": int, "batch": int},
+    **{"segments_per_image": _NUMBER, "pairs_per_image": _NUMBER},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,16 +71,19 @@ class Report:
 
     def write(self, path: str | Path) -> None:
         """Write the JSON, whole or not at all. Raises `OutputError`."""
-        with replacing(Path(path).expanduser()) as partial:
+        with replacing(expand(path)) as partial:
             partial.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
 
     @classmethod
     def read(cls, path: str | Path) -> "Report":
         """Read what `write` wrote. Raises `EvaluationError` when it is anything else."""
         try:
-            raw = json.loads(Path(path).expanduser().read_text())
+            raw = json.loads(expand(path).read_text())
             if raw.pop("format") != FORMAT:
                 raise KeyError(FORMAT)
+            _check(raw, _EXPECTED, "it")
+            if raw["speed"] is not None:
+                _check(raw["speed"], _EXPECTED_SPEED, "'speed'")
             return cls(**raw)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EvaluationError(
@@ -104,13 +130,25 @@ class Report:
             show("predicates, recall in %", rows)
         never = len(self.relations["per_predicate"]) - len(found)
         if never:
-            print(f"\n{never} predicates never occur and are left out of the mean")
+            verbs = "occurs and is" if never == 1 else "occur and are"
+            print(f"\n{counted(never, 'predicate')} never {verbs} left out of the mean")
+
+
+def _check(found: object, expected: dict | type | tuple, where: str) -> None:
+    """Raise `ValueError` where a value is missing or is of another type."""
+    if not isinstance(found, dict if isinstance(expected, dict) else expected):
+        raise ValueError(f"{where} has the wrong type: {found!r}")
+    if isinstance(expected, dict):
+        for key, kind in expected.items():
+            if key not in found:
+                raise ValueError(f"{where} lacks {key!r}")
+            _check(found[key], kind, repr(key))
 
 
 def describe_dataset(dataset: dict) -> str:
     """`psg/psg.json, split test: 2186 images`."""
     count = (
-        f"{dataset['images']} images"
+        counted(dataset["images"], "image")
         if dataset["images"] == dataset["of"]
         else "{images} of {of} images".format(**dataset)
     )

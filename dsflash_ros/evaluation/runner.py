@@ -90,7 +90,12 @@ def evaluate(
             breaks the protocol.
         DatasetError: an image or a mask cannot be read.
     """
-    check_evaluable(pipeline, dataset, protocol)
+    check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
+    if protocol == "predcls" and not pipeline.relates:
+        raise EvaluationError(
+            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that predcls evaluates; "
+            "use --protocol sgdet for their segments"
+        )
     evaluator = Evaluator(dataset.vocabulary, protocol, pipeline.relates, pipeline.device)
     count = min(limit or len(dataset), len(dataset))
     for record in tqdm(islice(dataset, count), protocol, count, unit="image", disable=None):
@@ -102,21 +107,16 @@ def evaluate(
     return evaluator.results()
 
 
-def check_evaluable(pipeline: "SceneGraphPipeline", dataset: PsgDataset, protocol: str) -> None:
-    """Raise `EvaluationError` when the pipeline cannot be evaluated on the data set."""
+def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:
+    """Raise `EvaluationError` when weights of this vocabulary cannot be evaluated on the data set."""
     for kind in ("things", "stuff", "predicates"):
-        both = zip_longest(getattr(pipeline.vocabulary, kind), getattr(dataset.vocabulary, kind), fillvalue="nothing")
+        both = zip_longest(getattr(vocabulary, kind), getattr(dataset.vocabulary, kind), fillvalue="nothing")
         for theirs, ours in both:
             if theirs != ours:
                 raise EvaluationError(
-                    f"the weights {pipeline.weights!r} and the data set {dataset.path} differ in their {kind}, first "
+                    f"the weights {weights!r} and the data set {dataset.path} differ in their {kind}, first "
                     f"{theirs!r} for {ours!r}; use weights trained for the data set's vocabulary"
                 )
-    if protocol == "predcls" and not pipeline.relates:
-        raise EvaluationError(
-            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that predcls evaluates; "
-            "use --protocol sgdet for their segments"
-        )
 
 
 def predict(pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str) -> Prediction:

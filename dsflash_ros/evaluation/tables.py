@@ -16,6 +16,7 @@ from dsflash_ros.evaluation.report import (
     number,
     percent,
 )
+from dsflash_ros.model.checkpoints import STAGES
 from dsflash_ros.options import Options
 
 PSG_TEST_IMAGES = 2177
@@ -35,8 +36,8 @@ def published() -> dict:
 def print_tables(reports: dict[str, Report]) -> None:
     """Print all tables. A result, by the name of its file, stands in each row whose model and options are its own.
 
-    It must have PSG's vocabulary. Scores of untrained weights are left out; their speed is not. Where several results
-    fit, the first one stands.
+    It must have PSG's vocabulary. Scores of untrained weights are left out; their speed is not, unless nothing was
+    related. Where several results fit, the first one stands.
     """
     marks = {name: f"[{n}{'' if _is_psg_test(report) else '!'}]" for n, (name, report) in enumerate(reports.items(), 1)}
     used: set[str] = set()
@@ -82,11 +83,12 @@ def _measured(row: dict, column: dict, reports: dict[str, Report]) -> Iterator[t
 def _value(report: Report, metric: str, protocol: str) -> str | None:
     if metric == "parameters":
         return f"{report.model['parameters'] / 1e6:.1f}"
-    if metric == "latency_ms":
-        return f"{report.speed['latency_ms']:.1f}" if report.speed else None
-    if metric == "relations_per_second":
-        return number(report.speed[metric]) if report.speed and report.speed[metric] else None
-    means_something = report.protocol == protocol and {"segmenter", "relations"} <= set(report.weights["trained"])
+    if metric in ("latency_ms", "relations_per_second"):
+        # Without it, no relation stage is in the latency: there is none, or there were no pairs for it.
+        if not (report.speed and report.speed["relations_per_second"]):
+            return None
+        return f"{report.speed[metric]:.1f}" if metric == "latency_ms" else number(report.speed[metric])
+    means_something = report.protocol == protocol and all(stage in report.weights["trained"] for stage in STAGES)
     score = report.relations[metric] if means_something else None
     return None if score is None else percent(score)
 
@@ -121,4 +123,4 @@ def _why_unused(report: Report) -> str:
     nearest = min((_difference(report, ours) for ours in rows), key=len)
     if nearest:
         return f"in no table: it differs from the nearest row in {', '.join(nearest)}"
-    return "in no table: it has no number that an earlier file does not give"
+    return "in no table: it has no number for one that an earlier file does not give"

@@ -1,10 +1,13 @@
 """Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to mix up."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import save_tensors
@@ -65,6 +68,15 @@ def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
         "scores": json.dumps(header.scores),
     }
     save_tensors(path, model.state_dict(), metadata)
+
+
+def digest_of(module: nn.Module) -> str:
+    """SHA-256 of a module's tensors and their names, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def read_header(path: str | Path) -> Header:

@@ -2,14 +2,15 @@
 
 import difflib
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dsflash_ros.errors import ConfigError
+from dsflash_ros.files import expand
 
+Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -23,7 +24,8 @@ class RunConfig(BaseModel):
         dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where its files lie,
             if not beside it.
         train_split, val_split: splits to learn from and to choose the best epoch by; a val_split of "none" chooses
-            the last epoch.
+            the last epoch. PSG has no "val": with "test", as others do, the test score of the best epoch is chosen on
+            the test images; publish the last epoch's to be strict.
         out: folder of the run: checkpoints, curves, configuration.
         seed: everything random follows from it, the epoch and the image.
         epochs, batch_size: images of a step, on each device.
@@ -35,12 +37,12 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    dataset: str
+    dataset: Text
     images: str | None = None
     masks: str | None = None
     train_split: str = "train"
     val_split: str = "test"
-    out: str
+    out: Text
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     epochs: Count = 20
     batch_size: Count = 16
@@ -65,12 +67,12 @@ class RelationConfig(RunConfig):
         masks_from: truth, or the segmenter's own masks matched with the truth (supplement section 14).
         pruning: leave out patches that neither mask touches (supplement section 15).
         augmentation: deit3 (section 3.6), flip or none.
-        feature_cache: folder for the frozen segmenter's features, so that each image passes it once; needs an
-            augmentation of flip or none, and disk: 4 * width * (image size / 16)^2 * 2 bytes an image (5 MB for small).
+        feature_cache: folder for the frozen segmenter's features, so that each image is read and passes it once;
+            needs an augmentation of flip or none, and disk: 5 MB an image for small at 640 pixels (flip: 10).
         pairs_at_once: pairs that pass the neck together; bounds the memory and changes nothing else.
     """
 
-    segmenter: str
+    segmenter: Text
     keep_relations: bool = False
     neck_dim: Count | None = None
     neck_depth: Count | None = None
@@ -103,6 +105,9 @@ class RelationConfig(RunConfig):
 class SegmenterConfig(RunConfig):
     """Training of the segmenter; the defaults are EoMT's for DINOv2 (Kerssies et al., CVPR 2025).
 
+    (The package's own configurations are EoMT's for DINOv3. Two things differ: the last batch of an epoch may be
+    smaller, and rotary positions are not scaled at random.)
+
     Attributes:
         size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives the classes.
         start: weights to start from: a checkpoint of this package (its heads are kept where the classes are the
@@ -116,11 +121,11 @@ class SegmenterConfig(RunConfig):
             EoMT's for that many blocks.
         num_points: sampled in each mask for the loss; mask_weight, dice_weight, class_weight: of its parts;
             no_object_weight: of queries that should find nothing.
-        augmentation: eomt (colours, flip, scale, crop), deit3, flip or none.
+        augmentation: eomt (flip, scale, crop), deit3, flip or none.
     """
 
     size: Literal["tiny", "small", "base", "large"] = "small"
-    backbone: Literal["", "dinov3", "dinov2", "plain"] = ""
+    backbone: Literal["dinov3", "dinov2", "plain"] = "dinov2"
     image_size: Count = 640
     num_queries: Count = 200
     start: str | None = None
@@ -139,6 +144,11 @@ class SegmenterConfig(RunConfig):
     class_weight: NotNegative = 2.0
     no_object_weight: NotNegative = 0.1
     augmentation: Literal["eomt", "deit3", "flip", "none"] = "eomt"
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse values that contradict each other."""
+        if any(start > end for start, end in self.annealing or ()):
+            raise ConfigError(f"annealing must be pairs (start, end) with start <= end, got {self.annealing}")
 
 
 Config = TypeVar("Config", bound=RunConfig)
@@ -184,8 +194,8 @@ def _read(name: str, folder: str) -> dict:
         text = resources.files("dsflash_ros").joinpath(f"resources/train/{folder}/{name}.yaml").read_text()
     else:
         try:
-            text = Path(name).expanduser().read_text()
-        except (OSError, RuntimeError, ValueError) as error:
+            text = expand(name).read_text()
+        except (OSError, ValueError) as error:
             raise ConfigError(
                 f"cannot read the configuration {name!r} ({error}); "
                 f"give a YAML file or one of {', '.join(shipped(folder))}"
@@ -208,6 +218,8 @@ def _sentence(kind: type[RunConfig], error: dict) -> str:
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, kind.model_fields, 1)
         return f"unknown key {key!r}{f'; did you mean {close[0]!r}?' if close else ''}"
+    if error["type"] == "missing" and len(error["loc"]) > 1:
+        return f"{error['loc'][0]} has too few values: {error['input']!r}"
     if error["type"] == "missing":
         return f"{key} is missing; give it in the file or as {key}=..."
     return f"{key} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from dsflash_ros.data.psg import Record
 from dsflash_ros.data.views import View, Views
 from dsflash_ros.errors import DatasetError, OutputError
-from dsflash_ros.files import save_tensors
+from dsflash_ros.files import expand, save_tensors
+from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.eomt import EoMT
 
 
@@ -22,15 +23,11 @@ class FeatureCache:
     """Features of images and of their mirror images, bfloat16, one file each.
 
     A folder may serve several data sets and models: names begin with a digest of the segmenter's weights and the
-    network's input size, and go on with a digest of the image's path.
+    network's input size, and go on with a digest of the image's path, size and time of change.
     """
 
     def __init__(self, directory: str | Path, segmenter: EoMT, image_size: int) -> None:
-        digest = hashlib.sha256(str(image_size).encode())
-        for name, tensor in segmenter.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
-        self._folder = Path(directory).expanduser() / digest.hexdigest()[:16]
+        self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}"
         self._image_size = image_size
 
     def load(self, record: Record, flipped: bool) -> torch.Tensor:
@@ -64,7 +61,9 @@ class FeatureCache:
                     save_tensors(self._path(records[view.index], flipped), {"features": tensor})
 
     def _path(self, record: Record, flipped: bool) -> Path:
-        name = hashlib.sha256(str(record.image_path.resolve()).encode()).hexdigest()[:24]
+        path = record.image_path.resolve()
+        status = path.stat()  # an image that was replaced is another
+        name = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:24]
         return self._folder / f"{name}{'-mirrored' if flipped else ''}.safetensors"
 
 

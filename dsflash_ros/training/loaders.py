@@ -17,12 +17,22 @@ class Loaders(lightning.LightningDataModule):
     def __init__(self, config: RunConfig, train: Dataset, val: Dataset | None, collate: Callable[[list], Any]) -> None:
         super().__init__()
         self.config, self.train, self.val, self.collate = config, train, val, collate
+        self._first_epoch = 0
+
+    def state_dict(self) -> dict:
+        """What a resumed run has to know before its loading processes begin to fetch images ahead."""
+        return {"first_epoch": self.trainer.current_epoch + 1}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on from there."""
+        self._first_epoch = state_dict["first_epoch"]
 
     def train_dataloader(self) -> DataLoader:
         """Items by (epoch, index), in an order that follows from seed and epoch."""
         trainer = self.trainer
         indexes = range(len(self.train))
         sampler = EpochSampler(indexes, seed=self.config.seed, rank=trainer.global_rank, world_size=trainer.world_size)
+        sampler.set_epoch(self._first_epoch)  # Lightning sets it too late for what is fetched ahead
         return self._loader(self.train, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader | list:

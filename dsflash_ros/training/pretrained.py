@@ -1,5 +1,6 @@
 """Starting points: backbones that others pretrained, under timm's names."""
 
+import logging
 import math
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed, resample_patch_embed
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.model.eomt import EoMT
 
 HEAD = ("head.", "fc_norm.")
@@ -58,11 +60,17 @@ def _resample(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor],
 
 def _read(source: str) -> dict[str, torch.Tensor]:
     if source.startswith("timm:"):
+        logging.disable(logging.WARNING)  # the hub's client tells of each of its attempts
         try:
             return timm.create_model(source.removeprefix("timm:"), pretrained=True).state_dict()
         except Exception as error:  # whatever timm, the hub's client or the network raise
-            raise WeightsError(f"timm cannot give the weights {source!r}: {' '.join(str(error).split())}") from error
-    path = Path(source).expanduser()
+            raise WeightsError(
+                f"timm cannot give the weights {source!r}: {' '.join(str(error).split())[:200]}; "
+                "start=FILE takes weights that are here, start=null none"
+            ) from error
+        finally:
+            logging.disable(logging.NOTSET)
+    path = expand(source)
     if not path.is_file():
         raise WeightsError(
             f"no weights at {source!r}; give a .safetensors or .pth file, or timm: and the name of a model"

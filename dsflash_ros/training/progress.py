@@ -5,8 +5,11 @@ import sys
 import time
 import warnings
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
+
+from dsflash_ros.errors import TrainingError
 
 _HARMLESS = (
     "The number of training batches",  # of a small data set
@@ -17,6 +20,8 @@ _HARMLESS = (
     "Total length of `list`",  # no validation
     ".*has no `.*_dataloader`",
     "The `srun` command",
+    "Grad strides do not match",  # of a convolution, in DDP
+    "It is recommended to use `self.log",  # scores are the same in all processes
 )
 
 
@@ -28,10 +33,25 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", pattern)
 
 
+def refuse_not_finite(module: LightningModule, loss: torch.Tensor) -> None:
+    """Raise `TrainingError` when a loss is infinite or no number."""
+    if torch.isfinite(loss):
+        return
+    epoch = module.current_epoch + 1
+    kept = f"the weights of epoch {epoch - 1} are kept" if epoch > 1 else "no epoch had ended"
+    hint = " or precision=float32" if "bf16" in str(module.trainer.precision) else ""
+    raise TrainingError(f"the loss became {loss.item()} in epoch {epoch}; {kept}. Try a smaller lr{hint}")
+
+
 def scores_of(trainer: Trainer) -> dict[str, float]:
-    """What was logged last, but for learning rates."""
+    """What was logged, losses averaged over the epoch; without learning rates."""
     logged = trainer.callback_metrics.items()
-    return {name: round(float(value), 5) for name, value in logged if not name.startswith("lr-")}
+    left_out = ("_step", "_epoch")  # Lightning's other names for what is logged by step and by epoch
+    return {
+        name: round(float(value), 5)
+        for name, value in logged
+        if not (name.startswith("lr-") or name.endswith(left_out))
+    }
 
 
 class Progress(TQDMProgressBar):

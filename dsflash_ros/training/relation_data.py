@@ -98,7 +98,7 @@ class RelationSamples(Dataset):
         cache: FeatureCache | None = None,
         with_labels: bool = False,
     ) -> None:
-        self.views = Views(records, config.image_size, augmentation, seed)
+        self.views = Views(records, config.image_size, augmentation, seed, with_images=cache is None)
         self.records, self.config, self.seed = records, config, seed
         self.negative_share, self.cache, self.with_labels = negative_share, cache, with_labels
 

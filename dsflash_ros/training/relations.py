@@ -7,11 +7,13 @@ import torch.distributed
 
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.evaluation.metrics import RecallMetrics
+from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.training.config import RelationConfig
 from dsflash_ros.training.found_segments import with_found_segments
 from dsflash_ros.training.pairs import pair_targets
+from dsflash_ros.training.progress import refuse_not_finite
 from dsflash_ros.training.relation_data import RelationBatch
 from dsflash_ros.training.relation_loss import PairInputs, batch_losses
 from dsflash_ros.training.schedules import cosine_with_warmup
@@ -39,6 +41,7 @@ class RelationTraining(lightning.LightningModule):
         self.model = model
         self.config = config
         self.model.segmenter.requires_grad_(False)
+        self._segmenter_digest = digest_of(model.segmenter)
         self.register_buffer("positive_weights", positive_weights, persistent=False)
         self.metrics = RecallMetrics(predicates)
         self._direction_gaps: list[float] = []
@@ -50,9 +53,17 @@ class RelationTraining(lightning.LightningModule):
         return self
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep what is learned."""
+        """Keep what is learned, and what it was learned upon."""
+        checkpoint["segmenter"] = self._segmenter_digest
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {name: state[name] for name in state if not name.startswith("model.segmenter.")}
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Raise `TrainingError` when the segmenter is not the one that the run began with."""
+        if checkpoint.get("segmenter") != self._segmenter_digest:
+            raise TrainingError(
+                f"the segmenter {self.config.segmenter} has changed since the run began; start anew in another out=..."
+            )
 
     def configure_optimizers(self):
         """AdamW and its schedule, a step at a time."""
@@ -87,15 +98,25 @@ class RelationTraining(lightning.LightningModule):
             pruning=config.pruning,
             positive_weights=self.positive_weights,
         )
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {self.current_epoch}, step {self.global_step}; the weights of the "
-                "last epoch are kept. Try a smaller lr, or precision=float32"
-            )
-        self.log("train/loss", loss.detach(), prog_bar=True)
-        self.log("train/cross_entropy", parts.cross_entropy)
-        self.log("train/consistency", parts.consistency)
+        refuse_not_finite(self, loss)
+        self._pairs_of_epoch += len(batch.pairs)
+        logged = {"on_epoch": True, "batch_size": len(batch.images)}
+        self.log("train/loss", loss.detach(), prog_bar=True, **logged)
+        self.log("train/cross_entropy", parts.cross_entropy, **logged)
+        self.log("train/consistency", parts.consistency, **logged)
         return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Count anew."""
+        self._pairs_of_epoch = 0
+
+    def on_train_epoch_end(self) -> None:
+        """Raise `TrainingError` when there was nothing to learn from, as with a segmenter that finds nothing."""
+        if not self._pairs_of_epoch:
+            raise TrainingError(
+                f"no pair of segments to learn from in epoch {self.current_epoch + 1}: the segmenter finds none of the "
+                "related segments; train it longer, or use masks_from=truth"
+            )
 
     def validation_step(self, batch: RelationBatch, index: int) -> None:
         """PredCls: all pairs of true segments, and how far the two orders of related ones differ."""

@@ -6,10 +6,11 @@ import lightning
 import numpy as np
 import torch
 
-from dsflash_ros.errors import ConfigError, TrainingError
+from dsflash_ros.errors import ConfigError
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.model.panoptic import merge_panoptic
+from dsflash_ros.training.progress import refuse_not_finite
 from dsflash_ros.training.schedules import EOMT_ANNEALING, layer_decayed_groups, mask_probability, two_stage_scheduler
 from dsflash_ros.training.segmenter_data import SegmenterBatch
 from dsflash_ros.training.set_loss import SetLoss
@@ -91,14 +92,11 @@ class SegmenterTraining(lightning.LightningModule):
         probabilities = self._mask_probabilities()
         predictions = self.model.segmenter.predict_each_block(batch.images / 255, probabilities, generator)
         losses = self.settings.loss(predictions, batch.labels, batch.class_ids, generator)
-        if not torch.isfinite(losses.total):
-            raise TrainingError(
-                f"the loss is {losses.total.item()} in epoch {self.current_epoch}, step {self.global_step}; the "
-                "weights of the last epoch are kept. Try a smaller lr, or precision=float32"
-            )
-        self.log("train/loss", losses.total.detach(), prog_bar=True)
+        refuse_not_finite(self, losses.total)
+        logged = {"on_epoch": True, "batch_size": len(batch.images)}
+        self.log("train/loss", losses.total.detach(), prog_bar=True, **logged)
         for name in ("mask", "dice", "classes"):
-            self.log(f"train/{name}", getattr(losses, name).detach())
+            self.log(f"train/{name}", getattr(losses, name).detach(), **logged)
         self.log("train/mask_probability", sum(probabilities) / len(probabilities))
         return losses.total
 

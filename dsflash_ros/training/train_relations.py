@@ -2,19 +2,23 @@
 
 import re
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
 
+from dsflash_ros.data.psg import Record
 from dsflash_ros.device import choose_device
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.model.checkpoints import STAGES, Header, load_checkpoint
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.model.relation import RelationStage
 from dsflash_ros.training import run
 from dsflash_ros.training.config import RelationConfig
 from dsflash_ros.training.feature_cache import FeatureCache
 from dsflash_ros.training.loaders import Loaders
+from dsflash_ros.training.out_folder import run_folder
 from dsflash_ros.training.pairs import predicate_weights
 from dsflash_ros.training.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations import RelationTraining
@@ -31,52 +35,64 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     _refuse_mirrored_sides(config, train.vocabulary)
     model, header = prepare_model(config, train.vocabulary)
     records, val_records = run.with_relations(train), list(val) if val else None
-    state = run.prepare_out(config, resume)
-
-    cache = _filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
-    samples = RelationSamples(
-        records,
-        header.config,
-        config.augmentation,
-        config.seed,
-        config.negative_share,
-        cache,
-        with_labels=config.masks_from == "segmenter",
-    )
-    val_samples = RelationSamples(val_records, header.config, cache=cache) if val_records else None
-    weights = None
-    if config.balance_predicates:
-        relations = [torch.from_numpy(record.relations) for record in records]
-        weights = predicate_weights(relations, header.config.num_predicates, config.negative_share)
-    module = RelationTraining(model, config, train.vocabulary.predicates, weights)
-    return run.fit(module, Loaders(config, samples, val_samples, collate_relations), config, header, state)
+    with run_folder(config, resume, run.is_first_process()) as state:
+        cache = _filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
+        samples = RelationSamples(
+            records,
+            header.config,
+            config.augmentation,
+            config.seed,
+            config.negative_share,
+            cache,
+            with_labels=config.masks_from == "segmenter",
+        )
+        val_samples = RelationSamples(val_records, header.config, cache=cache) if val_records else None
+        module = RelationTraining(
+            model, config, train.vocabulary.predicates, _predicate_weights(config, records, header)
+        )
+        return run.fit(module, Loaders(config, samples, val_samples, collate_relations), config, header, state)
 
 
 def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
     """The segmenter that the configuration names, with a new relation stage for the vocabulary's predicates."""
+    if config.segmenter.startswith("random"):
+        raise WeightsError(f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights")
     model, header = load_checkpoint(resolve(config.segmenter))
-    known = header.vocabulary
-    if (known.things, known.stuff) != (vocabulary.things, vocabulary.stuff):
-        raise WeightsError(
-            f"the segmenter {config.segmenter} knows {len(known.things)} things and {len(known.stuff)} stuff classes, "
-            f"the data set {len(vocabulary.things)} and {len(vocabulary.stuff)}, or others, or in another order; "
-            "train a segmenter on this data set first (dsflash train segmenter)"
-        )
-    if "segmenter" not in header.trained:
-        raise WeightsError(
-            f"the segmenter of {config.segmenter} is untrained; train it first (dsflash train segmenter)"
-        )
-    sizes = {key: getattr(config, key) for key in ("neck_dim", "neck_depth", "neck_heads") if getattr(config, key)}
+    _check_segmenter(config.segmenter, header, vocabulary)
+    wanted = {key: getattr(config, key) for key in ("neck_dim", "neck_depth", "neck_heads") if getattr(config, key)}
+    model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **wanted)
     if config.keep_relations:
-        if sizes or known.predicates != vocabulary.predicates:
-            raise ConfigError("keep_relations keeps the neck's size and the predicates; neither can change with it")
+        _check_relations(config.segmenter, header, vocabulary, model_config)
     else:
-        model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **sizes)
         torch.manual_seed(config.seed)
         model.config, model.relations = model_config, RelationStage(model_config)
         header = replace(header, config=model_config, vocabulary=vocabulary)
     recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
     return model, replace(header, trained=STAGES, recipe=recipe, scores={})
+
+
+def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
+    for known, asked in zip_longest(header.vocabulary.classes, vocabulary.classes, fillvalue="nothing"):
+        if known != asked:
+            raise WeightsError(
+                f"the segmenter {name} does not know the data set's classes: it has {known!r} where the data set has "
+                f"{asked!r}; train a segmenter on this data set first (dsflash train segmenter)"
+            )
+    if len(header.vocabulary.things) != len(vocabulary.things):
+        raise WeightsError(f"the segmenter {name} draws the line between things and stuff elsewhere than the data set")
+    if "segmenter" not in header.trained:
+        raise WeightsError(f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)")
+
+
+def _check_relations(name: str, header: Header, vocabulary: Vocabulary, wanted: ModelConfig) -> None:
+    """That the weights have a relation stage to keep, trained or a DSFormer's, and that it is the wanted one."""
+    if "relations" not in header.trained and "relations" not in header.recipe:
+        raise WeightsError(f"keep_relations: the relation stage of {name} is untrained, there is nothing to keep")
+    if header.vocabulary.predicates != vocabulary.predicates:
+        raise ConfigError(f"keep_relations: {name} was made for other predicates than the data set's")
+    if header.config != wanted:
+        sizes = ", ".join(f"{key}={getattr(header.config, key)}" for key in ("neck_dim", "neck_depth", "neck_heads"))
+        raise ConfigError(f"keep_relations: the neck of {name} has {sizes}; set these, or null, as neck_dim=null")
 
 
 def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> None:
@@ -88,7 +104,14 @@ def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> No
         )
 
 
-def _filled_cache(config: RelationConfig, model: DSFlash, records: list) -> FeatureCache:
+def _predicate_weights(config: RelationConfig, records: list[Record], header: Header) -> torch.Tensor | None:
+    if not config.balance_predicates:
+        return None
+    relations = [torch.from_numpy(record.relations) for record in records]
+    return predicate_weights(relations, header.config.num_predicates, config.negative_share)
+
+
+def _filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
     cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size)
     device = choose_device(config.device)
     flips = (False, True) if config.augmentation == "flip" else (False,)

@@ -5,12 +5,14 @@ from pathlib import Path
 import torch
 
 from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import FORMAT, Header, load_checkpoint
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.training import run
 from dsflash_ros.training.config import SegmenterConfig
 from dsflash_ros.training.loaders import Loaders
+from dsflash_ros.training.out_folder import run_folder
 from dsflash_ros.training.pretrained import load_backbone
 from dsflash_ros.training.segmenter import SegmenterSettings, SegmenterTraining
 from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
@@ -27,10 +29,10 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     model, header = prepare_model(config, train.vocabulary)
     settings = _settings(config)
     module = SegmenterTraining(model, train.vocabulary, settings)
-    state = run.prepare_out(config, resume)
-    samples = SegmenterSamples(train, header.config.image_size, config.augmentation, config.seed)
-    val_samples = SegmenterSamples(val, header.config.image_size) if val else None
-    return run.fit(module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state)
+    with run_folder(config, resume, run.is_first_process()) as state:
+        samples = SegmenterSamples(train, header.config.image_size, config.augmentation, config.seed)
+        val_samples = SegmenterSamples(val, header.config.image_size) if val else None
+        return run.fit(module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state)
 
 
 def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
@@ -80,7 +82,7 @@ def _is_ours(path: str) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(Path(path).expanduser(), framework="pt") as stored:
+        with safe_open(expand(path), framework="pt") as stored:
             return (stored.metadata() or {}).get("format") == FORMAT
     except (OSError, SafetensorError):
         return False

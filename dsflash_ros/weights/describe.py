@@ -6,6 +6,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import FORMAT, read_header
 from dsflash_ros.weights.dinov3 import is_delta
 from dsflash_ros.weights.dsformer import is_dsformer
@@ -16,7 +17,7 @@ from dsflash_ros.weights.layouts import ORIGINAL_DINOV3, config_of, detect
 
 def describe(path: str | Path) -> dict:
     """Plain values about a checkpoint, in the order in which a person wants them. Raises `WeightsError`."""
-    path = Path(path).expanduser()
+    path = expand(path)
     return _describe_ours(path) if path.is_file() and _is_ours(path) else _describe_foreign(path)
 
 

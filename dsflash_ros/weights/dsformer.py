@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import load_checkpoint
 from dsflash_ros.weights.convert import Conversion
 from dsflash_ros.weights.files import sha256_of
@@ -80,7 +81,7 @@ def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
     model.relations.load_state_dict(ours | taken)
     recipe = header.recipe | {
         "relations": {"source": foreign.path.name, "layout": "DSFormer", "sha256": foreign.sha256, "taken": len(taken)},
-        "into": {"source": Path(into).name, "sha256": sha256_of(Path(into).expanduser())},
+        "into": {"source": Path(into).name, "sha256": sha256_of(expand(into))},
     }
     trained = tuple(stage for stage in header.trained if stage != "relations")
     summary = _summary(foreign, ours, taken, differing)

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.weights.files import FILE_NAMES, read_json, sha256_of, shard_files
 
 
@@ -31,7 +32,7 @@ class ForeignCheckpoint:
 
 def read_foreign(path: str | Path) -> ForeignCheckpoint:
     """Read a file, the index of a sharded checkpoint, or a folder with either. Raises `WeightsError`."""
-    path = _main_file(Path(path).expanduser())
+    path = _main_file(expand(path))
     files = shard_files(path) if path.name.endswith(".index.json") else [path]
     tensors = {}
     for file in files:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dsflash_ros.errors import DSFlashError, OutputError, WeightsError
+from dsflash_ros.files import expand
 from dsflash_ros.weights.files import FILE_NAMES, hash_file, sha256_of, shard_files
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
@@ -27,7 +28,7 @@ def resolve(weights: str | Path) -> Path:
     Raises `WeightsError` when the hub has no such checkpoint, cannot be reached, or it needs to be converted first.
     """
     path = locate(weights)
-    if path != Path(weights).expanduser():
+    if path != expand(weights):
         from dsflash_ros.model.checkpoints import read_header  # imports torch, which downloading needs not
 
         try:
@@ -42,7 +43,7 @@ def resolve(weights: str | Path) -> Path:
 
 def locate(weights: str | Path) -> Path:
     """A path as it is; the main file of a hub id, from the cache, else downloaded. See `resolve` and `fetch`."""
-    path, hub_id = Path(weights).expanduser(), _HUB_ID.fullmatch(str(weights))
+    path, hub_id = expand(weights), _HUB_ID.fullmatch(str(weights))
     if path.exists() or hub_id is None or path.suffix in _FILE_SUFFIXES:
         return path
     cached = _first(lambda name: _cached(hub_id["repo"], name, hub_id["revision"]), FILE_NAMES)
@@ -63,6 +64,8 @@ def fetch(repo_id: str, file: str | None = None, revision: str | None = None, sh
     Returns the path of the file in the cache.
     Raises `WeightsError` when it cannot be had or is wrong, `OutputError` when the disk is full or not writable.
     """
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise WeightsError(f"{sha256!r} is no SHA-256, which is 64 hexadecimal digits")
     hub = _hub()
     try:
         hub.utils.validate_repo_id(repo_id)
@@ -78,7 +81,7 @@ def fetch(repo_id: str, file: str | None = None, revision: str | None = None, sh
             raise WeightsError(f"{repo_id} on the hub is incomplete: {found.name} names {part.name}, which is missing")
     if found.name in FILE_NAMES:
         _fetch_file(repo_id, "config.json", revision)  # says what the tensors do not; not every repository has it
-    if sha256:
+    if sha256 is not None:
         _check_sha256(found, sha256)
     return found
 

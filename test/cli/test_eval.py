@@ -1,5 +1,7 @@
 import hashlib
 import json
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -55,6 +57,8 @@ def test_sgdet(folder, tmp_path, capsys):
         "panoptic quality, %",
         "larger than",
         "latency",
+        f"written: {result}\n",
+        f"written: {exported}\n",
     ):
         assert words in printed
     found = json.loads(result.read_text())
@@ -121,7 +125,8 @@ def test_weights_without_a_relation_stage(folder, tmp_path, capsys, caplog):
 def test_another_vocabulary_is_told_before_anything_runs(folder, capsys):
     assert main(["eval", str(folder), "--weights", "random", "--no-speed"]) == 1
     error = capsys.readouterr().err
-    assert "another vocabulary" in error and "'person' for 'ball'" in error
+    assert "differ in their things, first 'person' for 'ball'; use weights trained for" in error
+    assert error.count("\n") == 1
 
 
 def test_a_damaged_image_leaves_no_result(folder, tmp_path, capsys):
@@ -135,9 +140,52 @@ def test_a_damaged_image_leaves_no_result(folder, tmp_path, capsys):
 
 
 def test_a_place_for_results_that_cannot_be(folder, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    assert evaluate(folder, "--no-speed", "--json", tmp_path / "file" / "r.json") == 1
-    assert "cannot write" in capsys.readouterr().err
+    (tmp_path / "file").write_text("precious")
+    for arguments, sentence in (
+        (("--json", tmp_path / "file" / "r.json"), "cannot write"),
+        (("--json", tmp_path), "is a folder"),
+        (("--export", "sgbench", tmp_path), "is a folder"),
+        (("--json", folder / "psg.json"), "psg.json is there already; give --overwrite"),
+        (("--export", "sgbench", tmp_path / "file"), "file is there already; give --overwrite"),
+        (("--export", "sgbench", "/proc/p.zip"), "cannot write"),
+    ):
+        assert evaluate(folder, "--no-speed", *arguments) == 1
+        out, err = capsys.readouterr()
+        assert out == "" and sentence in err  # before the data set is read
+    assert (tmp_path / "file").read_text() == "precious"
+    assert evaluate(folder, "--no-speed", "--limit", "1", "--json", tmp_path / "file", "--overwrite") == 0
+    assert json.loads((tmp_path / "file").read_text())["dataset"]["images"] == 1
+
+
+def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
+    """A limit on the size of files acts as a full disk does; the JSON fits under it, the masks do not."""
+    write_shapes(tmp_path / "data", 24, test_share=1.0, height=32, width=32)
+    export, result = tmp_path / "p.zip", tmp_path / "r.json"
+    arguments = ["--no-speed", "--mask-threshold", "0", "--export", "sgbench", str(export), "--json", str(result)]
+    arguments = ["eval", str(tmp_path / "data"), "--weights", str(folder / "whole.safetensors"), *arguments]
+    program = (
+        "import resource, sys; from dsflash_ros.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
+        f"sys.exit(main({arguments!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert f"dsflash eval: cannot write {export}" in done.stderr and "Traceback" not in done.stderr
+    assert "recall of relations" in done.stdout and f"written: {result}" in done.stdout
+    assert "the export fails" in done.stderr and json.loads(result.read_text())["dataset"]["images"] == 24
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "r.json"]
+
+
+def test_homes_that_are_not_there(folder, capsys):
+    for arguments, sentence in (
+        (("~nouser/x",), "cannot read ~nouser/x"),
+        ((folder, "--images", "~nouser/x"), "images are missing"),
+        ((folder, "--masks", "~nouser/x"), "masks are missing"),
+        ((folder, "--weights", "~nouser/x"), "'~nouser/x'"),
+    ):
+        assert main(["eval", *map(str, arguments), "--no-speed"]) == 1
+        error = capsys.readouterr().err
+        assert sentence in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -146,6 +194,7 @@ def test_a_place_for_results_that_cannot_be(folder, tmp_path, capsys):
         (("--export", "coco", "x.zip"), "--export writes sgbench only, not 'coco'"),
         (("--protocol", "phrdet"), "invalid choice: 'phrdet'"),
         (("--tome-ratio", "2"), "tome_ratio must be a number from 0 to 0.7"),
+        (("--json", "same", "--export", "sgbench", "./same"), "cannot both write same"),
         (("--timed", "0"), "'0' is no whole number from 1"),
     ],
 )

@@ -28,9 +28,30 @@ def test_the_command_writes_splits(tmp_path, capsys):
     assert main([str(tmp_path), "--count", "10", "--test-share", "0.3", "--height", "60", "--width", "80"]) == 0
     assert [len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)] == [7, 3, 10]
     assert PsgDataset.open(tmp_path)[0].image().shape == (60, 80, 3)
+    assert capsys.readouterr().out == PsgDataset.open(tmp_path).report() + "\n"
     (tmp_path / "file").touch()
     assert main([str(tmp_path / "file")]) == 1
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_the_command_keeps_a_data_set_that_is_there(tmp_path, capsys):
+    size = ["--count", "1", "--height", "32", "--width", "32"]
+    (tmp_path / "psg.json").write_text("precious")
+    assert main([str(tmp_path), *size]) == 1
+    assert "holds a data set already; give --overwrite" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["psg.json"]
+    assert (tmp_path / "psg.json").read_text() == "precious"
+    assert main([str(tmp_path), *size, "--overwrite"]) == 0
+    assert ": 1 image, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--seed", "-1"), ("--seed", "x"), ("--test-share", "nan"), ("--test-share", "3"), ("--test-share", "x")]
+)
+def test_wrong_usage(tmp_path, wrong, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main([str(tmp_path), "--count", "1", "=".join(wrong)])
+    assert exit_info.value.code == 2 and f"argument {wrong[0]}: {wrong[1]!r} is no " in capsys.readouterr().err
 
 
 def test_scenes_are_annotated_wholly():

@@ -127,7 +127,6 @@ def test_crops_show_image_and_labels_alike(one, monkeypatch):
     data = one(labels)
     colours = np.array([[40, 80, 120], [200, 30, 90], [10, 220, 60]], np.uint8)
     monkeypatch.setattr(module.Record, "image", lambda record: colours[labels])
-    monkeypatch.setattr(module, "eomt_colours", lambda rgb, random: rgb)
     sizes, flips, corners = [], set(), set()
     for epoch in range(60):
         view = Views(data, 40, "eomt")[epoch, 0]

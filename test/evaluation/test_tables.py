@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -166,6 +167,14 @@ def test_scores_of_untrained_weights_stay_out_but_not_their_speed(capsys):
     assert "untrained: the scores mean nothing" in lines[-1]
 
 
+@pytest.mark.parametrize("trained", [("segmenter",), ()])
+def test_a_latency_without_relations_stays_out(capsys, trained):
+    mine = report(trained=trained)
+    mine.speed["relations_per_second"] = None
+    _, tables = printed(capsys, mine=mine)
+    assert not any("12.3 [" in text for rows in tables.values() for cells in rows for text in cells)
+
+
 @pytest.mark.parametrize(
     ("mine", "sentence"),
     [
@@ -187,13 +196,34 @@ def test_what_fits_no_row_is_not_shown_as_if_it_did(capsys, mine, sentence):
 def test_of_two_results_for_a_row_the_first_stands(capsys):
     lines, tables = printed(capsys, a=report(), b=report())
     assert cell(tables, "3s", ["DSFlash-B"], "measured SGDet mR@50") == "22.22 [1]"
-    assert lines[-1] == "b: in no table: it has no number that an earlier file does not give"
+    assert lines[-1] == "b: in no table: it has no number for one that an earlier file does not give"
 
 
 def test_results_survive_the_disk(tmp_path):
     path = tmp_path / "r.json"
     report().write(path)
     assert asdict(Report.read(path)) == asdict(report())
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "says"),
+    [
+        ("relations", {}, "'relations' lacks 'images'"),
+        ("relations", None, "'relations' has the wrong type: None"),
+        ("dataset", {}, "'dataset' lacks 'name'"),
+        ("speed", {"latency_ms": 3.0}, "'speed' lacks 'relations_per_second'"),
+        ("speed", [], "'speed' has the wrong type"),
+        ("weights", {"name": "w", "trained": None}, "'trained' has the wrong type: None"),
+        ("model", {"size": "base"}, "'model' lacks 'backbone'"),
+    ],
+)
+def test_results_with_holes(tmp_path, part, value, says):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({"format": "dsflash-eval-1", **asdict(report()), part: value}))
+    with pytest.raises(
+        EvaluationError, match=rf"r\.json is not a result of `dsflash eval --json` \(ValueError: {says}"
+    ):
+        Report.read(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "dsflash-eval-1"}', '{"format": "other"}', "\udcff"])

@@ -125,6 +125,27 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
         assert torch.equal(cached[epoch, 1].coverage, plain[epoch, 1].coverage)
 
 
+def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
+    segmenter = DSFlash(CONFIG).segmenter.eval()
+    cache = FeatureCache(tmp_path, segmenter, SIDE)
+    cache.fill(segmenter, records, (False,), 2, 0)
+    monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
+    assert len(RelationSamples(records, CONFIG, cache=cache)[2].coverage) == len(records[2].class_ids)
+
+
+def test_an_image_that_changed_is_computed_again(records, tmp_path):
+    segmenter = DSFlash(CONFIG).segmenter.eval()
+    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE)
+    path = tmp_path / "image.jpg"
+    path.write_bytes(records[0].image_path.read_bytes())
+    record = replace(records[0], image_path=path)
+    cache.fill(segmenter, [record], (False,), 1, 0)
+    before = cache.load(record, False)
+    path.write_bytes(records[1].image_path.read_bytes())
+    cache.fill(segmenter, [record], (False,), 1, 0)
+    assert not torch.equal(cache.load(record, False), before)
+
+
 def test_the_cache_tells_models_and_sizes_apart_and_names_damaged_files(records, tmp_path):
     segmenter, other = DSFlash(CONFIG).segmenter, DSFlash(CONFIG).segmenter
     FeatureCache(tmp_path, segmenter, SIDE).fill(segmenter.eval(), records[:1], (False,), 1, 0)

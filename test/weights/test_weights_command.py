@@ -79,6 +79,15 @@ def test_differences_with_names_of_ones_own(tmp_path, folder, dsflash):
     assert read_header(out_path).vocabulary.things == ("cup", "dog")
 
 
+def test_names_of_a_data_set_and_a_home(tmp_path, folder, dsflash, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    names = {"thing_classes": ["cup", "dog"], "stuff_classes": ["floor"], "predicate_classes": ["on"], "data": []}
+    (tmp_path / "psg.json").write_text(json.dumps(names))
+    arguments = ("--base", folder / "dinov3", "--vocabulary", tmp_path / "psg.json", "--out", "~/ours.safetensors")
+    assert dsflash("convert", folder / "delta.bin", *arguments)[0] == 0
+    assert read_header(tmp_path / "ours.safetensors").vocabulary == Vocabulary(("cup", "dog"), ("floor",), ("on",))
+
+
 def test_info_of_what_can_be_converted(folder, dsflash):
     about = info(dsflash, folder / "pytorch_model.bin")
     assert about["layout"] == "original EoMT, DINOv2" and about["image_size"] == 64
@@ -107,6 +116,11 @@ def test_an_output_that_is_there_stays(tmp_path, folder, dsflash):
         (("convert", "{folder}/none.bin", "--out", "{tmp}/a.safetensors"), "no weights at"),
         (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}"), "is a folder; give a file name"),
         (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/x/a.safetensors"), "does not exist; make it first"),
+        (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/a.pth"), "a name that ends in .safetensors"),
+        (("convert", "~nouser/x.bin", "--out", "{tmp}/a.safetensors"), "no weights at '~nouser/x.bin'"),
+        (("info", "~nouser/x"), "no weights at '~nouser/x'"),
+        (("fetch", "org/model", "--sha256", "xyz"), "'xyz' is no SHA-256, which is 64 hexadecimal digits"),
+        (("fetch", "org/model", "--sha256", ""), "'' is no SHA-256"),
         (("convert", "{folder}/delta.bin", "--out", "{tmp}/a.safetensors"), "differences to DINOv3's weights"),
         (
             ("convert", "{folder}/last_state.pth", "--out", "{tmp}/a.safetensors", "--into", "b", "--image-size", "64"),

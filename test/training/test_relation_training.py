@@ -1,0 +1,302 @@
+import json
+from collections import Counter
+from dataclasses import replace
+from itertools import chain
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning")
+pytest.importorskip("pydantic")
+
+import torch
+from runs import CONFIG, make_inputs, weights_of
+
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.errors import ConfigError, TrainingError, WeightsError
+from dsflash_ros.letterbox import Letterbox
+from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header, save_checkpoint
+from dsflash_ros.model.dsflash import DSFlash
+from dsflash_ros.model.relation import RelationStage
+from dsflash_ros.training.checkpoints import KeepWeights
+from dsflash_ros.training.config import RelationConfig, load_config
+from dsflash_ros.training.feature_cache import FeatureCache
+from dsflash_ros.training.loaders import Loaders
+from dsflash_ros.training.pairs import pair_targets
+from dsflash_ros.training.relation_data import RelationSamples, collate_relations
+from dsflash_ros.training.relation_loss import PairInputs, pair_losses
+from dsflash_ros.training.relations import RelationTraining
+from dsflash_ros.training.train_relations import prepare_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("relations")
+    make_inputs(folder, 3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def batch(folder):
+    samples = RelationSamples(list(PsgDataset.open(folder / "data")), CONFIG, negative_share=1.0)
+    return collate_relations([samples[index] for index in range(3)])
+
+
+def configured(*settings, segmenter="s"):
+    given = ["dataset=d", "out=o", f"segmenter={segmenter}", "augmentation=none", *settings]
+    return load_config(RelationConfig, "tiny", given, "relations")
+
+
+def make_training(*settings, weights=None):
+    """A module without a trainer, and a dictionary that fills with what it logs."""
+    torch.manual_seed(1)
+    training = RelationTraining(DSFlash(CONFIG), configured(*settings), VOCABULARY.predicates, weights)
+    logged = {}
+    training.log = lambda name, value, **_: logged.update({name: float(value)})
+    return training.train(), logged
+
+
+def test_images_change_from_epoch_to_epoch(folder):
+    samples = RelationSamples(list(PsgDataset.open(folder / "data")), CONFIG, "deit3", seed=3)
+    assert len({samples[epoch, 0].image.numpy().tobytes() for epoch in range(4)}) == 4
+
+
+@pytest.mark.parametrize(("height", "width"), [(130, 90), (90, 130)], ids=["portrait", "landscape"])
+def test_cached_mirror_images_keep_the_padding_where_it_is(height, width, tmp_path):
+    write_shapes(tmp_path, 1, seed=5, height=height, width=width)
+    record = PsgDataset.open(tmp_path)[0]
+    torch.manual_seed(0)
+    segmenter = DSFlash(CONFIG).segmenter.eval()
+    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG.image_size)
+    cache.fill(segmenter, [record], (False, True), 1, 0)
+    mirrored = Letterbox(height, width, CONFIG.image_size).apply(record.image()[:, ::-1])
+    with torch.inference_mode():
+        expected = segmenter.features(torch.from_numpy(mirrored).permute(2, 0, 1)[None] / 255)[0]
+    error = (cache.load(record, True).float() - expected).norm() / expected.norm()
+    assert error < 0.01
+    assert (cache.load(record, False).float() - expected).norm() / expected.norm() > 0.05
+
+
+def test_gate_head_and_loss_stay_float32_under_autocast(batch):
+    torch.manual_seed(0)
+    stage, features = RelationStage(CONFIG), torch.randn(3, 768, 6, 6)
+    with torch.no_grad():
+        stage.head[-1].weight.mul_(10)
+        inputs = PairInputs(stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of)
+        targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = pair_losses(stage, inputs, batch.pairs, targets)
+            x = stage.encode(*inputs, torch.cat((batch.pairs, batch.pairs.flip(1)))).float()
+        (t_ab, u_ba), (t_ba, u_ab) = (part.chunk(2) for part in stage.disentangle(x))
+        losses = [
+            torch.nn.functional.binary_cross_entropy_with_logits(stage.head(t), targets[:, direction])
+            for t, direction in ((t_ab, 0), (t_ba, 1), (u_ba, 1), (u_ab, 0))
+        ]
+        consistency = (t_ab - u_ab).square().mean() + (t_ba - u_ba).square().mean()
+    assert found.cross_entropy.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-6)
+    assert found.consistency.item() == pytest.approx(consistency.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("warmup_share", [0.5, 0.1])
+def test_the_learning_rate_warms_up_over_a_share_of_all_steps(warmup_share):
+    training, _ = make_training("lr=0.02", "epochs=4", f"warmup_share={warmup_share}", "weight_decay=0.3")
+    training.trainer = SimpleNamespace(estimated_stepping_batches=40)
+    made = training.configure_optimizers()
+    (group,) = made["optimizer"].param_groups
+    assert made["lr_scheduler"]["interval"] == "step"
+    assert group["weight_decay"] == 0.3
+    assert {id(p) for p in group["params"]} == {id(p) for p in training.model.relations.parameters()}
+    rates = []
+    for _ in range(41):
+        rates.append(group["lr"])
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    warmup = 40 * warmup_share
+    steps = np.arange(41)
+    falling = (1 + np.cos(np.pi * (steps - warmup) / (40 - warmup))) / 2
+    assert rates == pytest.approx(0.02 * np.where(steps < warmup, steps / warmup, falling))
+
+
+class Keys(torch.utils.data.Dataset):
+    """Each item is what was asked for."""
+
+    def __len__(self):
+        return 11
+
+    def __getitem__(self, key):
+        return key
+
+
+def shares(world_size, seed=0):
+    """What each process trains on in its first epoch, and validates on."""
+    for rank in range(world_size):
+        loaders = Loaders(configured(f"seed={seed}", "workers=0", "batch_size=2"), Keys(), Keys(), list)
+        loaders.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, current_epoch=0)
+        yield tuple(
+            [key for keys in loader() for key in keys] for loader in (loaders.train_dataloader, loaders.val_dataloader)
+        )
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_share_the_images(world_size):
+    train, val = zip(*shares(world_size), strict=True)
+    assert sorted(chain(*val)) == list(range(11)), "each once"
+    assert {len(share) for share in train} == {-(-11 // world_size)}
+    seen = Counter(chain(*train))
+    assert set(seen) == {(0, index) for index in range(11)}
+    assert sum(seen.values()) == 11 + -11 % world_size, "only to make the shares equal does an image come twice"
+
+
+def test_the_order_follows_from_the_seed():
+    orders = [next(shares(1, seed))[0] for seed in (1, 2, 1)]
+    assert orders[0] == orders[2] != orders[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ({}, {}),
+        ({}, {"positive_weights": torch.linspace(0.5, 9, CONFIG.num_predicates + 1)}),
+        ({"pruning": "true"}, {"pruning": True}),
+        ({"consistency_weight": "25"}, {}),
+    ],
+    ids=["plain", "weighted", "pruned", "consistent"],
+)
+def test_a_steps_loss_is_that_of_its_settings(settings, options, batch):
+    weight = float(settings.get("consistency_weight", 0.5))
+    given = [f"{key}={value}" for key, value in {"consistency_weight": 0.5, **settings}.items()]
+    training, logged = make_training(*given, weights=options.get("positive_weights"))
+    training.on_train_epoch_start()
+    loss = training.training_step(batch, 0)
+    stage = training.model.relations
+    with torch.no_grad():
+        patches = stage.embed_patches(training.model.segmenter.features(batch.images / 255))
+        inputs = PairInputs(patches, batch.coverage, batch.boxes, batch.image_of)
+        targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
+        parts = pair_losses(stage, inputs, batch.pairs, targets, **options)
+        plain = pair_losses(stage, inputs, batch.pairs, targets)
+    assert loss.item() == pytest.approx((parts.cross_entropy + weight * parts.consistency).item(), rel=1e-5)
+    assert logged["train/cross_entropy"] == pytest.approx(parts.cross_entropy.item(), rel=1e-5)
+    assert logged["train/consistency"] == pytest.approx(parts.consistency.item(), rel=1e-4)
+    if settings or options:
+        other = (plain.cross_entropy + 0.5 * plain.consistency).item()
+        assert abs(loss.item() / other - 1) > 1e-4, "the setting changes something, so that the test can fail"
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in stage.parameters())
+    assert all(parameter.grad is None for parameter in training.model.segmenter.parameters())
+
+
+@pytest.mark.parametrize("pruning", [False, True])
+def test_the_direction_gap_is_how_far_both_orders_of_a_pair_differ(pruning, batch):
+    training, logged = make_training(f"pruning={str(pruning).lower()}")
+    training.eval()
+    with torch.no_grad():
+        training.validation_step(batch, 0)
+        training.on_validation_epoch_end()
+        stage = training.model.relations
+        patches = stage.embed_patches(training.model.segmenter.features(batch.images / 255))
+        gaps = []
+        for a, b, _ in batch.relations.tolist():
+            rest = (patches, batch.coverage, batch.boxes, batch.image_of)
+            ab, ba = stage(*rest, torch.tensor([[a, b]]), pruning)[0]
+            swapped_ba, swapped_ab = stage(*rest, torch.tensor([[b, a]]), pruning)[0]
+            gaps.append((torch.stack((ab - swapped_ab, ba - swapped_ba))).abs().mean().item())
+    assert logged["val/direction_gap"] == pytest.approx(np.mean(gaps), rel=1e-3)
+    assert {"val/R@20", "val/mR@50"} <= set(logged)
+
+
+def test_an_epoch_without_pairs_ends_the_run():
+    training, _ = make_training()
+    training.trainer = SimpleNamespace(current_epoch=2)
+    training.on_train_epoch_start()
+    with pytest.raises(TrainingError, match="no pair of segments to learn from in epoch 3"):
+        training.on_train_epoch_end()
+
+
+def finish_epoch(keep, epoch, score):
+    """As a trainer would; the weights say the epoch. Returns which epochs the best and the last weights are of."""
+    model = DSFlash(CONFIG)
+    with torch.no_grad():
+        model.relations.class_token.fill_(epoch)
+    trainer = SimpleNamespace(
+        callback_metrics={"val/mR@50": torch.tensor(score)},
+        current_epoch=epoch,
+        is_global_zero=True,
+        save_checkpoint=lambda path: None,
+    )
+    keep.on_train_epoch_end(trainer, SimpleNamespace(model=model))
+    paths = [keep.out / name for name in ("best.safetensors", "last.safetensors")]
+    tokens = [int(weights_of(path)["relations.class_token"][0]) for path in paths]
+    assert [read_header(path).recipe["epochs_done"] - 1 for path in paths] == tokens
+    return tokens
+
+
+def test_the_best_weights_are_those_of_the_highest_score_and_of_ties_the_later_ones(tmp_path):
+    header, scores = Header(CONFIG, VOCABULARY), (0.1, 0.3, 0.2, 0.3)
+    keep = KeepWeights(tmp_path, header, "val/mR@50")
+    assert [finish_epoch(keep, *each)[0] for each in enumerate(scores)] == [0, 1, 1, 3]
+    assert read_header(tmp_path / "best.safetensors").scores == {"val/mR@50": 0.3}
+    resumed = KeepWeights(tmp_path, header, "val/mR@50")
+    resumed.load_state_dict(keep.state_dict())
+    assert finish_epoch(resumed, 4, 0.2) == [3, 4]
+    assert finish_epoch(resumed, 5, 0.4) == [5, 5]
+    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["val/mR@50"]) for line in lines] == list(enumerate((*scores, 0.2, 0.4), 1))
+
+
+def test_without_a_score_the_last_epoch_is_the_best(tmp_path):
+    keep = KeepWeights(tmp_path, Header(CONFIG, VOCABULARY), None)
+    assert [finish_epoch(keep, *each) for each in enumerate((0.3, 0.1))] == [[0, 0], [1, 1]]
+
+
+def test_a_new_relation_stage_is_for_the_data_sets_predicates(folder):
+    segmenter = folder / "segmenter.safetensors"
+    vocabulary = replace(VOCABULARY, predicates=("near", "far"))
+    config = configured("neck_dim=16", "neck_depth=1", "neck_heads=4", "seed=9", segmenter=segmenter)
+    model, header = prepare_model(config, vocabulary)
+    assert header.vocabulary == vocabulary
+    assert header.trained == ("segmenter", "relations")
+    assert header.config == model.config == replace(CONFIG, num_predicates=2, neck_dim=16, neck_depth=1, neck_heads=4)
+    assert model.relations.head[-1].out_features == 3
+    assert header.recipe["relations"]["seed"] == 9
+    stored = load_checkpoint(segmenter)[0].segmenter.state_dict()
+    assert all(torch.equal(stored[name], tensor) for name, tensor in model.segmenter.state_dict().items())
+    again, _ = prepare_model(config, vocabulary)
+    other, _ = prepare_model(config.model_copy(update={"seed": 8}), vocabulary)
+    weights = [each.relations.head[0].weight for each in (model, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "trained", "message"),
+    [
+        ({"things": VOCABULARY.things[::-1]}, ("segmenter",), "it has 'ball' where the data set has 'bar'"),
+        ({"stuff": ("sky", "sea")}, ("segmenter",), "it has 'ground' where the data set has 'sea'"),
+        ({"stuff": ("sky",)}, ("segmenter",), "it has 'ground' where the data set has 'nothing'"),
+        ({"things": (*VOCABULARY.things, "sky"), "stuff": ("ground",)}, ("segmenter",), "between things and stuff"),
+        ({}, (), "is untrained; train it first"),
+        ({}, ("relations",), "is untrained; train it first"),
+    ],
+)
+def test_segmenters_that_cannot_be_used(change, trained, message, tmp_path):
+    path = tmp_path / "s.safetensors"
+    save_checkpoint(path, DSFlash(CONFIG), Header(CONFIG, VOCABULARY, trained=trained))
+    with pytest.raises(WeightsError, match=message):
+        prepare_model(configured(segmenter=path), replace(VOCABULARY, **change))
+
+
+def test_kept_relations_stay_as_they_are(tmp_path):
+    path = tmp_path / "s.safetensors"
+    save_checkpoint(path, DSFlash(CONFIG), Header(CONFIG, VOCABULARY))
+    sizes = ["neck_dim=null", "neck_depth=null", "neck_heads=null", "keep_relations=true"]
+    model, header = prepare_model(configured(*sizes, segmenter=path), VOCABULARY)
+    expected = load_checkpoint(path)[0].state_dict()
+    assert all(torch.equal(expected[name], tensor) for name, tensor in model.state_dict().items())
+    assert header.config == CONFIG
+    with pytest.raises(ConfigError, match="has neck_dim=32, neck_depth=2, neck_heads=2"):
+        prepare_model(configured(*sizes, "neck_depth=3", segmenter=path), VOCABULARY)
+    with pytest.raises(ConfigError, match="other predicates"):
+        other = replace(VOCABULARY, predicates=VOCABULARY.predicates[::-1])
+        prepare_model(configured(*sizes, segmenter=path), other)
