@@ -232,20 +232,10 @@ def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> 
     header = random_header(weights) if weights in RANDOM_SIZES else read_header(resolve(weights))
     if vocabulary is not None and header.vocabulary != vocabulary:
         raise WeightsError(
-            f"the weights {weights!r} were made for another vocabulary ("
-            f"{_differences(header.vocabulary, vocabulary)}); use weights trained for yours, or allow any vocabulary"
+            f"the weights {weights!r} were made for another vocabulary, {header.vocabulary.difference(vocabulary)}; "
+            "use weights trained for yours, or allow any vocabulary"
         )
     return header
-
-
-def _differences(theirs: Vocabulary, ours: Vocabulary) -> str:
-    for kind in ("things", "stuff", "predicates"):
-        a, b = getattr(theirs, kind), getattr(ours, kind)
-        if a != b:
-            first = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-            named = [names[first] if first < len(names) else "nothing" for names in (a, b)]
-            return f"{len(a)} {kind} instead of {len(b)}, the first difference being {named[0]!r} for {named[1]!r}"
-    return "no difference"
 
 
 class _Stopwatch:

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
@@ -46,6 +47,14 @@ class Vocabulary:
     def is_thing(self, class_id: int) -> bool:
         """Whether the class is countable (a thing) or amorphous (stuff)."""
         return class_id < len(self.things)
+
+    def difference(self, other: "Vocabulary", kinds: tuple[str, ...] = ("things", "stuff", "predicates")) -> str:
+        """The first difference in these kinds of names, as in `'cup' for 'dog' among the things`; empty if none."""
+        for kind in kinds:
+            for mine, theirs in zip_longest(getattr(self, kind), getattr(other, kind), fillvalue="nothing"):
+                if mine != theirs:
+                    return f"{mine!r} for {theirs!r} among the {kind}"
+        return ""
 
     def to_json(self) -> str:
         """The vocabulary as one line of JSON, the form in which checkpoints carry it."""

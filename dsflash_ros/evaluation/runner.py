@@ -1,7 +1,7 @@
 """Runs a pipeline over a data set and compares what it says with the truth."""
 
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,14 +109,12 @@ def evaluate(
 
 def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:
     """Raise `EvaluationError` when weights of this vocabulary cannot be evaluated on the data set."""
-    for kind in ("things", "stuff", "predicates"):
-        both = zip_longest(getattr(vocabulary, kind), getattr(dataset.vocabulary, kind), fillvalue="nothing")
-        for theirs, ours in both:
-            if theirs != ours:
-                raise EvaluationError(
-                    f"the weights {weights!r} and the data set {dataset.path} differ in their {kind}, first "
-                    f"{theirs!r} for {ours!r}; use weights trained for the data set's vocabulary"
-                )
+    difference = vocabulary.difference(dataset.vocabulary)
+    if difference:
+        raise EvaluationError(
+            f"the weights {weights!r} do not speak of what the data set {dataset.path} does, but of {difference}; "
+            "use weights trained for the data set's vocabulary"
+        )
 
 
 def predict(pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str) -> Prediction:

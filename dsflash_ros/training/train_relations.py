@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -72,14 +71,12 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
 
 
 def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
-    for known, asked in zip_longest(header.vocabulary.classes, vocabulary.classes, fillvalue="nothing"):
-        if known != asked:
-            raise WeightsError(
-                f"the segmenter {name} does not know the data set's classes: it has {known!r} where the data set has "
-                f"{asked!r}; train a segmenter on this data set first (dsflash train segmenter)"
-            )
-    if len(header.vocabulary.things) != len(vocabulary.things):
-        raise WeightsError(f"the segmenter {name} draws the line between things and stuff elsewhere than the data set")
+    difference = header.vocabulary.difference(vocabulary, ("things", "stuff"))
+    if difference:
+        raise WeightsError(
+            f"the segmenter {name} does not know the data set's classes: it has {difference}; "
+            "train a segmenter on this data set first (dsflash train segmenter)"
+        )
     if "segmenter" not in header.trained:
         raise WeightsError(f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)")
 

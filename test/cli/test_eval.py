@@ -125,7 +125,7 @@ def test_weights_without_a_relation_stage(folder, tmp_path, capsys, caplog):
 def test_another_vocabulary_is_told_before_anything_runs(folder, capsys):
     assert main(["eval", str(folder), "--weights", "random", "--no-speed"]) == 1
     error = capsys.readouterr().err
-    assert "differ in their things, first 'person' for 'ball'; use weights trained for" in error
+    assert "but of 'person' for 'ball' among the things; use weights trained for" in error
     assert error.count("\n") == 1
 
 

@@ -83,9 +83,9 @@ def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"predicates": ("inside", "in front of", "under")}, "differ in their predicates, first 'under' for 'on'"),
-        ({"things": VOCABULARY.things[:-1]}, "differ in their things, first 'nothing' for 'bar'"),
-        ({"stuff": (*VOCABULARY.stuff, "sea")}, "differ in their stuff, first 'sea' for 'nothing'"),
+        ({"predicates": ("inside", "in front of", "under")}, "but of 'under' for 'on' among the predicates"),
+        ({"things": VOCABULARY.things[:-1]}, "but of 'nothing' for 'bar' among the things"),
+        ({"stuff": (*VOCABULARY.stuff, "sea")}, "but of 'sea' for 'nothing' among the stuff"),
     ],
 )
 def test_another_vocabulary(dataset, change, sentence):

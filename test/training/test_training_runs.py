@@ -275,7 +275,7 @@ def test_a_segmenter_of_other_classes_is_refused(folder, tmp_path, capsys):
     save_checkpoint(tmp_path / "other.safetensors", model, replace(header, vocabulary=vocabulary))
     save_checkpoint(tmp_path / "untrained.safetensors", model, replace(header, trained=()))
     for name, message in (
-        ("other", "it has 'bar' where the data set has 'ball'"),
+        ("other", "it has 'bar' for 'ball' among the things"),
         ("untrained", "is untrained; train it first"),
     ):
         assert cli.main(arguments(folder, name, f"segmenter={tmp_path / name}.safetensors")) == 1
