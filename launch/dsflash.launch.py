@@ -19,7 +19,10 @@ ARGUMENTS = {
     "namespace": ("", "Namespace of the node and its topics: one for each camera."),
     "image": ("image", "Topic of the camera's images, without /compressed."),
     "params_file": (str(CONFIG / "dsflash.yaml"), "Parameters of the node; the arguments below override it."),
-    "weights": ("", "Path of a .safetensors file, or random, which is untrained: its graphs mean nothing."),
+    "weights": (
+        "",
+        "A .safetensors file, its id on the hub, or random, which is untrained: its graphs mean nothing.",
+    ),
     "device": ("", "auto, cpu, cuda or cuda:N."),
     "precision": ("", "auto, float32, bfloat16 or float16."),
     "image_transport": ("", "raw, or compressed to subscribe to <image>/compressed."),

@@ -9,7 +9,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--weights",
         default="random",
-        help="a .safetensors file; random or random-tiny, -small, -base, -large are untrained (default: random)",
+        help="a .safetensors file or its id on the hub; random, random-tiny, -small, -base and -large are untrained "
+        "(default: random)",
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     precisions = ("auto", "float32", "bfloat16", "float16")

@@ -75,8 +75,8 @@ PARAMETERS = (
     Parameter(
         "weights",
         "random",
-        "The model: path of a .safetensors file, or random, random-tiny, random-small, random-base, random-large "
-        "(untrained, for trying things out: its graphs mean nothing).",
+        "The model: path of a .safetensors file, its id on the hub, or random, random-tiny, random-small, "
+        "random-base, random-large (untrained, for trying things out: its graphs mean nothing).",
     ),
     Parameter("device", "auto", "Where the model runs: auto (a GPU where there is one), cpu, cuda or cuda:N."),
     Parameter(
