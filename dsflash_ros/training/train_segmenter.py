@@ -1,5 +1,6 @@
 """`dsflash train segmenter`: from a data set, and a pretrained backbone if there is one, to a model that segments."""
 
+import logging
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmen
 from dsflash_ros.training.set_loss import SetLoss
 from dsflash_ros.vocabulary import Vocabulary
 
+_log = logging.getLogger(__name__)
+
 
 def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     """Train, see `run.fit`; returns the path of the best weights.
@@ -26,6 +29,9 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     Raises also `WeightsError` for weights to start from that do not fit.
     """
     train, val = run.open_data(config)
+    most = max(len(record.class_ids) for record in train)
+    if most > config.num_queries and run.is_first_process():
+        _log.warning("images have up to %d segments, more than the %d queries can find", most, config.num_queries)
     model, header = prepare_model(config, train.vocabulary)
     settings = _settings(config)
     module = SegmenterTraining(model, train.vocabulary, settings)

@@ -52,7 +52,8 @@ class Run(subprocess.Popen):
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the run)
         super().__init__(
             [sys.executable, "-m", "dsflash_ros.cli", *command],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # As many threads as this process has: sums are split among them, and so are the last bits of results.
+            env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             **options,
