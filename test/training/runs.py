@@ -1,6 +1,7 @@
 """A small data set and an untrained segmenter for it, and training runs as a user starts them."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,11 @@ def arguments(folder: Path, out: str, *more: str) -> list[str]:
 class Run(subprocess.Popen):
     """The command in a process of its own; what it prints goes to a file, where nothing waits for a reader."""
 
-    def __init__(self, command: list[str], **options) -> None:
+    def __init__(self, command: list[str], preexec_fn=lambda: None) -> None:
+        def prepare() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background have it ignored
+            preexec_fn()
+
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the run)
         super().__init__(
             [sys.executable, "-m", "dsflash_ros.cli", *command],
@@ -56,7 +61,7 @@ class Run(subprocess.Popen):
             env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            **options,
+            preexec_fn=prepare,
         )
 
     def wait_for(self, condition, seconds: float = 120) -> None:
