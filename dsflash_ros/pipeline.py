@@ -171,15 +171,9 @@ class SceneGraphPipeline:
         segmentation = self._segmenter(self._network_input([rgb], [box]), self.options.tome_ratio)
         boxes = torch.from_numpy(box.scale_boxes(label_boxes(labels, count)) * (2 / box.image_size) - 1)
         pairs = torch.combinations(torch.arange(count, device=self.device))
-        logits = self.model.relations(
-            self.model.relations.embed_patches(segmentation.features),
-            label_coverage(torch.from_numpy(box.sample_labels(labels)).to(self.device), count, self.config),
-            boxes.float().to(self.device),
-            pairs.new_zeros(count),
-            pairs,
-            pruning=self.options.pruning,
-            pairs_at_once=PAIRS_AT_ONCE[self.device.type],
-        )
+        coverage = label_coverage(torch.from_numpy(box.sample_labels(labels)).to(self.device), count, self.config)
+        boxes, images = boxes.float().to(self.device), pairs.new_zeros(count)
+        logits = self._logits(segmentation.features, coverage, boxes, images, pairs, options=self.options)
         return rank_relations(logits, pairs)
 
     def _network_input(self, images: list[np.ndarray], boxes: list[Letterbox]) -> torch.Tensor:
@@ -211,16 +205,20 @@ class SceneGraphPipeline:
         counts = [len(image) for image in found]
         pairs = [torch.combinations(torch.arange(count * self.relates, device=self.device)) for count in counts]
         first = [sum(counts[:index]) for index in range(len(counts))]
-        logits = self.model.relations(
-            self.model.relations.embed_patches(features),
+        logits = self._logits(
+            features,
             torch.cat([patch_coverage(image.masks, self.config, image.stride) for image in found]),
             torch.cat([image.locations() for image in found]),
             torch.arange(len(found), device=self.device).repeat_interleave(torch.tensor(counts, device=self.device)),
             torch.cat([image_pairs + start for image_pairs, start in zip(pairs, first, strict=True)]),
-            pruning=options.pruning,
-            pairs_at_once=PAIRS_AT_ONCE[self.device.type],
+            options=options,
         )
         return list(zip(logits.split([len(image_pairs) for image_pairs in pairs]), pairs, strict=True))
+
+    def _logits(self, features: torch.Tensor, *inputs: torch.Tensor, options: Options) -> torch.Tensor:
+        """`RelationStage.forward` of the backbone's features; `inputs` are its coverage, boxes, images and pairs."""
+        stage, at_once = self.model.relations, PAIRS_AT_ONCE[self.device.type]
+        return stage(stage.embed_patches(features), *inputs, pruning=options.pruning, pairs_at_once=at_once)
 
 
 def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> Header:

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from dsflash_ros.data.psg import Record
-from dsflash_ros.data.views import View, Views
-from dsflash_ros.errors import DatasetError, OutputError
+from dsflash_ros.data.views import View, ViewError, Views
+from dsflash_ros.errors import OutputError
 from dsflash_ros.files import expand, save_tensors
 from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.eomt import EoMT
@@ -31,13 +31,15 @@ class FeatureCache:
         self._image_size = image_size
 
     def load(self, record: Record, flipped: bool) -> torch.Tensor:
-        """(4 * D, grid, grid) bfloat16. Raises `DatasetError` when the file is gone or damaged."""
-        path = self._path(record, flipped)
+        """(4 * D, grid, grid) bfloat16. Raises `ViewError` when the file is damaged, or gone, or the image is."""
+        path = record.image_path
         try:
+            path = self._path(record, flipped)
             return load_file(path)["features"]
         except (OSError, SafetensorError) as error:
-            raise DatasetError(
-                f"the cached features {path} cannot be read ({error}); delete the file and start again"
+            raise ViewError(
+                f"the cached features of image {record.image_id} cannot be read ({path}: {error}); "
+                "if that file is there, delete it, and start again"
             ) from error
 
     def fill(

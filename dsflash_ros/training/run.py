@@ -111,6 +111,8 @@ def _explain(error: BaseException, out: Path) -> NoReturn:
         if error.code != 1:
             raise error
         raise KeyboardInterrupt from None  # Lightning's way to end after Ctrl-C
+    if isinstance(error, BrokenPipeError):
+        raise error  # of the terminal: whoever read the output has left
     if isinstance(error, torch.cuda.OutOfMemoryError):
         raise TrainingError("the GPU ran out of memory: lower batch_size or pairs_at_once") from error
     if "DataLoader worker" in told and "Terminated" in told:

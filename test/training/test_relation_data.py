@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from runs import CONFIG
+from torch.utils.data import DataLoader
 
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import write_shapes
@@ -125,6 +126,18 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
         assert torch.equal(cached[epoch, 1].coverage, plain[epoch, 1].coverage)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path, workers):
+    segmenter = DSFlash(CONFIG).segmenter.eval()
+    cache = FeatureCache(tmp_path, segmenter, SIDE)
+    cache.fill(segmenter, records, (False,), 2, 0)
+    for path in tmp_path.rglob("*.safetensors"):
+        path.unlink()
+    loader = DataLoader(RelationSamples(records, CONFIG, cache=cache), 2, num_workers=workers, collate_fn=list)
+    with pytest.raises(DatasetError, match=r"^the cached features of image \S+ cannot be read .* start again$"):
+        next(iter(loader))
+
+
 def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     segmenter = DSFlash(CONFIG).segmenter.eval()
     cache = FeatureCache(tmp_path, segmenter, SIDE)
@@ -157,5 +170,5 @@ def test_the_cache_tells_models_and_sizes_apart_and_names_damaged_files(records,
     FeatureCache(tmp_path, segmenter, SIDE).fill(segmenter, records[:1], (False,), 1, 0)
     assert path.stat().st_mtime_ns == before, "what is there is not computed again"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(DatasetError, match=r"delete the file"):
+    with pytest.raises(DatasetError, match=r"if that file is there, delete it"):
         FeatureCache(tmp_path, segmenter, SIDE).load(records[0], False)

@@ -18,6 +18,7 @@ from dsflash_ros.data.views import EpochSampler
 from dsflash_ros.model.checkpoints import load_checkpoint, read_header, save_checkpoint
 from dsflash_ros.pipeline import SceneGraphPipeline
 from dsflash_ros.training.config import RelationConfig, load_config
+from dsflash_ros.training.out_folder import run_folder
 from dsflash_ros.training.pairs import pair_targets
 from dsflash_ros.training.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relation_loss import PairInputs, pair_losses
@@ -253,14 +254,19 @@ def test_a_segmenter_that_changed_ends_a_resume(folder, whole_run, tmp_path, cap
 
 
 def test_two_runs_in_one_folder(folder, capsys):
-    first = Run(arguments(folder, "shared", "epochs=500"))
-    first.wait_for((folder / "shared" / ".lock").exists)
-    first.wait_for((folder / "shared" / "config.yaml").exists)
-    assert cli.main(arguments(folder, "shared", "epochs=500")) == 1
-    assert "another run is at work" in capsys.readouterr().err or (folder / "shared" / "last.ckpt").exists()
-    first.send_signal(signal.SIGTERM)
-    first.output()
-    assert first.returncode == 143
+    with run_folder(load_config(RelationConfig, "tiny", arguments(folder, "shared")[3:], "relations"), False, True):
+        assert cli.main(arguments(folder, "shared", "epochs=1")) == 1
+    assert "another run is at work" in capsys.readouterr().err
+    assert cli.main(arguments(folder, "shared", "epochs=1")) == 0
+
+
+def test_a_terminated_run_says_so_by_its_exit_code(folder):
+    run = Run(arguments(folder, "terminated", "epochs=500"))
+    run.wait_for((folder / "terminated" / "last.ckpt").exists)
+    run.terminate()
+    output = run.output()
+    assert run.returncode == 143, output
+    assert "Traceback" not in output
 
 
 def test_splits_that_are_too_small(folder, capsys):
@@ -347,7 +353,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(folder):
     run = Run([*arguments(folder, "full", "epochs=2"), "--resume"], preexec_fn=limit)
     output = run.output()
     assert run.returncode == 1, output
-    assert "cannot write" in output and "cannot write" in output
+    assert "cannot write" in output
     assert "Traceback" not in output
     assert {path.name: path.read_bytes() for path in (folder / "full").glob("*.safetensors")} == before
     assert not list((folder / "full").glob("*.partial")) and not list((folder / "full").glob(".*.partial"))
