@@ -1,7 +1,5 @@
 """Training of the segmenter, EoMT, by its own recipe (Kerssies et al., CVPR 2025)."""
 
-from dataclasses import dataclass, field
-
 import lightning
 import numpy as np
 import torch
@@ -10,41 +8,12 @@ from dsflash_ros.errors import ConfigError
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.model.panoptic import merge_panoptic
+from dsflash_ros.training.config import SegmenterConfig
 from dsflash_ros.training.progress import refuse_not_finite
 from dsflash_ros.training.schedules import EOMT_ANNEALING, layer_decayed_groups, mask_probability, two_stage_scheduler
 from dsflash_ros.training.segmenter_data import SegmenterBatch
 from dsflash_ros.training.set_loss import SetLoss
 from dsflash_ros.vocabulary import Vocabulary
-
-
-@dataclass(frozen=True)
-class SegmenterSettings:
-    """EoMT's recipe. The defaults are its own for DINOv2.
-
-    (With DINOv3 it uses lr 2e-4, no decay in the query blocks, a warm-up of 2000 + 3000 steps, and anneals the first
-    block's masks within the first 3000 steps. Always: batches of 16, gradients clipped to a norm of 0.01.)
-
-    Attributes:
-        lr: peak learning rate, of AdamW; `weight_decay` applies to all parameters.
-        llrd: each backbone block learns at this times the rate of the next one.
-        decay_query_blocks: whether that holds in the blocks that see queries, too.
-        poly_power: exponent of the decay of learning rate and mask annealing.
-        warmup_steps: of what EoMT adds, then of the backbone.
-        annealing: for each query block, the shares of the run at which its masks start to lift and are lifted;
-            None: EoMT's for that many blocks.
-        loss: weights and points of the set loss.
-        seed: all random draws of a step follow from it, the step and the process.
-    """
-
-    lr: float = 1e-4
-    weight_decay: float = 0.05
-    llrd: float = 0.8
-    decay_query_blocks: bool = True
-    poly_power: float = 0.9
-    warmup_steps: tuple[int, int] = (500, 1000)
-    annealing: tuple[tuple[float, float], ...] | None = None
-    loss: SetLoss = field(default_factory=SetLoss)
-    seed: int = 0
 
 
 class SegmenterTraining(lightning.LightningModule):
@@ -57,13 +26,20 @@ class SegmenterTraining(lightning.LightningModule):
     score = "PQ"
     """What the best epoch has most of."""
 
-    def __init__(self, model: DSFlash, vocabulary: Vocabulary, settings: SegmenterSettings | None = None) -> None:
+    def __init__(self, model: DSFlash, vocabulary: Vocabulary, config: SegmenterConfig) -> None:
         super().__init__()
         self.strict_loading = False  # checkpoints leave the relation stage out
-        self.model, self.vocabulary, self.settings = model, vocabulary, settings or SegmenterSettings()
+        self.model, self.vocabulary, self.config = model, vocabulary, config
+        self.loss = SetLoss(
+            config.num_points,
+            mask_weight=config.mask_weight,
+            dice_weight=config.dice_weight,
+            class_weight=config.class_weight,
+            no_object_weight=config.no_object_weight,
+        )
         self.model.relations.requires_grad_(False)
         blocks = model.segmenter.depth - model.segmenter.query_block
-        self.annealing = EOMT_ANNEALING[blocks] if self.settings.annealing is None else self.settings.annealing
+        self.annealing = EOMT_ANNEALING[blocks] if self.config.annealing is None else self.config.annealing
         if len(self.annealing) != blocks:
             raise ConfigError(
                 f"annealing has {len(self.annealing)} pairs, but size {model.config.size} has {blocks} query blocks: "
@@ -77,21 +53,21 @@ class SegmenterTraining(lightning.LightningModule):
 
     def configure_optimizers(self):
         """AdamW and its schedule, a step at a time. Raises `ConfigError` when the run is shorter than the warm-up."""
-        settings = self.settings
-        groups = layer_decayed_groups(self.model.segmenter, settings.lr, settings.llrd, settings.decay_query_blocks)
-        optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        config = self.config
+        groups = layer_decayed_groups(self.model.segmenter, config.lr, config.llrd, config.decay_query_blocks)
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = two_stage_scheduler(optimizer, settings.warmup_steps, total, settings.poly_power)
+        schedule = two_stage_scheduler(optimizer, config.warmup_steps, total, config.poly_power)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: SegmenterBatch, index: int) -> torch.Tensor:
         """The loss of a batch."""
-        numbers = (self.settings.seed, self.global_step, index, self.global_rank)
+        numbers = (self.config.seed, self.global_step, index, self.global_rank)
         seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
         generator = torch.Generator(self.device).manual_seed(seed)
         probabilities = self._mask_probabilities()
         predictions = self.model.segmenter.predict_each_block(batch.images / 255, probabilities, generator)
-        losses = self.settings.loss(predictions, batch.labels, batch.class_ids, generator)
+        losses = self.loss(predictions, batch.labels, batch.class_ids, generator)
         refuse_not_finite(self, losses.total)
         logged = {"on_epoch": True, "batch_size": len(batch.images)}
         self.log("train/loss", losses.total.detach(), prog_bar=True, **logged)
@@ -101,7 +77,7 @@ class SegmenterTraining(lightning.LightningModule):
         return losses.total
 
     def _mask_probabilities(self) -> list[float]:
-        total, power = int(self.trainer.estimated_stepping_batches), self.settings.poly_power
+        total, power = int(self.trainer.estimated_stepping_batches), self.config.poly_power
         return [mask_probability(self.global_step, start, end, total, power) for start, end in self.annealing]
 
     def on_validation_epoch_start(self) -> None:

@@ -15,9 +15,8 @@ from dsflash_ros.training.config import SegmenterConfig
 from dsflash_ros.training.loaders import Loaders
 from dsflash_ros.training.out_folder import run_folder
 from dsflash_ros.training.pretrained import load_backbone
-from dsflash_ros.training.segmenter import SegmenterSettings, SegmenterTraining
+from dsflash_ros.training.segmenter import SegmenterTraining
 from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
-from dsflash_ros.training.set_loss import SetLoss
 from dsflash_ros.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
@@ -33,8 +32,7 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     if most > config.num_queries and run.is_first_process():
         _log.warning("images have up to %d segments, more than the %d queries can find", most, config.num_queries)
     model, header = prepare_model(config, train.vocabulary)
-    settings = _settings(config)
-    module = SegmenterTraining(model, train.vocabulary, settings)
+    module = SegmenterTraining(model, train.vocabulary, config)
     with run_folder(config, resume, run.is_first_process()) as state:
         samples = SegmenterSamples(train, header.config.image_size, config.augmentation, config.seed)
         val_samples = SegmenterSamples(val, header.config.image_size) if val else None
@@ -92,11 +90,3 @@ def _is_ours(path: str) -> bool:
             return (stored.metadata() or {}).get("format") == FORMAT
     except (OSError, SafetensorError):
         return False
-
-
-def _settings(config: SegmenterConfig) -> SegmenterSettings:
-    """The part of the configuration that the recipe needs."""
-    names = ("lr", "weight_decay", "llrd", "decay_query_blocks", "poly_power", "warmup_steps", "annealing", "seed")
-    points = ("num_points", "mask_weight", "dice_weight", "class_weight", "no_object_weight")
-    loss = SetLoss(**{name: getattr(config, name) for name in points})
-    return SegmenterSettings(**{name: getattr(config, name) for name in names}, loss=loss)

@@ -18,7 +18,7 @@ from dsflash_ros.model.eomt import Segmentation
 from dsflash_ros.training.config import SegmenterConfig, load_config
 from dsflash_ros.training.segmenter import SegmenterTraining
 from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
-from dsflash_ros.training.train_segmenter import _settings, prepare_model
+from dsflash_ros.training.train_segmenter import prepare_model
 
 STEPS = 7391
 """Of an epoch of COCO in batches of 16."""
@@ -76,7 +76,6 @@ def test_the_defaults_are_eomts_for_dinov2(tmp_path):
         ("poly_power", 0.33),
         ("warmup_steps", (33, 44)),
         ("annealing", ((0.33, 0.44), (0.33, 0.44), (0.33, 0.44))),
-        ("seed", 33),
         ("num_points", 33),
         ("mask_weight", 33.0),
         ("dice_weight", 33.0),
@@ -84,13 +83,22 @@ def test_the_defaults_are_eomts_for_dinov2(tmp_path):
         ("no_object_weight", 0.33),
     ],
 )
-def test_every_setting_of_the_recipe_arrives(name, value):
-    settings = _settings(configured().model_copy(update={name: value}))
-    assert getattr(settings, name, None) == value or getattr(settings.loss, name, None) == value
+def test_every_setting_of_the_recipe_changes_the_training(name, value):
+    def behaviour(config):
+        training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, config)
+        training.trainer = SimpleNamespace(estimated_stepping_batches=2000, global_step=1000)
+        made = training.configure_optimizers()
+        groups = [(group["initial_lr"], group["weight_decay"]) for group in made["optimizer"].param_groups]
+        factors = [factor(step) for factor in made["lr_scheduler"]["scheduler"].lr_lambdas for step in (30, 60, 1900)]
+        return groups, factors, training._mask_probabilities(), training.loss
+
+    config = configured()
+    assert behaviour(config) == behaviour(config)
+    assert behaviour(config.model_copy(update={name: value})) != behaviour(config)
 
 
 def test_the_optimizer_is_as_configured():
-    settings = _settings(configured("lr=3e-3", "weight_decay=0.07", "llrd=0.5", "warmup_steps=[4, 6]"))
+    settings = configured("lr=3e-3", "weight_decay=0.07", "llrd=0.5", "warmup_steps=[4, 6]")
     training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, settings)
     training.trainer = SimpleNamespace(estimated_stepping_batches=20)
     made = training.configure_optimizers()
@@ -116,13 +124,14 @@ def some_batch(folder, side=CONFIG.image_size):
     return collate_segmenter([samples[0], samples[1]])
 
 
-def test_each_step_and_each_process_draws_anew(folder):
+def test_each_step_process_and_seed_draws_anew(folder):
     batch = some_batch(folder)
     torch.manual_seed(0)
-    training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, _settings(configured("num_points=32")))
+    training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, configured("num_points=32"))
     training.log = lambda *_, **__: None
 
-    def loss(step, rank=0):
+    def loss(step, rank=0, seed=0):
+        training.config = training.config.model_copy(update={"seed": seed})
         # The share of the run that is over is always 0: only what is drawn may differ.
         training.trainer = SimpleNamespace(
             global_step=step, global_rank=rank, current_epoch=0, estimated_stepping_batches=10**9
@@ -131,7 +140,7 @@ def test_each_step_and_each_process_draws_anew(folder):
             return training.training_step(batch, 0).item()
 
     assert loss(0) == loss(0)
-    assert len({loss(0), loss(1), loss(2), loss(0, rank=1)}) == 4
+    assert len({loss(0), loss(1), loss(2), loss(0, rank=1), loss(0, seed=1)}) == 5
 
 
 def test_what_is_void_in_the_truth_excuses_what_is_found_there(folder):
@@ -142,7 +151,7 @@ def test_what_is_void_in_the_truth_excuses_what_is_found_there(folder):
     classes[:, :, -1] = 30
     for image, ids in enumerate(batch.class_ids):
         classes[image, torch.arange(len(ids)), ids] = 60
-    training = SegmenterTraining(DSFlash(replace(CONFIG, image_size=128)), VOCABULARY, _settings(configured()))
+    training = SegmenterTraining(DSFlash(replace(CONFIG, image_size=128)), VOCABULARY, configured())
     training.model.segmenter.forward = lambda images: Segmentation(masks, classes, images)
     logged = {}
     training.log = lambda name, value, **_: logged.update({name: value})

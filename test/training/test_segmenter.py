@@ -15,14 +15,15 @@ from dsflash_ros.errors import ConfigError, TrainingError  # noqa: E402
 from dsflash_ros.model.config import ModelConfig  # noqa: E402
 from dsflash_ros.model.dsflash import DSFlash  # noqa: E402
 from dsflash_ros.model.eomt import Segmentation  # noqa: E402
+from dsflash_ros.training.config import SegmenterConfig  # noqa: E402
 from dsflash_ros.training.pretrained import load_backbone  # noqa: E402
-from dsflash_ros.training.segmenter import SegmenterSettings, SegmenterTraining  # noqa: E402
+from dsflash_ros.training.segmenter import SegmenterTraining  # noqa: E402
 from dsflash_ros.training.segmenter_data import SegmenterBatch, SegmenterSamples, collate_segmenter  # noqa: E402
 from dsflash_ros.training.set_loss import SetLoss  # noqa: E402
 
 DEIT = Path(__file__).parents[3] / "shared/weights/deit_tiny_patch16_224.safetensors"
 
-QUICK = SegmenterSettings(lr=1e-3, warmup_steps=(2, 2), loss=SetLoss(num_points=256))
+QUICK = SegmenterConfig(dataset="d", out="o", lr=1e-3, warmup_steps=(2, 2), num_points=256)
 
 
 def tiny_model(image_size=64, seed=0):
@@ -188,11 +189,12 @@ def test_a_loss_that_is_no_number_ends_the_run(shapes):
 
 def test_a_run_shorter_than_its_warmup_is_refused(shapes):
     with pytest.raises(ConfigError, match=r"a run of 4 steps never ends its warm-up of 500 \+ 1000 steps"):
-        fit(SegmenterTraining(tiny_model(), VOCABULARY), shapes, epochs=2)
+        config = SegmenterConfig(dataset="d", out="o")
+        fit(SegmenterTraining(tiny_model(), VOCABULARY, config), shapes, epochs=2)
 
 
 def test_annealing_needs_a_pair_for_each_query_block():
-    settings = SegmenterSettings(annealing=((0.0, 0.5),))
+    settings = QUICK.model_copy(update={"annealing": ((0.0, 0.5),)})
     with pytest.raises(ConfigError, match="annealing has 1 pairs, but size tiny has 3 query blocks"):
         SegmenterTraining(tiny_model(), VOCABULARY, settings)
 
@@ -240,7 +242,7 @@ def test_overfits_eight_images(shapes):
         pytest.skip("the DeiT-Tiny weights are not here")
     model = tiny_model(128)
     load_backbone(model.segmenter, DEIT)
-    settings = SegmenterSettings(lr=5e-4, warmup_steps=(10, 20), loss=SetLoss(num_points=1024))
+    settings = QUICK.model_copy(update={"lr": 5e-4, "warmup_steps": (10, 20), "num_points": 1024})
     training = SegmenterTraining(model, VOCABULARY, settings)
     _, curve = fit(training, shapes, epochs=80, side=128, batch_size=8, check_val_every_n_epoch=20)
     print(f"PQ every 20 steps: {[round(score, 3) for score in curve.scores]}")
