@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dsflash_ros.errors import ImageError
-from dsflash_ros.graph import MAX_NODE_ID, NOTHING, SceneGraph
+from dsflash_ros.graph import MAX_NODE_ID, NOTHING, TRUTH, SceneGraph
 from dsflash_ros.lettering import Box, Lettering
 
 UNTRAINED = "UNTRAINED MODEL: this graph means nothing"
@@ -21,7 +21,8 @@ _LEAST_SIDE = 64
 
 
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
-    """Draw a scene graph over its image: masks, labels with scores, the strongest relations as arrows.
+    """Draw a scene graph over its image: masks, labels with scores (not of the truth, which has none), the strongest relations
+    as arrows.
 
     Labels do not overlap; one that finds no free place is left out. The graph of an untrained model gets a banner
     that says so.
@@ -126,7 +127,8 @@ def _place_labels(picture, lettering: Lettering, graph: SceneGraph, anchors: dic
     for node in sorted(graph.nodes, key=lambda node: node.area, reverse=True):
         colour, anchor = _colour(node.id), anchors[node.id]
         bright = np.dot(colour, (0.3, 0.59, 0.11)) > 110
-        box = lettering.place(f"{node.name} {node.score:.2f}", anchor, _BLACK if bright else _WHITE, colour)
+        text = f"{node.name} {node.score:.2f}" if graph.weights != TRUTH else node.name
+        box = lettering.place(text, anchor, _BLACK if bright else _WHITE, colour)
         if box and not box.contains(anchor):
             cv2.line(picture, _pixel(anchor), _pixel(box.centre), colour, _line_width(picture), cv2.LINE_AA)
         ends[node.id] = box or Box(*anchor, *anchor)

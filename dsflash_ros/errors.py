@@ -41,6 +41,10 @@ class EvaluationError(DSFlashError):
     """Predictions break the evaluation protocol."""
 
 
+class WorldError(DSFlashError):
+    """A simulated room cannot be built, settled or rendered."""
+
+
 class MissingExtraError(DSFlashError):
     """A library is not installed that only some commands need."""
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 NOTHING = -1
 """Value of `SceneGraph.panoptic` where no segment is."""
 
+TRUTH = "truth"
+"""`SceneGraph.weights` of a graph that no model made: annotations, or a simulator's state."""
+
 MAX_NODE_ID = 0xFFFF
 """Node ids fill the low 16 bits of a packed panoptic pixel."""
 

@@ -13,7 +13,7 @@ import sys
 import dsflash_ros
 from dsflash_ros.errors import DSFlashError
 
-COMMANDS = ("run", "node", "play", "train", "eval", "tables", "weights", "bench")
+COMMANDS = ("run", "node", "play", "world", "train", "eval", "tables", "weights", "bench")
 
 _EPILOG = """\
 examples:
@@ -21,6 +21,7 @@ examples:
   dsflash run clip.mp4 --out results --stride 5  each fifth frame of a video
   dsflash play clip.mp4 --loop                   a camera on the topic /image ...
   dsflash node                                   ... and the node that turns it into scene graphs
+  dsflash world show --seed 1 --out rooms.png    simulated rooms with their true graphs
 
 exit codes:
   0 done   1 it failed, the reason is on stderr   2 wrong usage   130 interrupted   143 terminated
