@@ -21,10 +21,9 @@ _LEAST_SIDE = 64
 
 
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
-    """Draw a scene graph over its image: masks, labels with scores (not of the truth, which has none), the strongest relations
-    as arrows.
+    """Draw a scene graph over its image: masks, labels with scores, the strongest relations as arrows.
 
-    Labels do not overlap; one that finds no free place is left out. The graph of an untrained model gets a banner
+    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The graph of an untrained model gets a banner
     that says so.
 
     Args:

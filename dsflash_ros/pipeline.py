@@ -25,6 +25,7 @@ from dsflash_ros.options import Options
 from dsflash_ros.segments import ImageSegments, build_graph
 from dsflash_ros.vocabulary import Vocabulary
 from dsflash_ros.weights import resolve
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class SceneGraphPipeline:
     @classmethod
     def from_weights(
         cls,
-        weights: str | Path = "random",
+        weights: str | Path = DEFAULT_WEIGHTS,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -74,8 +75,8 @@ class SceneGraphPipeline:
         """Load a model and run it once, so that the first frame is as fast as the rest.
 
         Args:
-            weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once), or `random` (untrained;
-                graphs mean nothing), `random-base` etc.
+            weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once), `toyroom` (of the
+                package; knows simulated rooms only), or `random` (untrained; graphs mean nothing), `random-base` etc.
             device: `auto`, `cpu`, `cuda`, `cuda:N`.
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.

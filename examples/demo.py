@@ -2,15 +2,15 @@
 
     python examples/demo.py [SOURCE]
 
-SOURCE is an image, a folder, a video or a bag; without it the photographs next to this file are played. Records the
-graphs in out/demo/scene_graph.jsonl and the newest overlay in out/demo/overlay.png. The model is untrained unless
---weights names one: its graphs show that the machinery works, and mean nothing.
+SOURCE is an image, a folder, a video or a bag; without it a drive through a simulated room is played that the model has
+never seen, with the true graphs beside the images. The planner answers three questions while it goes on; the end tells
+how often graph and truth agreed. Records the graphs in out/demo/scene_graph.jsonl, the newest overlay in
+out/demo/overlay.png and, unless SOURCE is images, all of them in out/demo/overlay.mp4.
 
 Exit code: 0 when the graphs of the frames that were played arrived, 1 when not.
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -18,96 +18,30 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from sensor_msgs.msg import Image
+from rclpy.executors import ExternalShutdownException
+from recorder import Recorder
 
 from dsflash_ros.errors import SourceError
 from dsflash_ros.graph import is_trained
-from dsflash_ros.msg import SceneGraph
-from dsflash_ros.ros.conversions import image_to_rgb
-from dsflash_ros.ros.messages import message_to_graph
 from dsflash_ros.ros.transport import prepare_transport
-from dsflash_ros.sources import open_sources
+from dsflash_ros.sources import Source, open_source
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).resolve().parent
-PHOTOS = HERE / "photos"
-START_S = 60.0  # for loading the model and finding each other
-PLAY_S = 30.0  # longer sources are cut
+DRIVE = HERE / "drive"  # dsflash world camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
+DEFAULT_RATE = 10.0  # Hz, the player's
+START_S = 120.0  # for loading the model and finding each other
+PLAY_S = 40.0  # longer sources are cut
 LAST_S = 15.0  # for the last graph after the last frame
-
-
-class Recorder:
-    """Notes which frames were sent and which graphs came, and stores the graphs and the newest overlay."""
-
-    def __init__(self, out: Path) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self.overlay_path = out / "overlay.png"
-        self.overlay_path.unlink(missing_ok=True)
-        self._graphs = (out / "scene_graph.jsonl").open("w")
-        self._overlay = Image()
-        self.sent: list[tuple[int, int]] = []
-        self.received: list[tuple[int, int]] = []
-        self._node = rclpy.create_node("recorder")
-        self._node.create_subscription(Image, "image", self._on_image, 10)
-        self._node.create_subscription(SceneGraph, "scene_graph", self._on_graph, 10)
-        self._node.create_subscription(Image, "dsflash/overlay", self._on_overlay, 10)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-
-    def spin_once(self) -> None:
-        self._executor.spin_once(timeout_sec=0.1)
-
-    def close(self) -> None:
-        self._graphs.close()
-        if self._overlay.data:
-            cv2.imwrite(str(self.overlay_path), cv2.cvtColor(image_to_rgb(self._overlay), cv2.COLOR_RGB2BGR))
-        self._executor.shutdown()
-        self._node.destroy_node()
-
-    @property
-    def has_last_results(self) -> bool:
-        """Only a newer frame may take another's place, so that the last one must have its graph and overlay."""
-        return bool(self.sent) and self.sent[-1] in self.received and stamp_of(self._overlay) == self.sent[-1]
-
-    def failure(self) -> str:
-        """What is wrong with the results, as a sentence; empty when they are right."""
-        if strangers := set(self.received) - set(self.sent):
-            return f"{len(strangers)} graphs have a stamp that no frame has"
-        return "" if self.has_last_results else f"of {len(self.sent)} frames the last has no graph or no overlay"
-
-    def summary(self) -> str:
-        dropped = len(self.sent) - len(self.received)
-        note = f"; {dropped} came while the model was busy and gave way to newer ones" if dropped else ""
-        return (
-            f"{len(self.received)} graphs for {len(self.sent)} frames{note}.\n"
-            f"{self._graphs.name}: the graphs\n{self.overlay_path}: the newest overlay"
-        )
-
-    def _on_image(self, image: Image) -> None:
-        self.sent.append(stamp_of(image))
-
-    def _on_graph(self, message: SceneGraph) -> None:
-        self.received.append(stamp_of(message))
-        self._graphs.write(json.dumps(message_to_graph(message).to_json()) + "\n")
-        self._graphs.flush()
-
-    def _on_overlay(self, image: Image) -> None:
-        self._overlay = image
-
-
-def stamp_of(message) -> tuple[int, int]:
-    """Seconds and nanoseconds of the message's header."""
-    return message.header.stamp.sec, message.header.stamp.nanosec
 
 
 class Processes:
     """The three child processes."""
 
-    def __init__(self, source: str, weights: str) -> None:
-        source = [source] if source else [str(PHOTOS), "--loop", "--count", "9", "--rate", "1"]
-        play = ["-m", "dsflash_ros.cli", "play", *source, "--wait", "2"]  # for the node and the recorder
+    def __init__(self, source: Source, text: str, weights: str) -> None:
+        rate = [] if source.is_sequence else ["--rate", "1"]
+        play = ["-m", "dsflash_ros.cli", "play", text, *rate, "--wait", "2"]  # for the node and the recorder
         node = ["-m", "dsflash_ros.ros.node", "--ros-args", "-p", f"weights:={weights}"]
         self.planner = subprocess.Popen([sys.executable, str(HERE / "planner.py")])
         self.node = subprocess.Popen([sys.executable, *node])
@@ -158,15 +92,15 @@ def follow(processes: Processes, recorder: Recorder) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", nargs="?", default="", help="image, folder, video or bag (default: photographs)")
-    parser.add_argument("--weights", default="random", help="as for the node (default: random, an untrained model)")
+    parser.add_argument("source", nargs="?", default=str(DRIVE), help="image, folder, video or bag (default: a drive)")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="as for the node (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (default: out/demo)")
     args = parser.parse_args()
     if not is_trained(args.weights):
-        print("The model is untrained: the graphs below show that the machinery works, and mean nothing.", flush=True)
+        print("The model is untrained: its graphs show that the machinery works, and mean nothing.", flush=True)
     try:
-        for source in open_sources([args.source or str(PHOTOS)]):  # rather than start three processes in vain
-            source.close()
+        with open_source(args.source) as source:  # rather than start three processes in vain
+            rate_hz = (source.rate or DEFAULT_RATE) if source.is_sequence else None
     except SourceError as error:
         print(f"demo failed: {error}", file=sys.stderr)
         return 1
@@ -175,8 +109,8 @@ def main() -> int:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     prepare_transport()
     rclpy.init()
-    recorder = Recorder(args.out)
-    processes = Processes(args.source, args.weights)
+    recorder = Recorder(args.out, rate_hz)
+    processes = Processes(source, args.source, args.weights)
     try:
         failure = follow(processes, recorder)
     except (KeyboardInterrupt, ExternalShutdownException):

@@ -1,9 +1,10 @@
-"""An example of a planner: subscribes scene graphs and prints what it now knows of the world.
+"""An example of a planner: subscribes scene graphs and answers three questions about what is in view.
 
 Run it next to the node: `python examples/planner.py`, or with a namespace: `--ros-args -r __ns:=/front`.
 """
 
 import sys
+from collections.abc import Iterable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -13,25 +14,48 @@ from rclpy.time import Time
 from dsflash_ros.graph import is_trained
 from dsflash_ros.msg import SceneGraph
 
+ON = ("on", "standing on", "sitting on", "lying on")
+HOLDS = ("holding", "carrying")
+NOTHING = "nothing"
+
+
+def related(graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = "") -> list[tuple[str, str]]:
+    """Labels of subject and object of the relations with these predicates; empty: any subject, any object."""
+    labels = {node.id: node.label for node in graph.nodes}
+    pairs = [(labels[r.subject_id], labels[r.object_id]) for r in graph.relations if r.predicate in predicates]
+    return [(a, b) for a, b in pairs if subject in ("", a) and object in ("", b)]
+
+
+def answers(graph: SceneGraph) -> dict[str, str]:
+    """Questions and what the graph answers."""
+    return {
+        "what is on the table?": listed(a for a, _ in related(graph, ON, object="dining table")),
+        "who holds what?": listed(f"{a} holds {b}" for a, b in related(graph, HOLDS)),
+        "what is in front of the chair?": listed(a for a, _ in related(graph, ["in front of"], object="chair")),
+    }
+
+
+def listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(set(words))) or NOTHING
+
 
 class Planner(Node):
     def __init__(self) -> None:
         super().__init__("planner")
+        self._known: dict[str, str] = {}
+        self._warned = False
         self.create_subscription(SceneGraph, "scene_graph", self.on_scene_graph, 1)
 
     def on_scene_graph(self, graph: SceneGraph) -> None:
-        """Print the nodes and the three surest relations; a real planner would update its world model here."""
-        names = {node.id: f"{node.label}_{node.id}" for node in graph.nodes}
-        facts = [
-            f"{names[relation.subject_id]} {relation.predicate} {names[relation.object_id]} ({relation.score:.2f})"
-            for relation in graph.relations[:3]  # best first
-        ]
+        """Print the answers that have changed; a real planner would update its world model here."""
+        new = {question: answer for question, answer in answers(graph).items() if self._known.get(question) != answer}
+        self._known |= new
         age = self.get_clock().now() - Time.from_msg(graph.header.stamp)
-        print(f"[{graph.header.frame_id}] a scene graph of {age.nanoseconds / 1e6:.0f} ms ago")
-        print(f"    nodes: {', '.join(names.values()) or 'none'}")
-        print(f"    {len(graph.relations)} relations: {'; '.join(facts) or 'none'}")
-        if not is_trained(graph.weights):
+        for question, answer in new.items():
+            print(f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {answer}")
+        if not is_trained(graph.weights) and not self._warned:
             print("    (the model is untrained: none of this means anything)")
+            self._warned = True
         sys.stdout.flush()
 
 

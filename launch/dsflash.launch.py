@@ -21,7 +21,7 @@ ARGUMENTS = {
     "params_file": (str(CONFIG / "dsflash.yaml"), "Parameters of the node; the arguments below override it."),
     "weights": (
         "",
-        "A .safetensors file, its id on the hub, or random, which is untrained: its graphs mean nothing.",
+        "A .safetensors file, its id on the hub, toyroom (knows simulated rooms only), or random (untrained).",
     ),
     "device": ("", "auto, cpu, cuda or cuda:N."),
     "precision": ("", "auto, float32, bfloat16 or float16."),

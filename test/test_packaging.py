@@ -31,6 +31,7 @@ def sources(tmp_path):
     (copy / "dsflash_ros/msg").mkdir(exist_ok=True)
     (copy / "dsflash_ros/msg/__init__.py").touch()
     (copy / "dsflash_ros/generated.so").touch()
+    (copy / "dsflash_ros/resources/toyroom.safetensors").touch()
     return copy
 
 
@@ -94,7 +95,8 @@ def test_wheel_without_ros_is_pure_python_with_resources(sources, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         read = {name.rpartition("/")[2]: archive.read(name).decode() for name in names if ".dist-info/" in name}
-    assert {"dsflash_ros/graph.py", "dsflash_ros/resources/psg.json", "dsflash_ros/resources/fastdds.xml"} <= set(names)
+    resources = ("psg.json", "toyroom.json", "toyroom.safetensors", "fastdds.xml", "train/segmenter/tiny.yaml")
+    assert {"dsflash_ros/graph.py", *(f"dsflash_ros/resources/{name}" for name in resources)} <= set(names)
     assert not [name for name in names if name.endswith(".so") or name.startswith("dsflash_ros/msg/")]
     assert "Requires-Dist: torch" in read["METADATA"]
     assert "Requires-Dist: ros-" not in read["METADATA"]

@@ -252,7 +252,7 @@ def test_weights_of_another_vocabulary():
 
 @pytest.mark.parametrize("weights", ["randon", "random-huge", "random-", "/none.safetensors", ""])
 def test_unknown_weights(weights):
-    with pytest.raises(WeightsError, match=r"no weights at .*; give a .safetensors file of dsflash_ros, or random"):
+    with pytest.raises(WeightsError, match=r"no weights at .*; give a .safetensors file of dsflash_ros, or toyroom, "):
         SceneGraphPipeline.from_weights(weights)
 
 

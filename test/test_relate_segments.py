@@ -94,7 +94,6 @@ def test_given_segments_are_related_as_pair_by_pair(pipeline, record, options):
 
 
 def test_predcls_leaves_out_relations_below_the_threshold(pipeline, record):
-    pytest.importorskip("torchmetrics")
     from dsflash_ros.evaluation.runner import predict
 
     pipeline.options = Options(relation_threshold=0, max_relations=0xFFFF)

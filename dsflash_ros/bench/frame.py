@@ -1,27 +1,55 @@
 """Stage latencies of the pipeline, without ROS."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 import cv2
 import numpy as np
 
 from dsflash_ros.bench.report import Row, spread
+from dsflash_ros.errors import SourceError
+from dsflash_ros.sources import open_sources
 
 WARM_UP = 3
 
 
-def measure(pipeline, width: int, height: int, repeat: int) -> list[Row]:
-    """A row for each stage, over `repeat` frames of smooth noise after some that do not count.
+def noise(width: int, height: int) -> Iterator[np.ndarray]:
+    """(height, width, 3) uint8 images without end, smooth and all different."""
+    random = np.random.default_rng(0)
+    while True:
+        coarse = random.integers(0, 256, (12, 12, 3), np.uint8)
+        yield cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def frames_of(source: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+    """A source's images over and over, without end, scaled to (width, height) if that is given.
+
+    Raises `SourceError` when it cannot be opened or none of its images can be read.
+    """
+    while True:
+        count = 0
+        for opened in open_sources([source]):
+            with opened:
+                for frame in opened:
+                    count += 1
+                    yield frame.rgb if size is None else cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+        if not count:
+            raise SourceError(f"{source} has no image that can be read")
+
+
+def measure(pipeline, images: Iterator[np.ndarray], repeat: int) -> list[Row]:
+    """A row for each stage, over `repeat` images after some that do not count.
 
     `segments` is their mean number: the relation stage's time grows with its square.
     """
-    random = np.random.default_rng(0)
     latencies: dict[str, list[float]] = {}
     segments = []
-    for number in range(WARM_UP + repeat):
-        coarse = random.integers(0, 256, (12, 12, 3), np.uint8)
-        graph = pipeline(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
+    for number, rgb in enumerate(islice(images, WARM_UP + repeat)):
+        graph = pipeline(rgb)
         if number >= WARM_UP:
             segments.append(len(graph.nodes))
             for stage, ms in graph.latency_ms.items():
                 latencies.setdefault(stage, []).append(ms)
+    height, width = rgb.shape[:2]
     same = {"size": f"{width}x{height}", "segments": round(float(np.mean(segments)), 1)}
     return [{"stage": stage, **same, **spread(times)} for stage, times in latencies.items()]

@@ -2,6 +2,7 @@
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
+  dsflash bench frame examples/drive              with these images in place of noise: as many segments as they show
   dsflash bench conversions
   dsflash bench node                              what the node adds to the pipeline's time
   dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is too fast
@@ -24,14 +25,18 @@ HELP = "measure latencies and rates on this machine"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and how."""
     parser.add_argument("what", choices=("frame", "conversions", "node", "loader"), help="what to measure")
-    parser.add_argument("dataset", nargs="?", help="for loader: a psg.json or the folder that it lies in")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        help="for frame: an image, folder, video or bag (default: noise); for loader: a psg.json or the folder of one",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="store the table and the machine there, too")
     parser.add_argument(
         "--size",
         type=_size,
         action="append",
         metavar="WxH",
-        help="of the frames, repeatable (default: 640x480, 1920x1080)",
+        help="of the frames, repeatable (default: 640x480, 1920x1080; of a source: its own)",
     )
     parser.add_argument(
         "--repeat", type=positive, metavar="N", help="frames to measure (default: 50), images for loader (512)"
@@ -57,8 +62,10 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print, store."""
     from dsflash_ros.bench import report
 
-    if (args.what == "loader") != (args.dataset is not None):
-        args.parser.error("loader, and only that, needs a data set, as in: dsflash bench loader data/psg")
+    if args.what == "loader" and args.source is None:
+        args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
+    if args.what in ("conversions", "node") and args.source is not None:
+        args.parser.error(f"{args.what} makes its own images and takes no source")
     args.repeat = args.repeat or (512 if args.what == "loader" else 50)
     sizes = args.size or [(640, 480), (1920, 1080)]
     on = report.machine()
@@ -77,7 +84,11 @@ def _frame(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str,
     from dsflash_ros.bench import frame
 
     pipeline = pipeline_from(args)
-    rows = [row for size in sizes for row in frame.measure(pipeline, *size, args.repeat)]
+    if args.source is None:
+        streams = [frame.noise(*size) for size in sizes]
+    else:
+        streams = [frame.frames_of(args.source, size) for size in args.size or [None]]
+    rows = [row for images in streams for row in frame.measure(pipeline, images, args.repeat)]
     return f"{args.weights} on {pipeline.device} in {pipeline.precision}, ms a frame", rows
 
 
@@ -108,7 +119,7 @@ def _loader(args: argparse.Namespace, _: list[tuple[int, int]]) -> tuple[str, li
     from dsflash_ros.bench import loader
     from dsflash_ros.data.psg import PsgDataset
 
-    dataset = PsgDataset.open(args.dataset)
+    dataset = PsgDataset.open(args.source)
     print(dataset.report())
     rows = [
         loader.measure(dataset, args.image_size, augmentation, args.workers, args.repeat)

@@ -110,10 +110,10 @@ def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
     from dsflash_ros.weights.files import sha256_of
 
     config, path = header.config, resolve(args.weights)
-    is_hub_id = path != expand(args.weights)
+    is_name = path != expand(args.weights)
     return {
         "weights": {
-            "name": args.weights if is_hub_id else path.name,
+            "name": args.weights if is_name else path.name,
             "sha256": sha256_of(path) if pipeline.is_trained else None,
             "trained": list(header.trained) if pipeline.is_trained else [],
         },

@@ -2,15 +2,17 @@
 
 import argparse
 
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
+
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `pipeline_from` reads."""
     model = parser.add_argument_group("model")
     model.add_argument(
         "--weights",
-        default="random",
-        help="a .safetensors file or its id on the hub; random, random-tiny, -small, -base and -large are untrained "
-        "(default: random)",
+        default=DEFAULT_WEIGHTS,
+        help="a .safetensors file or its id on the hub; toyroom comes with the package and knows its simulated rooms "
+        "only; random, random-tiny, -small, -base and -large are untrained (default: %(default)s)",
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     precisions = ("auto", "float32", "bfloat16", "float16")
@@ -64,3 +66,18 @@ def positive_float(text: str) -> float:
     if not 0.001 <= number <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.001 to 1000000")
     return number
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 to 9999999999, as seeds are, for argparse."""
+    if not text.isdecimal() or len(text) > 10:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 9999999999")
+    return int(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of an image, for argparse."""
+    sides = text.split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and 16 <= int(side) <= 4096 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 640x480, from 16x16 to 4096x4096")
+    return int(sides[0]), int(sides[1])

@@ -1,5 +1,7 @@
 """Publish images on a ROS 2 topic as a camera would: stamped with the time of publishing, at a steady rate.
 
+Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there under their images' headers.
+
 examples:
   dsflash play clip.mp4 --loop
   dsflash play photos/ --topic /front/image --rate 2 --wait 1
@@ -13,6 +15,7 @@ from collections.abc import Iterator
 
 from dsflash_ros.cli.node import missing_ros
 from dsflash_ros.cli.options import positive, positive_float
+from dsflash_ros.errors import SourceError
 
 HELP = "publish images as a camera would"
 
@@ -47,22 +50,27 @@ def run(args: argparse.Namespace) -> int:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
 
+        from dsflash_ros.msg import SceneGraph
         from dsflash_ros.ros.player import Player
         from dsflash_ros.ros.transport import prepare_transport
     except ImportError as error:
         raise missing_ros(error) from error
     from dsflash_ros.sources import open_sources
+    from dsflash_ros.sources.base import TRUTH_TOPIC
 
     sources = open_sources(args.source, args.bag_topic)
     prepare_transport()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is the command's own matter
     player = Player(args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort)
     try:
+        truths = player.advertise(SceneGraph, TRUTH_TOPIC) if any(source.has_truth for source in sources) else None
         if args.wait:
             player.wait_for_subscribers(args.wait)
         start = time.monotonic()
-        for rgb, seconds in _timed_images(sources, args):
-            player.publish(rgb, seconds)
+        for frame, seconds in _timed_frames(sources, args):
+            header = player.publish(frame.rgb, seconds)
+            if frame.truth is not None:
+                truths.publish(_truth(frame, header))
         player.flush()
         seconds = time.monotonic() - start
         print(f"published {player.count} images on {player.topic} in {seconds:.1f} s")
@@ -76,14 +84,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _timed_images(sources: list, args: argparse.Namespace) -> Iterator[tuple]:
-    """Images, (H, W, 3) uint8, each with how long it lasts, seconds."""
+def _truth(frame, header):
+    """The frame's true graph, dsflash_ros/SceneGraph, under the header that the image has now."""
+    from rclpy.serialization import deserialize_message
+
+    from dsflash_ros.msg import SceneGraph
+
+    try:
+        truth = deserialize_message(frame.truth, SceneGraph)
+    except Exception as error:  # the middleware's own
+        raise SourceError(
+            f"the true scene graph of {frame.name} at {frame.stamp} s cannot be read: it is damaged, or of another "
+            "version's message; leave the topic out of the bag"
+        ) from error
+    truth.header = header
+    return truth
+
+
+def _timed_frames(sources: list, args: argparse.Namespace) -> Iterator[tuple]:
+    """Frames, each with how long it lasts, seconds."""
     count = 0
     while True:
         for source in sources:
             period = 1 / (args.rate or source.rate or _DEFAULT_RATE)
             for frame in source:
-                yield frame.rgb, period
+                yield frame, period
                 count += 1
                 if count == args.count:
                     return

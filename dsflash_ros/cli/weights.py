@@ -1,16 +1,19 @@
-"""Get, convert and describe checkpoints.
+"""Get, convert, pack and describe checkpoints.
 
 EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of dsflash_ros of
 any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its terms) and
 transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a checkpoint as a start.
-Downloads stay in the cache (HF_HOME) and are used without network afterwards.
+Downloads stay in the cache (HF_HOME) and are used without network afterwards. `pack` halves the file of a trained
+model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
   dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out large.safetensors
   dsflash weights convert dsformer/last_state.pth --into small.safetensors --out start.safetensors
+  dsflash weights pack runs/relations/best.safetensors --scores scores.json --out packed.safetensors
   dsflash weights info small.safetensors
+  dsflash weights info toyroom                    the weights of the package
 """
 
 import argparse
@@ -20,11 +23,11 @@ from pathlib import Path
 
 from dsflash_ros.cli.options import positive
 
-HELP = "get, convert and describe checkpoints"
+HELP = "get, convert, pack and describe checkpoints"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Three actions, each with its own arguments."""
+    """Four actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     fetch = actions.add_parser("fetch", help="download a checkpoint from the hub", allow_abbrev=False)
     fetch.add_argument("repo_id", metavar="ORG/NAME", help="repository on the hub")
@@ -45,14 +48,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     convert.add_argument("--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one")
 
+    pack = actions.add_parser("pack", help="store a checkpoint in half precision, with its scores", allow_abbrev=False)
+    pack.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, or toyroom")
+    pack.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
+    pack.add_argument("--overwrite", action="store_true", help="replace FILE")
+    pack.add_argument(
+        "--scores", action="append", default=[], metavar="JSON", help="of `dsflash eval --json` with SOURCE; repeatable"
+    )
+
     info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
-    info.add_argument("source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b")
+    info.add_argument("source", metavar="SOURCE", help="a file, a folder with one, a hub id such as a/b, or toyroom")
     info.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action."""
-    return {"fetch": _fetch, "convert": _convert, "info": _info}[args.action](args)
+    return {"fetch": _fetch, "convert": _convert, "pack": _pack, "info": _info}[args.action](args)
 
 
 def _fetch(args: argparse.Namespace) -> int:
@@ -76,17 +87,14 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from dsflash_ros.errors import OutputError, WeightsError
-    from dsflash_ros.files import check_output
+    from dsflash_ros.errors import WeightsError
     from dsflash_ros.model.checkpoints import save_checkpoint
     from dsflash_ros.vocabulary import Vocabulary
     from dsflash_ros.weights.convert import convert
     from dsflash_ros.weights.dsformer import convert_dsformer
     from dsflash_ros.weights.hub import locate
 
-    out = check_output(args.out, args.overwrite)
-    if out.suffix != ".safetensors":
-        raise OutputError(f"--out {out} will be a safetensors file: give a name that ends in .safetensors")
+    out = _safetensors_file(args.out, args.overwrite)
     if args.into:
         if args.base or args.image_size or args.vocabulary:
             raise WeightsError(
@@ -102,6 +110,27 @@ def _convert(args: argparse.Namespace) -> int:
     print(f"written: {out}")
     print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
     return 0
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from dsflash_ros.evaluation.report import Report
+    from dsflash_ros.weights.hub import resolve
+    from dsflash_ros.weights.pack import pack
+
+    out = _safetensors_file(args.out, args.overwrite)
+    pack(resolve(args.source), out, [Report.read(path) for path in args.scores])
+    print(f"written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _safetensors_file(path: Path, overwrite: bool) -> Path:
+    from dsflash_ros.errors import OutputError
+    from dsflash_ros.files import check_output
+
+    out = check_output(path, overwrite)
+    if out.suffix != ".safetensors":
+        raise OutputError(f"--out {out} will be a safetensors file: give a name that ends in .safetensors")
+    return out
 
 
 def _info(args: argparse.Namespace) -> int:

@@ -38,13 +38,8 @@ def match_segments(
         EvaluationError: the maps differ in shape, or name segments that have no class.
     """
     truth_classes, classes = np.asarray(truth_classes), np.asarray(classes)
-    if truth_labels.shape != labels.shape:
-        raise EvaluationError(
-            f"the predicted segments are {labels.shape} pixels, the true ones {truth_labels.shape}: "
-            "predict at the image's own resolution"
-        )
     matching = np.full(len(classes), -1, np.int64)
-    shared = _shared_areas(truth_labels, len(truth_classes), labels, len(classes))
+    shared = shared_areas(truth_labels, len(truth_classes), labels, len(classes))
     if not len(truth_classes):
         return matching
     intersection = shared[1:, 1:]
@@ -59,8 +54,16 @@ def match_segments(
     return matching
 
 
-def _shared_areas(truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, num_predicted: int) -> np.ndarray:
-    """(1 + P, 1 + T) int: pixels that a predicted and a true segment share; index 0 is "no segment"."""
+def shared_areas(truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, num_predicted: int) -> np.ndarray:
+    """(1 + P, 1 + T) int: pixels that a predicted and a true segment share; index 0 is "no segment".
+
+    Raises `EvaluationError` as `match_segments`.
+    """
+    if truth_labels.shape != labels.shape:
+        raise EvaluationError(
+            f"the predicted segments are {labels.shape} pixels, the true ones {truth_labels.shape}: "
+            "predict at the image's own resolution"
+        )
     for name, map_, count in (("true", truth_labels, num_truth), ("predicted", labels, num_predicted)):
         if map_.size and not (map_.min() >= -1 and map_.max() < count):
             raise EvaluationError(

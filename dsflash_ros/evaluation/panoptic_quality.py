@@ -1,4 +1,4 @@
-"""Panoptic quality (PQ), and its factors: segmentation (SQ) and recognition quality (RQ). Counted by torchmetrics.
+"""Panoptic quality (PQ; Kirillov et al., CVPR 2019), and its factors: segmentation (SQ) and recognition quality (RQ).
 
 What is void in the truth, and crowds, excuse what is predicted there. The numbers are those of panopticapi, COCO's
 reference, but for images with crowds: there, a crowd excuses only predictions of its own class, and its pixels count
@@ -8,24 +8,17 @@ in the union of those that match another segment.
 import numpy as np
 import torch
 
-from dsflash_ros.errors import missing_extra
+from dsflash_ros.evaluation.metrics import shared_areas
 from dsflash_ros.vocabulary import Vocabulary
 
 
 class PanopticQuality:
-    """PQ, SQ and RQ over images. Raises `MissingExtraError` where torchmetrics is not installed."""
+    """PQ, SQ and RQ over images. `device` is where several processes' counts meet."""
 
     def __init__(self, vocabulary: Vocabulary, device: torch.device | str = "cpu") -> None:
-        try:
-            from torchmetrics.detection import PanopticQuality as Metric
-        except ImportError as error:
-            raise missing_extra("eval", error) from error
-        self._vocabulary = vocabulary
-        num_things, num_classes = len(vocabulary.things), len(vocabulary.classes)
-        # torchmetrics takes what is void in the prediction out of the union, and does not count a true segment as
-        # missed where nothing is predicted. So that finding nothing costs what it should, "nothing" (num_classes)
-        # is a stuff class here, whose own quality is left out of the results.
-        self._metric = Metric(set(range(num_things)), set(range(num_things, num_classes + 1))).to(device)
+        self._vocabulary, self._device = vocabulary, device
+        self._counts = np.zeros((4, len(vocabulary.classes)))
+        """By class: sum of the IoUs of hits, hits, wrong, missed."""
 
     def add(
         self,
@@ -35,23 +28,34 @@ class PanopticQuality:
         labels: np.ndarray,
         classes: np.ndarray,
     ) -> None:
-        """Count an image: label maps (H, W) int with -1 for nothing, classes (T,), (P,) int, crowd (T,) bool."""
-        void, nothing = -1, len(self._vocabulary.classes)
-        target = _coloured(truth_labels, np.where(crowd, void, truth_classes), void)
-        self._metric.update(*(x.to(self._metric.device) for x in (_coloured(labels, classes, nothing), target)))
+        """Count an image: label maps (H, W) int with -1 for nothing, classes (T,), (P,) int, crowd (T,) bool.
+
+        Raises `EvaluationError` when the maps differ in shape, or name segments that have no class.
+        """
+        truth_classes, classes = np.asarray(truth_classes, np.int64), np.asarray(classes, np.int64)
+        shared = shared_areas(truth_labels, len(truth_classes), labels, len(classes))
+        is_void = np.append(True, np.asarray(crowd, bool))  # column 0 is "no segment"
+        void, shared, truth_classes = shared[1:, is_void].sum(1), shared[:, ~is_void], truth_classes[~is_void[1:]]
+        intersection, truth_areas = shared[1:], shared.sum(0)
+        areas = intersection.sum(1)  # without void
+        iou = intersection / np.maximum(areas[:, None] + truth_areas - intersection, 1)
+        is_hit = (iou > 0.5) & (classes[:, None] == truth_classes)  # at most one of each segment: they do not overlap
+        hits, found = is_hit.nonzero()
+        wrong = ~is_hit.any(1) & (areas > 0) & (areas >= void)
+        missed = ~is_hit.any(0) & (truth_areas > 0)
+        np.add.at(self._counts[0], classes[hits], iou[hits, found])
+        for counts, ids in zip(self._counts[1:], (classes[hits], classes[wrong], truth_classes[missed]), strict=True):
+            np.add.at(counts, ids, 1)
 
     def results(self) -> dict:
-        """`PQ`, `SQ`, `RQ`, the same of `things` and `stuff` (as in `PQ_things`), and `per_class` by name: 0..1.
+        """`PQ`, `SQ`, `RQ`, 0..1, the same of `things` and `stuff` (as in `PQ_things`), and `per_class` by name: these
+        three, and `segments`, how many the truth has.
 
         Means are over the classes that occur, in the truth or in predictions; None where there is none. Where
         torch.distributed runs, of all processes' images together; each process must ask.
         """
-        metric, names = self._metric, self._vocabulary.classes
-        with metric.sync_context():
-            iou_sum, hits, wrong, missed = (
-                counts.double().cpu().numpy()[: len(names)]
-                for counts in (metric.iou_sum, metric.true_positives, metric.false_positives, metric.false_negatives)
-            )
+        names = self._vocabulary.classes
+        iou_sum, hits, wrong, missed = self._counts_of_all_processes()
         occurs = hits + wrong + missed > 0
         sq = iou_sum / np.maximum(hits, 1)
         rq = hits / np.maximum(hits + wrong / 2 + missed / 2, 0.5)
@@ -65,13 +69,17 @@ class PanopticQuality:
                 for name, values in qualities.items()
             },
             "per_class": {
-                names[i]: {name: float(values[i]) for name, values in qualities.items()} for i in np.flatnonzero(occurs)
+                names[i]: {
+                    "segments": int(hits[i] + missed[i]),
+                    **{name: float(values[i]) for name, values in qualities.items()},
+                }
+                for i in np.flatnonzero(occurs)
             },
         }
 
-
-def _coloured(labels: np.ndarray, classes: np.ndarray, nothing: int) -> torch.Tensor:
-    """(1, H, W, 2) int: class and segment of each pixel; the class is `nothing` where no segment is."""
-    class_of = np.append(np.asarray(classes, np.int64), nothing)  # label -1 takes the last entry
-    labels = labels.astype(np.int64)
-    return torch.from_numpy(np.stack((class_of[labels], labels), -1))[None]
+    def _counts_of_all_processes(self) -> np.ndarray:
+        counts = torch.from_numpy(self._counts.copy())
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            counts = counts.to(self._device)
+            torch.distributed.all_reduce(counts)
+        return counts.cpu().numpy()

@@ -91,7 +91,7 @@ class Report:
             ) from error
 
     def print(self) -> None:
-        """Print the scores as tables, predicates by how often they occur."""
+        """Print the scores as tables, classes and predicates by how often they occur."""
         dataset, model, relations = self.dataset, self.model, self.relations
         print(f"data set: {describe_dataset(dataset)}; {relations['images_without_relations']} without relations")
         print(
@@ -116,9 +116,19 @@ class Report:
                 for name in ("PQ", "SQ", "RQ")
             ]
             show("panoptic quality, %", rows)
+            self._print_classes()
         self._print_predicates()
         if self.speed:
             print(f"\n{describe_speed(self.speed)}")
+
+    def _print_classes(self) -> None:
+        found = sorted(self.panoptic["per_class"].items(), key=lambda item: -item[1]["segments"])
+        rows = [
+            {"class": name, **{key: value if key == "segments" else percent(value) for key, value in scores.items()}}
+            for name, scores in found
+        ]
+        if rows:
+            show("classes, %", rows)
 
     def _print_predicates(self) -> None:
         found = {name: scores for name, scores in self.relations["per_predicate"].items() if scores["relations"]}

@@ -126,7 +126,8 @@ def _open(path: str | Path):
         path = Path(path).expanduser()
         if not path.is_file():
             raise WeightsError(
-                f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or random, random-small etc."
+                f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or toyroom, random, "
+                "random-small etc."
             )
         path.open("rb").close()
         return safe_open(path, framework="pt")

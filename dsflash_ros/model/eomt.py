@@ -151,4 +151,13 @@ class UpscaleBlock(nn.Module):
         self.norm = LayerNorm2d(dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.norm(self.conv2(self.act(self.conv1(x))))
+        double = self._double if self.training else self.conv1
+        return self.norm(self.conv2(self.act(double(x))))
+
+    def _double(self, x: torch.Tensor) -> torch.Tensor:
+        """`conv1`, whose kernels do not overlap, as a product with channels last: its gradient is twice as fast."""
+        dim, (batch, _, height, width) = self.conv1.out_channels, x.shape
+        weight = self.conv1.weight.permute(2, 3, 1, 0).flatten(0, 2)
+        y = F.linear(x.permute(0, 2, 3, 1), weight, self.conv1.bias.repeat(4))
+        y = y.view(batch, height, width, 2, 2, dim).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(batch, 2 * height, 2 * width, dim).permute(0, 3, 1, 2)

@@ -119,6 +119,13 @@ def panoptic_to_image(panoptic: np.ndarray, header):
     return _image(panoptic, "32SC1", header)
 
 
+def depth_to_image(depth: np.ndarray, header):
+    """A `sensor_msgs/Image` (32FC1, REP-118) of (H, W) float32 metres, 0 where nothing is, with that header."""
+    if depth.ndim != 2 or depth.dtype != np.float32:
+        raise ImageError(f"a depth image needs (H, W) float32, got {depth.shape} {depth.dtype}")
+    return _image(np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header)  # REP-117: out of range
+
+
 def _image(pixels: np.ndarray, encoding: str, header):
     from sensor_msgs.msg import Image
 

@@ -12,6 +12,7 @@ from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
 from dsflash_ros.errors import DSFlashError
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 Value = bool | int | float | str
 
@@ -74,9 +75,9 @@ class Parameter:
 PARAMETERS = (
     Parameter(
         "weights",
-        "random",
-        "The model: path of a .safetensors file, its id on the hub, or random, random-tiny, random-small, "
-        "random-base, random-large (untrained, for trying things out: its graphs mean nothing).",
+        DEFAULT_WEIGHTS,
+        "The model: path of a .safetensors file, its id on the hub, toyroom (of the package; it knows simulated rooms "
+        "only), or random, random-tiny, random-small, random-base, random-large (untrained: the graphs mean nothing).",
     ),
     Parameter("device", "auto", "Where the model runs: auto (a GPU where there is one), cpu, cuda or cuda:N."),
     Parameter(

@@ -1,5 +1,6 @@
 """ROS 1 and ROS 2 bags, read by `rosbags`, which needs no ROS."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.ros.conversions import compressed_to_rgb, image_to_rgb
-from dsflash_ros.sources.base import Frame, Source
+from dsflash_ros.sources.base import TRUTH_TOPIC, Frame, Source
 
 _READERS = {"sensor_msgs/msg/Image": image_to_rgb, "sensor_msgs/msg/CompressedImage": compressed_to_rgb}
 
@@ -31,12 +32,17 @@ class BagSource(Source):
             self.close()
             raise
         self._connections = [c for c in self._connections if c.topic == self.topic]
+        self._truths = [
+            c for c in self._reader.connections if (c.topic, c.msgtype) == (TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph")
+        ]
+        self.has_truth = bool(self._truths)
         length, seconds = sum(c.msgcount for c in self._connections), self._reader.duration / 1e9
         super().__init__(str(path), length / seconds if length > 1 and seconds > 0 else None, length)
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
-        for data, msgtype, recorded in self._messages():
+        truths = {_stamp_of(data): bytes(data) for data, _, _ in self._messages(self._truths)}
+        for data, msgtype, recorded in self._messages(self._connections):
             try:
                 message = self._reader.deserialize(data, msgtype)
                 rgb = _READERS[msgtype](message)
@@ -44,13 +50,13 @@ class BagSource(Source):
                 self.skip(f"{self.topic}: {error}")
                 continue
             found += 1
-            stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
-            yield Frame(rgb, stamp or recorded / 1e9, self.topic)
+            sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
+            yield Frame(rgb, sec + nanosec / 1e9 or recorded / 1e9, self.topic, truths.get((sec, nanosec)))
         if not found:
             raise SourceError(f"none of the {len(self)} images on {self.topic} of {self.name} can be read")
 
-    def _messages(self) -> Iterator[tuple[bytes, str, int]]:
-        messages = self._reader.messages(self._connections)
+    def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int]]:
+        messages = self._reader.messages(connections) if connections else iter(())  # none would mean all
         while True:
             try:
                 connection, recorded, data = next(messages)
@@ -63,6 +69,11 @@ class BagSource(Source):
 
     def close(self) -> None:
         self._reader.close()
+
+
+def _stamp_of(data: bytes) -> tuple[int, int]:
+    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header, of either byte order."""
+    return struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4) if len(data) >= 12 else (0, 0)
 
 
 def _choose_topic(path: Path, topic: str | None, topics: list[str]) -> str:

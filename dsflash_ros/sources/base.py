@@ -9,6 +9,9 @@ import numpy as np
 
 _log = logging.getLogger(__name__)
 
+TRUTH_TOPIC = "/ground_truth/scene_graph"
+"""Where a simulator says what is really in view: dsflash_ros/SceneGraph with the header of the image."""
+
 _MOST_REPORTS = 5
 
 
@@ -21,11 +24,13 @@ class Frame:
         stamp: seconds; when it was taken, for videos from their beginning. Images have no such time: theirs is
             their number in the source.
         name: what it is called: the file, or the topic of a bag.
+        truth: the true scene graph, a serialised dsflash_ros/SceneGraph, where a bag has one of the same stamp.
     """
 
     rgb: np.ndarray
     stamp: float
     name: str
+    truth: bytes | None = None
 
 
 class Source:
@@ -38,11 +43,13 @@ class Source:
         name: what was opened.
         rate: frames a second, None where there is no such thing.
         is_sequence: frames follow each other in time, as those of a video, unlike those of a folder.
+        has_truth: some frames have their true scene graphs.
         skipped: how many frames were left out.
         bad_stamps: how many stamps went back or were no number.
     """
 
     is_sequence = True
+    has_truth = False
 
     def __init__(self, name: str, rate: float | None = None, length: int | None = None):
         self.name = name

@@ -110,8 +110,9 @@ class SegmenterConfig(RunConfig):
 
     Attributes:
         size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives the classes.
-        start: weights to start from: a checkpoint of this package (its heads are kept where the classes are the
-            same), a backbone in timm's layout (.safetensors, .pth), "timm" to download timm's own, None for none.
+        start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any image_size; its heads
+            are kept where the classes are the same), a backbone in timm's layout (.safetensors, .pth), "timm" to
+            download timm's own, None for none.
         lr, weight_decay: peak learning rate of AdamW, and its weight decay.
         llrd: each backbone block learns at this times the rate of the next one; `decay_query_blocks` says whether
             also in the blocks that see queries.

@@ -31,7 +31,10 @@ def load_backbone(segmenter: EoMT, source: str | Path) -> None:
     for name in expected:
         if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in found:
             found[name] = torch.zeros_like(expected[name])
-    _resample(found, expected, 0 if vit.no_embed_class else vit.num_prefix_tokens)
+    patches = "patch_embed.proj.weight"
+    if patches in found and found[patches].ndim == 4:
+        found[patches] = resample_patch_embed(found[patches], list(expected[patches].shape[-2:]))
+    scale_positions(found, segmenter)
     wrong = [f"missing: {name}" for name in expected if name not in found]
     wrong += [f"left over: {name}" for name in found if name not in expected]
     wrong += [
@@ -45,17 +48,17 @@ def load_backbone(segmenter: EoMT, source: str | Path) -> None:
     vit.load_state_dict(found)
 
 
-def _resample(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], num_prefix_tokens: int) -> None:
-    """Scale patch embedding and positions to other patches and grids, where there are any."""
-    patches, positions = "patch_embed.proj.weight", "pos_embed"
-    if patches in found and found[patches].ndim == 4:
-        found[patches] = resample_patch_embed(found[patches], list(expected[patches].shape[-2:]))
-    if positions in found and positions in expected and found[positions].ndim == 3:
-        old, new = (math.isqrt(tensors[positions].shape[1] - num_prefix_tokens) for tensors in (found, expected))
-        if old**2 + num_prefix_tokens == found[positions].shape[1]:
-            found[positions] = resample_abs_pos_embed(
-                found[positions], [new, new], [old, old], num_prefix_tokens=num_prefix_tokens
-            )
+def scale_positions(tensors: dict[str, torch.Tensor], segmenter: EoMT, name: str = "pos_embed") -> None:
+    """Interpolate the learned positions among the tensors to the segmenter's grid, where both have some."""
+    vit = segmenter.backbone.vit
+    if name not in tensors or getattr(vit, "pos_embed", None) is None or tensors[name].ndim != 3:
+        return
+    num_prefix_tokens = 0 if vit.no_embed_class else vit.num_prefix_tokens
+    old, new = math.isqrt(tensors[name].shape[1] - num_prefix_tokens), segmenter.backbone.grid
+    if old**2 + num_prefix_tokens == tensors[name].shape[1]:
+        tensors[name] = resample_abs_pos_embed(
+            tensors[name], [new, new], [old, old], num_prefix_tokens=num_prefix_tokens
+        )
 
 
 def _read(source: str) -> dict[str, torch.Tensor]:

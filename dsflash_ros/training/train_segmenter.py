@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from dsflash_ros.errors import ConfigError, WeightsError
-from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import FORMAT, Header, load_checkpoint
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.dsflash import DSFlash
@@ -14,10 +13,11 @@ from dsflash_ros.training import run
 from dsflash_ros.training.config import SegmenterConfig
 from dsflash_ros.training.loaders import Loaders
 from dsflash_ros.training.out_folder import run_folder
-from dsflash_ros.training.pretrained import load_backbone
+from dsflash_ros.training.pretrained import load_backbone, scale_positions
 from dsflash_ros.training.segmenter import SegmenterTraining
 from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
 from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.weights.hub import locate
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
     model = DSFlash(model_config)
     if config.start == "timm":
         load_backbone(model.segmenter, f"timm:{model_config.timm_name}")
-    elif config.start and _is_ours(config.start):
+    elif config.start and _is_ours(locate(config.start)):
         _start_from(model, config.start, vocabulary)
     elif config.start:
         load_backbone(model.segmenter, config.start)
@@ -65,28 +65,28 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
     return model, Header(model_config, vocabulary, trained=("segmenter",), recipe=recipe)
 
 
-def _start_from(model: DSFlash, path: str, vocabulary: Vocabulary) -> None:
-    """Take over a trained segmenter; where the classes differ, all but the class head."""
-    start, header = load_checkpoint(path)
+def _start_from(model: DSFlash, name: str, vocabulary: Vocabulary) -> None:
+    """Take over a trained segmenter, whatever its image size; where the classes differ, all but the class head."""
+    start, header = load_checkpoint(locate(name))
     state = start.segmenter.state_dict()
+    scale_positions(state, model.segmenter, "backbone.vit.pos_embed")
     expected = model.segmenter.state_dict()
     if header.vocabulary.classes != vocabulary.classes:
         state.update({name: tensor for name, tensor in expected.items() if name.startswith("class_head.")})
     wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
     if wrong or len(state) > len(expected):
         raise WeightsError(
-            f"{path} cannot be the start: it is {header.config.size} {header.config.backbone} at "
-            f"{header.config.image_size} pixels with {header.config.num_queries} queries; set size, backbone, "
-            "image_size and num_queries to the same"
+            f"{name} cannot be the start: it is {header.config.size} {header.config.backbone} with "
+            f"{header.config.num_queries} queries; set size, backbone and num_queries to the same"
         )
     model.segmenter.load_state_dict(state)
 
 
-def _is_ours(path: str) -> bool:
+def _is_ours(path: Path) -> bool:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(expand(path), framework="pt") as stored:
+        with safe_open(path, framework="pt") as stored:
             return (stored.metadata() or {}).get("format") == FORMAT
     except (OSError, SafetensorError):
         return False

@@ -14,6 +14,8 @@ from dsflash_ros.weights.files import sha256_of
 from dsflash_ros.weights.foreign import read_foreign
 from dsflash_ros.weights.layouts import ORIGINAL_DINOV3, config_of, detect
 
+_NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
 
 def describe(path: str | Path) -> dict:
     """Plain values about a checkpoint, in the order in which a person wants them. Raises `WeightsError`."""
@@ -33,7 +35,8 @@ def _describe_ours(path: Path) -> dict:
     header = read_header(path)
     config = header.config
     with safe_open(path, "pt") as file:
-        parameters = sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118, no mapping
+        stored = [file.get_slice(name) for name in file.keys()]  # noqa: SIM118, no mapping
+    parameters = sum(prod(tensor.get_shape()) for tensor in stored)
     return {
         "file": str(path),
         "layout": "dsflash_ros",
@@ -42,6 +45,7 @@ def _describe_ours(path: Path) -> dict:
         "image_size": config.image_size,
         "queries": config.num_queries,
         "parameters": parameters,
+        "numbers": sorted({_NUMBERS.get(tensor.get_dtype(), tensor.get_dtype()) for tensor in stored}),
         "vocabulary": {"things": config.num_things, "stuff": config.num_stuff, "predicates": config.num_predicates},
         "trained": list(header.trained),
         "recipe": header.recipe,

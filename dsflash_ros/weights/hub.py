@@ -1,4 +1,5 @@
-"""Checkpoints from the hub (huggingface.co or HF_ENDPOINT), kept in the user's cache (HF_HOME).
+"""Checkpoints by name: those of the package, and those of the hub (huggingface.co or HF_ENDPOINT), kept in the user's
+cache (HF_HOME).
 
 huggingface_hub speaks the protocol and lays out its cache. The download itself is ours in one respect: what an
 interruption left is kept and continued, and only a file whose checksum is right enters the cache.
@@ -14,6 +15,7 @@ from pathlib import Path
 from dsflash_ros.errors import DSFlashError, OutputError, WeightsError
 from dsflash_ros.files import expand
 from dsflash_ros.weights.files import FILE_NAMES, hash_file, sha256_of, shard_files
+from dsflash_ros.weights.shipped import SHIPPED
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
 _FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
@@ -22,13 +24,13 @@ _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def resolve(weights: str | Path) -> Path:
-    """The file that `weights` means: a path, or a hub id `org/name` or `org/name@revision` with a checkpoint of ours.
+    """The file that `weights` means: of a name in `SHIPPED`, a path, or a hub id `org/name` or `org/name@revision`.
 
     What is in the cache is used without asking the hub. Paths that do not exist are returned as they are.
-    Raises `WeightsError` when the hub has no such checkpoint, cannot be reached, or it needs to be converted first.
+    Raises `WeightsError` when the hub has no such checkpoint of ours, or cannot be reached.
     """
     path = locate(weights)
-    if path != expand(weights):
+    if path != expand(weights) and path not in SHIPPED.values():
         from dsflash_ros.model.checkpoints import read_header  # imports torch, which downloading needs not
 
         try:
@@ -42,7 +44,12 @@ def resolve(weights: str | Path) -> Path:
 
 
 def locate(weights: str | Path) -> Path:
-    """A path as it is; the main file of a hub id, from the cache, else downloaded. See `resolve` and `fetch`."""
+    """The file of a name in `SHIPPED`; a path as it is; the main file of a hub id, from the cache, else downloaded.
+
+    See `resolve` and `fetch`.
+    """
+    if str(weights) in SHIPPED:
+        return SHIPPED[str(weights)]
     path, hub_id = expand(weights), _HUB_ID.fullmatch(str(weights))
     if path.exists() or hub_id is None or path.suffix in _FILE_SUFFIXES:
         return path

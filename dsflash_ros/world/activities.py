@@ -10,9 +10,9 @@ from dsflash_ros.world.people import Person, make_person
 from dsflash_ros.world.scene import Item
 from dsflash_ros.world.solids import extent
 
-_HELD = ("cup", "bottle", "book", "sports ball", "umbrella", "teddy bear", "bowl")
-_IN_BOTH = ("sports ball", "teddy bear", "potted plant", "book", "suitcase", "backpack", "bowl")
-_LOWERED = ("suitcase", "backpack", "bottle", "umbrella")
+_HELD = ("cup", "bottle", "book", "sports ball", "teddy bear", "bowl", "potted plant")
+_IN_BOTH = (*_HELD, "backpack", "suitcase")
+_LOWERED = ("bottle", "book", "teddy bear", "backpack", "backpack", "suitcase", "umbrella")
 
 _LOOKED_AT = (
     "tv",
@@ -29,6 +29,10 @@ _LOOKED_AT = (
     "bed",
 )
 
+_SEATS = ("chair", "couch", "bed", "dining table")
+_HIGHEST_SEAT = 0.56
+"""Metres, from which feet still reach the floor."""
+
 _TRIES = 5
 """Places that someone tries."""
 
@@ -40,8 +44,8 @@ def add_people(layout: Layout, walls: list[int]) -> None:
     """None to four people."""
     random = layout.random
     for _ in range(random.choice(5, p=[0.05, 0.2, 0.35, 0.25, 0.15])):
-        deeds = (_sit, _lie, _stand, lambda layout: _lean(layout, walls))
-        deed = deeds[random.choice(4, p=[0.3, 0.1, 0.42, 0.18])]
+        deeds = (_sit, _lie, _stand, _climb, lambda layout: _lean(layout, walls))
+        deed = deeds[random.choice(5, p=[0.33, 0.15, 0.28, 0.09, 0.15])]
         before = len(layout.items)
         for _ in range(_TRIES):
             deed(layout)
@@ -60,11 +64,13 @@ def _stand(layout: Layout) -> None:
 
 
 def _sit(layout: Layout) -> None:
-    """On a chair, a couch or a bed's edge."""
+    """On a chair, a couch, a low table, a bed's edge, or the floor."""
     random = layout.random
-    seats = [i for i, item in enumerate(layout.items) if item.name in ("chair", "couch", "bed")]
-    if not seats:
-        return _stand(layout)
+    seats = [i for i, item in enumerate(layout.items) if item.name in _SEATS and item.tops[0, 4] < _HIGHEST_SEAT]
+    if not seats or random.random() < 0.25:
+        at = np.array([*random.uniform(0.5, 1, 2) * (layout.width - 0.5, layout.depth - 0.5), 0])
+        at[2], yaw = layout.floor_at(*at[:2]), random.uniform(-np.pi, np.pi)
+        return _settle(layout, at, yaw, "sitting", _target(layout, at, yaw), seat=0.0)
     index = int(random.choice(seats))
     base = layout.items[index]
     x0, y0, x1, y1, top = base.tops[0]
@@ -74,9 +80,24 @@ def _sit(layout: Layout) -> None:
         at, yaw = np.array([random.uniform(x0 + 0.2, x1 - 0.4), side * (y1 - 0.12), 0]), yaw + side * np.pi / 2
     elif base.name == "couch":
         at = np.array([x1 - 0.35, random.uniform(y0 + 0.25, y1 - 0.25), 0])
-    else:
+    elif base.name == "chair":
         at = np.array([0.02, 0, 0])
+    else:
+        at = np.array([x1 - 0.15, random.uniform(y0 + 0.3, y1 - 0.3), 0])
     _settle(layout, base.to_world(at), yaw, "sitting", _target(layout, base.to_world(at), yaw), support=index, seat=top)
+
+
+def _climb(layout: Layout) -> None:
+    """Stand on a piece of furniture."""
+    random = layout.random
+    bases = [i for i, item in enumerate(layout.items) if item.name in _SEATS]
+    if not bases:
+        return _stand(layout)
+    index = int(random.choice(bases))
+    base = layout.items[index]
+    x0, y0, x1, y1, top = base.tops[0]
+    at = base.to_world(np.array([random.uniform(x0, x1) * 0.5, random.uniform(y0, y1) * 0.7, top]))
+    _settle(layout, at, random.uniform(-np.pi, np.pi), "standing", _target(layout), support=index)
 
 
 def _lie(layout: Layout) -> None:
@@ -167,7 +188,7 @@ def _deed(random: np.random.Generator, posture: str) -> str:
 def _target(layout: Layout, position: np.ndarray | None = None, yaw: float = 0.0) -> np.ndarray | None:
     """(3,) the middle of something worth a look, in view for who cannot turn; None now and then."""
     random = layout.random
-    if random.random() < 0.2:
+    if random.random() < 0.1:
         return None
     middles = [extent(item).mean(axis=0) for item in layout.items if item.name in _LOOKED_AT]
     if position is not None:
@@ -203,7 +224,7 @@ def _equip(layout: Layout, index: int, person: Person, deed: str, arms: tuple[st
         hand = person.hands[[arm in ("hold", "raise") for arm in arms].index(True)]
         thing = catalogue.umbrella(random, is_open=True)
         if deed == "held":
-            thing = catalogue.make(str(random.choice([name for name in _HELD if name != "umbrella"])), random)
+            thing = catalogue.make(str(random.choice(_HELD)), random)
             low, high = extent(thing)
             hand = hand - (low + high) / 2 + np.array([(high - low)[0] / 2 + 0.02, 0, 0])
         fasten(thing, hand, "held")

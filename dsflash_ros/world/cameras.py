@@ -25,7 +25,7 @@ _TRIES = 300
 _CLEARANCE = 0.15
 """A camera is not nearer to any item's box, metres."""
 
-_NEAREST, _MOST, _FEWEST = 0.45, 0.4, 5
+_NEAREST, _MOST, _FEWEST = 0.45, 0.4, 6
 """Of a good view: metres to the nearest thing, largest share of one thing, fewest things."""
 
 
@@ -41,13 +41,13 @@ def sample_camera(random: np.random.Generator, simulation: Simulation, width: in
             away, up = random.uniform(0.45, 1.0), random.uniform(0.2, 0.7)
             position = target + turn_z(random.uniform(-np.pi, np.pi)) @ (away, 0, up)
         else:  # on a mobile robot
-            away = random.uniform(1.0, 2.8) if focus in _SMALL else random.uniform(1.7, 3.8)
+            away = random.uniform(1.1, 3.0) if focus in _SMALL else random.uniform(1.8, 4.0)
             position = target + turn_z(random.uniform(-np.pi, np.pi)) @ (away, 0, 0)
             position[2] = random.uniform(0.5, 1.6)
         if not _is_free(position, boxes, foreground):
             continue
         target = target + random.normal(0, 0.15, 3)
-        camera = Camera.looking_at(position, target, width=width, height=height, fov=random.uniform(0.75, 1.1))
+        camera = Camera.looking_at(position, target, width=width, height=height, fov=random.uniform(0.8, 1.15))
         things = _things_in_view(simulation, camera, foreground)
         if things >= _FEWEST:
             return camera

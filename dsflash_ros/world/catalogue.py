@@ -8,12 +8,14 @@ import numpy as np
 
 from dsflash_ros.world import furniture
 from dsflash_ros.world.scene import Item, turn_y
+from dsflash_ros.world.shell import cord
 from dsflash_ros.world.solids import (
     ball,
     box,
     colour,
     disc,
     egg,
+    extent,
     lathe,
     plain,
     plank,
@@ -42,11 +44,16 @@ def cup(random: np.random.Generator) -> Item:
     return Item("cup", tuple(solids), moves=True)
 
 
-def bowl(random: np.random.Generator) -> Item:
-    """An open bowl; what lies in it is in its cavity."""
+def bowl(random: np.random.Generator, upside_down: bool = False) -> Item:
+    """An open bowl, in whose cavity things lie; or one turned over, with a foot on top."""
     radius, height = random.uniform(0.11, 0.17), random.uniform(0.07, 0.1)
     china = plain(colour(random, (0.0, 0.9), (0.4, 1.0)), shine=0.5)
     outside = [(0.001, 0), (radius * 0.45, 0), (radius * 0.85, height * 0.5), (radius, height)]
+    if upside_down:
+        profile = [(0.001, 0), *((r, height - z) for r, z in outside[::-1])]
+        foot = radius * 0.3
+        tops = np.array([[-foot, -foot, foot, foot, height]])
+        return Item("bowl", (lathe(profile, china),), moves=True, tops=tops)
     inside = [(radius * 0.93, height), (radius * 0.78, height * 0.5), (radius * 0.4, 0.012), (0.001, 0.012)]
     cavity = np.array([[-radius, -radius, 0.0], [radius, radius, 3.2 * height]])
     return Item("bowl", (lathe(outside + inside, china),), moves=True, cavity=cavity)
@@ -101,10 +108,11 @@ def sports_ball(random: np.random.Generator, radius: float | None = None) -> Ite
 
 
 def suitcase(random: np.random.Generator) -> Item:
-    """A closed suitcase that stands, with a handle above, or an open one that lies."""
+    """A closed suitcase that stands, with a handle above; a closed or an open one that lies."""
     cloth = plain(colour(random, (0.2, 0.9), (0.2, 0.7)), shine=0.3)
     dark = plain((0.08, 0.08, 0.08))
-    if random.random() < 0.65:
+    kind = random.random()
+    if kind < 0.5:
         x, y, z = random.uniform(0.1, 0.14), random.uniform(0.2, 0.27), random.uniform(0.25, 0.34)
         low = 0.04
         solids = [box((x, y, z), (0, 0, z + low), cloth)]
@@ -117,6 +125,10 @@ def suitcase(random: np.random.Generator) -> Item:
         solids.append(rod(0.014, (0, -0.07, top + arm), (0, 0.07, top + arm), dark, collides=False))
         return Item("suitcase", tuple(solids), moves=True)
     x, y, z = random.uniform(0.2, 0.26), random.uniform(0.28, 0.36), random.uniform(0.12, 0.16)
+    if kind < 0.7:
+        solids = [plank(-x, x, -y, y, 0, z, cloth), plank(-x - 0.005, x + 0.005, -y, y, z * 0.45, z * 0.55, dark)]
+        solids += [plank(x, x + 0.02, sy - 0.03, sy + 0.03, z * 0.35, z * 0.65, dark) for sy in (-y * 0.5, 0, y * 0.5)]
+        return Item("suitcase", tuple(solids), tops=np.array([[-x, -y, x, y, z]]))
     wall, lining = 0.012, plain(colour(random, (0, 0.3), (0.7, 0.95)), shine=0.0)
     solids = [
         plank(-x, x, -y, y, 0, wall, lining),
@@ -197,19 +209,23 @@ def laptop(random: np.random.Generator) -> Item:
     return Item("laptop", solids, moves=True)
 
 
-def clock(random: np.random.Generator) -> Item:
-    """A round clock for a wall at x = 0, its middle at z = 0."""
+def clock(random: np.random.Generator, on_cord: bool = False) -> Item:
+    """A round clock for a wall at x = 0, its middle at z = 0; maybe on a cord with a nail above."""
     radius = random.uniform(0.16, 0.24)
     frame = plain(colour(random, (0, 0.9), (0.1, 0.9)))
     face = plain(colour(random, (0, 0.15), (0.85, 1)), texture="clock", repeat=0, seed=int(random.integers(1 << 30)))
     upright = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
     dial = replace(disc(radius * 0.88, -0.002, 0.002, face), position=np.array([0.042, 0, 0]), rotation=upright)
-    return Item("clock", (rod(radius, (0, 0, 0), (0.04, 0, 0), frame, round_ends=False), dial))
+    solids = [rod(radius, (0, 0, 0), (0.04, 0, 0), frame, round_ends=False), dial]
+    if on_cord:
+        solids += cord(radius * 0.7, radius * 0.7, radius + random.uniform(0.14, 0.25))
+    return Item("clock", tuple(solids))
 
 
 def teddy_bear(random: np.random.Generator, posture: str | None = None) -> Item:
-    """A teddy bear that sits or lies on its back."""
+    """A teddy bear that sits, stands, or lies on its back or belly."""
     size = random.uniform(0.75, 1.2)
+    posture = posture or str(random.choice(["sitting", "lying", "standing"]))
     fur = plain(colour(random, (0.3, 0.7), (0.35, 0.85), (0.05, 0.11)), shine=0.0)
     light = plain(np.clip(np.array(fur.rgb) * 1.35 + 0.05, 0, 1), shine=0.0)
     black = plain((0.03, 0.03, 0.03), shine=0.6)
@@ -220,20 +236,21 @@ def teddy_bear(random: np.random.Generator, posture: str | None = None) -> Item:
         egg((0.04, 0.045, 0.035), (0.085, 0, 0.275), light, collides=False),
         ball(0.014, (0.125, 0, 0.285), black, collides=False),
     ]
+    toe = (0.17, 0.045) if posture == "sitting" else (0.02, -0.1)
     for side in (-1, 1):
         solids += [
             ball(0.033, (0, side * 0.075, 0.365), fur, collides=False),
             ball(0.011, (0.085, side * 0.035, 0.32), black, collides=False),
             rod(0.037, (0.02, side * 0.09, 0.18), (0.11, side * 0.13, 0.11), fur, collides=False),
-            rod(0.045, (0.03, side * 0.06, 0.045), (0.17, side * 0.09, 0.045), fur),
-            ball(0.04, (0.2, side * 0.09, 0.06), light, collides=False),
+            rod(0.045, (0.03, side * 0.06, 0.045), (toe[0], side * 0.08, toe[1]), fur),
+            ball(0.045, (toe[0] + 0.03, side * 0.08, toe[1] + 0.01), light),
         ]
-    solids = [replace(s, size=s.size * size, position=s.position * size) for s in solids]
-    posture = posture or str(random.choice(["sitting", "lying"]))
-    if posture == "lying":
-        back = turn_y(-np.pi / 2)
-        raised = np.array([0.12, 0, 0.092]) * size
-        solids = [replace(s, position=back @ s.position + raised, rotation=back @ s.rotation) for s in solids]
+    turn = turn_y(float(random.choice([-1, 1])) * np.pi / 2) if posture == "lying" else np.eye(3)
+    solids = [
+        replace(s, size=s.size * size, position=turn @ s.position * size, rotation=turn @ s.rotation) for s in solids
+    ]
+    low = extent(Item("teddy bear", tuple(solids)))[0, 2]
+    solids = [replace(s, position=s.position - np.array([0, 0, low])) for s in solids]
     return Item("teddy bear", tuple(solids), posture=posture)
 
 

@@ -184,3 +184,11 @@ def lamp(random: np.random.Generator, drop: float) -> Item:
         profile = [(radius, -drop), (radius * random.uniform(0.3, 0.8), -drop + height), (0.008, -drop + height + 0.01)]
         solids.append(lathe([(0.01, -drop + 0.02), *profile], shade))
     return Item("light", tuple(solids))
+
+
+def ceiling_lamp(random: np.random.Generator) -> Item:
+    """A flat lamp for a ceiling at z = 0."""
+    radius, height = random.uniform(0.18, 0.3), random.uniform(0.07, 0.14)
+    shade, rim = plain(colour(random, (0.0, 0.5), (0.75, 1.0)), glow=0.7), plain((0.6, 0.6, 0.6), shine=0.6)
+    dome = [(0.005, -height), (radius * 0.6, -height * 0.85), (radius * 0.92, -height * 0.4), (radius, 0.0)]
+    return Item("light", (lathe(dome, shade), disc(radius * 1.05, -0.02, 0.0, rim)))

@@ -64,8 +64,8 @@ def make_person(
     """Someone.
 
     Args:
-        posture: "standing"; "sitting" on a seat of height `seat`, the feet on the ground; "lying" on the back, the
-            head towards -x, the origin below the middle of the body.
+        posture: "standing"; "sitting" on a seat of height `seat`, or on the ground where that is 0, the feet
+            on the ground; "lying" on the back, the head towards -x, the origin below the middle of the body.
         arms: a pose of `ARMS` for the left and the right one.
         seat: metres above the origin.
         lean: of someone standing, radians backwards, as against a wall.
@@ -116,11 +116,14 @@ def _legs(body: _Body, posture: str, seat: float) -> np.ndarray:
     """Draws them; (3,) the pelvis."""
     thigh, shin, thick = 0.43 * body.height, 0.43 * body.height, 0.07 * body.girth
     sitting = posture == "sitting"
-    pelvis = np.array([0, 0, seat + 0.1 * body.girth if sitting else thigh + shin + 0.06])
+    pelvis = np.array([0, 0, seat + 0.1 if sitting else thigh + shin + 0.06])
     for side in (1, -1):
         hip = pelvis + (0, side * 0.09 * body.girth, 0)
         spread = body.random.uniform(0.0, 0.25 if sitting else 0.12)
-        if sitting:
+        if sitting and seat < 0.2:  # on the ground, with the knees up
+            knee = hip + thigh * _unit((0.75, side * spread, 0.65))
+            foot = np.array([knee[0] + np.sqrt(shin**2 - (knee[2] - 0.06) ** 2), knee[1], 0.06])
+        elif sitting:
             knee = hip + thigh * _unit((1, side * spread, 0.02))
             foot = np.array([knee[0] + body.random.uniform(-0.08, 0.12), knee[1], 0.06])
         else:

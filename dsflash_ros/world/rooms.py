@@ -10,7 +10,7 @@ from dsflash_ros.world.activities import add_people
 from dsflash_ros.world.layout import Layout
 from dsflash_ros.world.scene import Item, Light
 from dsflash_ros.world.simulation import Simulation
-from dsflash_ros.world.solids import colour, extent, plain
+from dsflash_ros.world.solids import colour, extent, plain, tilted
 
 _TRIES = 20
 
@@ -123,15 +123,27 @@ def _add_furniture(layout: Layout, walls: list[int]) -> list[int]:
             _add_chairs(layout, table)
     if wanted[4] < 0.4:
         layout.stand(furniture.chair(random))
-    for _ in range(random.integers(0, 4)):
-        layout.hang(shell.picture(random), 1.3, 1.7, walls, "attached")
-    if random.random() < 0.4:
-        layout.hang(catalogue.clock(random), 1.5, 2.0, walls, "attached")
+    _add_pictures(layout, walls)
+    if random.random() < 0.6:
+        on_cord = bool(random.random() < 0.5)
+        layout.hang(catalogue.clock(random, on_cord), 1.5, 2.0, walls, "hanging" if on_cord else "attached")
     if random.random() < 0.35:
         layout.hang(furniture.television(random, on_foot=False), 1.0, 1.5, walls, "attached")
-    for _ in range(random.integers(0, 3)):
+    for _ in range(random.integers(0, 2)):
         layout.hang(furniture.wall_shelf(random), 1.0, 1.6, walls, "attached")
     return _add_lamps(layout)
+
+
+def _add_pictures(layout: Layout, walls: list[int]) -> None:
+    """Some, all in one way: flat on the wall, on cords, or standing tilted against it."""
+    random = layout.random
+    way = random.choice(3, p=[0.4, 0.35, 0.25])
+    for _ in range(random.integers(1, 5)):
+        if way < 2:
+            layout.hang(shell.picture(random, bool(way)), 1.3, 1.7, walls, ("attached", "hanging")[way])
+        else:
+            picture = tilted(shell.picture(random), random.uniform(0.1, 0.25))
+            layout.against_wall(picture, gap=0.002)
 
 
 def _add_chairs(layout: Layout, table: int) -> None:
@@ -151,17 +163,19 @@ def _add_chairs(layout: Layout, table: int) -> None:
 
 
 def _add_lamps(layout: Layout) -> list[int]:
-    """One or two, hanging from the ceiling, one of them over a table if there is one."""
+    """One or two, hanging from the ceiling or flat on it, one of them over a table if there is one."""
     random, lamps = layout.random, []
     tables = [item.position[:2] for item in layout.items if item.name == "dining table"]
+    hangs = bool(random.random() < 0.5)
     for number in range(random.integers(1, 3)):
         drop = random.uniform(0.35, 0.9)
         x, y = random.uniform(0.25, 0.75, 2) * (layout.width, layout.depth)
         if number == 0 and tables and random.random() < 0.7:
             x, y = tables[0] + random.normal(0, 0.1, 2)
-        lamp = furniture.lamp(random, drop).at(x, y, layout.height)
+        lamp = furniture.lamp(random, drop) if hangs else furniture.ceiling_lamp(random)
+        lamp = lamp.at(x, y, layout.height)
         if layout.is_free(lamp):
-            lamps.append(layout.add(replace(lamp, holder=1, fastening="hanging")))
+            lamps.append(layout.add(replace(lamp, holder=1, fastening="hanging" if hangs else "attached")))
     return lamps
 
 
@@ -170,14 +184,14 @@ def _add_small_things(layout: Layout, supports: range) -> None:
     for index in supports:
         base = layout.items[index]
         if base.name == "dining table":
-            _scatter(layout, index, random.integers(2, 7), _ON_TABLE)
+            _scatter(layout, index, random.integers(3, 8), _ON_TABLE)
         elif base.name in ("chair", "couch", "bed"):
             _scatter(layout, index, random.integers(0, 2 if base.name == "chair" else 3), _ON_SEAT)
             if base.name == "chair" and random.random() < 0.15:
                 _hang_backpack(layout, index)
         elif base.name == "shelf":
             _scatter(layout, index, random.integers(1, 7 if base.cavity is not None else 4), _IN_SHELF)
-    for _ in range(random.integers(2, 6)):
+    for _ in range(random.integers(3, 8)):
         name = str(random.choice(_SMALL, p=_ON_FLOOR / _ON_FLOOR.sum()))
         found = layout.stand(catalogue.make(name, random))
         if found is not None:
@@ -189,24 +203,28 @@ def _add_small_things(layout: Layout, supports: range) -> None:
 def _scatter(layout: Layout, support: int, count: int, weights: np.ndarray) -> None:
     for _ in range(count):
         name = str(layout.random.choice(_SMALL, p=weights / weights.sum()))
-        found = layout.put_on(catalogue.make(name, layout.random), support)
+        thing = catalogue.make(name, layout.random)
+        if name == "bowl" and layout.random.random() < 0.5:
+            thing = catalogue.bowl(layout.random, upside_down=True)
+        found = layout.put_on(thing, support)
         if found is not None:
             _fill(layout, found)
 
 
 def _fill(layout: Layout, index: int) -> None:
-    """Maybe put something into a bowl or an open suitcase."""
+    """Maybe put something into or onto a bowl or a suitcase that lies."""
     base, random = layout.items[index], layout.random
-    if base.cavity is None or random.random() < 0.35:
+    if base.name not in ("bowl", "suitcase") or random.random() < 0.3:
         return
     if base.name == "bowl":
-        radius = base.cavity[1, 0]
+        radius = base.solids[0].size[:, 0].max()
         thing = catalogue.sports_ball(random, radius * random.uniform(0.4, 0.6))
         if random.random() < 0.4:
             thing = catalogue.make(str(random.choice(["cup", "bottle"])), random)
-        at = base.to_world(np.array([*random.uniform(-0.2, 0.2, 2) * radius, 0.014]))
-        content = replace(thing, position=at, rotation=base.rotation, moves=False, holder=index)
-        layout.add(content)
+        inside = np.array([*random.uniform(-0.2, 0.2, 2) * radius, 0.014])
+        above = np.array([0, 0, base.tops[0, 4] + 0.001]) if len(base.tops) else None
+        at = base.to_world(inside if above is None else above)
+        layout.add(replace(thing, position=at, rotation=base.rotation, moves=False, holder=index))
     elif len(base.tops):
         for _ in range(random.integers(1, 3)):
             name = str(random.choice(["book", "teddy bear", "sports ball", "bottle"]))
@@ -231,15 +249,8 @@ def _hang_backpack(layout: Layout, index: int) -> None:
 
 def _lean_umbrella(layout: Layout) -> None:
     """A closed one against a wall."""
-    random = layout.random
-    closed = catalogue.umbrella(random, is_open=False)
-    tilt = random.uniform(0.15, 0.3)
-    c, s = np.cos(-tilt), np.sin(-tilt)
-    leaning = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    solids = tuple(
-        replace(solid, position=leaning @ solid.position, rotation=leaning @ solid.rotation) for solid in closed.solids
-    )
-    layout.against_wall(replace(closed, solids=solids, leans=True), gap=0.002)
+    closed = catalogue.umbrella(layout.random, is_open=False)
+    layout.against_wall(tilted(closed, layout.random.uniform(0.15, 0.3)), gap=0.002)
 
 
 def _lights(layout: Layout, lamps: list[int]) -> list[Light]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dsflash_ros.world.scene import Item, Material
+from dsflash_ros.world.scene import Item, Material, Solid
 from dsflash_ros.world.solids import ball, box, colour, panel, plain, plank, rod
 
 THICK = 0.1
@@ -102,16 +102,25 @@ def curtain(random: np.random.Generator, top: float, bottom: float, cloth: Mater
     return Item("curtain", tuple(solids))
 
 
-def picture(random: np.random.Generator) -> Item:
-    """A framed picture or a poster for a wall at x = 0, around z = 0."""
+def picture(random: np.random.Generator, on_cord: bool = False) -> Item:
+    """A framed picture or a poster for a wall at x = 0, around z = 0; on a cord it is framed and has a nail above."""
     y, z = random.uniform(0.2, 0.5), random.uniform(0.2, 0.4)
     image = plain(colour(random), texture="picture", repeat=0, seed=int(random.integers(1 << 30)), shine=0.2)
     solids = [panel(y, z, 0.01, (0.01, 0, 0), image)]
-    if random.random() < 0.7:
+    if on_cord or random.random() < 0.7:
         frame, t = plain(colour(random, (0, 0.8), (0.1, 0.9))), 0.02
         solids += [plank(0, 0.03, sy - t, sy + t, -z - t, z + t, frame) for sy in (-y, y)]
         solids += [plank(0, 0.03, -y, y, sz - t, sz + t, frame) for sz in (-z, z)]
+    if on_cord:
+        solids += cord(y * 0.8, z, z + random.uniform(0.14, 0.25))
     return Item("paper-merged", tuple(solids))
+
+
+def cord(half_width: float, low: float, high: float) -> list[Solid]:
+    """A cord before a wall at x = 0 from two points at height `low` over a nail at `high`."""
+    line = plain((0.08, 0.07, 0.06), shine=0.0)
+    ends = [rod(0.011, (0.015, side * half_width, low), (0.015, 0, high), line) for side in (-1, 1)]
+    return [*ends, ball(0.025, (0.02, 0, high), plain((0.75, 0.75, 0.7), shine=0.8))]
 
 
 def rug(random: np.random.Generator) -> Item:

@@ -1,10 +1,11 @@
 """Shorthand for the solids of items, and their boxes."""
 
 import colorsys
+from dataclasses import replace
 
 import numpy as np
 
-from dsflash_ros.world.scene import Item, Material, Solid, Vector, turn_x, turn_y
+from dsflash_ros.world.scene import Item, Material, Solid, Vector, turn_y
 
 
 def colour(random: np.random.Generator, saturation=(0.2, 0.9), value=(0.25, 0.95), hue=(0.0, 1.0)) -> tuple:
@@ -77,13 +78,13 @@ def along(direction: Vector) -> np.ndarray:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]]) @ turn_y(tilt)
 
 
-def lying(item_solids: tuple[Solid, ...], height: float) -> tuple[Solid, ...]:
-    """The solids turned onto their side (about x), raised by `height`."""
-    turn = turn_x(np.pi / 2)
-    return tuple(
-        Solid(s.kind, s.size, s.material, turn @ s.position + (0, 0, height), turn @ s.rotation, s.collides)
-        for s in item_solids
-    )
+def tilted(item: Item, angle: float) -> Item:
+    """The item leaning backwards by this many radians, its lowest point at z = 0."""
+    turn = turn_y(-angle)
+    solids = [replace(s, position=turn @ s.position, rotation=turn @ s.rotation) for s in item.solids]
+    low = extent(replace(item, solids=tuple(solids)))[0, 2]
+    solids = [replace(s, position=s.position - np.array([0, 0, low])) for s in solids]
+    return replace(item, solids=tuple(solids), leans=True)
 
 
 def extent(item: Item) -> np.ndarray:

@@ -2,12 +2,14 @@ import json
 import os
 import subprocess
 import sys
+from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 
 from dsflash_ros.bench import frame, report
-from dsflash_ros.errors import OutputError
+from dsflash_ros.errors import OutputError, SourceError
 from dsflash_ros.graph import NOTHING, SceneGraph
 
 
@@ -53,9 +55,20 @@ def test_frame_leaves_the_warm_up_out():
         sizes.append(rgb.shape)
         return SceneGraph((), (), np.full((2, 2), NOTHING, np.int32), latency_ms={"total": next(latencies)})
 
-    rows = frame.measure(pipeline, 64, 48, repeat=3)
+    rows = frame.measure(pipeline, frame.noise(64, 48), repeat=3)
     assert [(row["stage"], row["median ms"], row["max ms"]) for row in rows] == [("total", 2.0, 3.0)]
     assert set(sizes) == {(48, 64, 3)}
+
+
+def test_frames_of_a_source_come_over_and_over(tmp_path):
+    shades = (10, 200)
+    for shade in shades:
+        cv2.imwrite(str(tmp_path / f"{shade:03}.png"), np.full((48, 64, 3), shade, np.uint8))
+    seen = list(islice(frame.frames_of(str(tmp_path)), 5))
+    assert [image[0, 0, 0] for image in seen] == [10, 200, 10, 200, 10] and seen[0].shape == (48, 64, 3)
+    assert next(frame.frames_of(str(tmp_path), (32, 16))).shape == (16, 32, 3)
+    with pytest.raises(SourceError):
+        next(frame.frames_of(str(tmp_path / "nothing")))
 
 
 def test_conversions_from_the_command_line():

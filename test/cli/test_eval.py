@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-pytest.importorskip("torchmetrics")
+pytest.importorskip("tifffile")
 
 import torch
 
@@ -55,6 +55,8 @@ def test_sgdet(folder, tmp_path, capsys):
         "split test: 5 images",
         "sgdet: recall of relations, %",
         "panoptic quality, %",
+        "classes, %",
+        "|  class | segments |",
         "larger than",
         "latency",
         f"written: {result}\n",

@@ -15,6 +15,7 @@ from media_files import image_message, picture, raw_images, write_bag, write_ima
 
 from dsflash_ros.cli import main
 from dsflash_ros.pipeline import Options, SceneGraphPipeline
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
 
@@ -43,7 +44,7 @@ def load_untrained_model_once():
     loaded = []
 
     def from_weights(weights, **settings):
-        if weights != "random" or settings["device"] not in ("auto", "cpu"):
+        if weights != DEFAULT_WEIGHTS or settings["device"] not in ("auto", "cpu"):
             return make(weights, **settings)
         if not loaded:
             loaded.append(make(weights, **settings))
@@ -71,7 +72,7 @@ def results(tmp_path_factory):
     out = folder / "out"
     sources = [*images, folder / "broken.png", small, album, video, bag]
     command = [sys.executable, "-m", "dsflash_ros.cli", "run", *sources, "--out", out, "--topic", "/left"]
-    command += ["--stride", "2", "--max-relations", "5"]
+    command += ["--stride", "2", "--max-relations", "5", "--weights", "random"]
     process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     return folder, process
 

@@ -1,14 +1,10 @@
 import json
-import sys
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torchmetrics")
-
 import torch
 
-from dsflash_ros.errors import DSFlashError
+from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.vocabulary import Vocabulary
 
@@ -70,13 +66,32 @@ def test_agrees_with_a_loop():
         found, counts = metric.results(), loop_quality(images)
         for suffix, chosen in (("", slice(0, 5)), ("_things", slice(0, 3)), ("_stuff", slice(3, 5))):
             expected = means(counts, chosen)
-            assert [found[f"{q}{suffix}"] for q in ("PQ", "SQ", "RQ")] == pytest.approx(
-                expected, abs=1e-6
-            )  # torchmetrics' IoUs are float32
+            assert [found[f"{q}{suffix}"] for q in ("PQ", "SQ", "RQ")] == pytest.approx(expected, abs=1e-12)
         for name, scores in found["per_class"].items():
             index = VOCABULARY.classes.index(name)
-            assert list(scores.values()) == pytest.approx(means(counts, [index]), abs=1e-6)
+            assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(means(counts, [index]), abs=1e-12)
+            assert scores["segments"] == counts[index, 1] + counts[index, 3]
         assert set(found["per_class"]) == {VOCABULARY.classes[i] for i in np.flatnonzero(counts[:, 1:].any(1))}
+
+
+def test_agrees_with_torchmetrics():
+    """Where nothing is void in the prediction, which it treats otherwise: there it counts as a class of its own."""
+    detection = pytest.importorskip("torchmetrics.detection")
+
+    def coloured(labels, classes, nothing):
+        classes = np.append(classes, nothing)[labels]
+        return torch.from_numpy(np.stack((classes, labels), -1))[None]
+
+    random, ours = np.random.default_rng(), PanopticQuality(VOCABULARY)
+    theirs = detection.PanopticQuality({0, 1, 2}, {3, 4, 5}, return_sq_and_rq=True, return_per_class=True)
+    for _ in range(20):
+        truth, classes, crowd, labels, predicted = random_image(random)
+        ours.add(truth, classes, crowd, labels, predicted)
+        theirs.update(coloured(labels, predicted, 5), coloured(truth, np.where(crowd, -1, classes), -1))
+    found, expected = ours.results()["per_class"], theirs.compute().tolist()
+    for name, scores in found.items():
+        in_their_order = expected[VOCABULARY.classes.index(name)]
+        assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(in_their_order, abs=1e-6)  # float32
 
 
 def test_perfect_is_one():
@@ -142,7 +157,10 @@ def test_two_processes_count_together(tmp_path):
         assert found == pytest.approx({k: v for k, v in expected.items() if k != "per_class"}, abs=1e-12)
 
 
-def test_without_torchmetrics(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchmetrics.detection", None)
-    with pytest.raises(DSFlashError, match=r"pip install 'dsflash_ros\[eval\]'"):
-        PanopticQuality(VOCABULARY)
+def test_maps_that_name_other_segments_are_refused():
+    metric, labels = PanopticQuality(VOCABULARY), np.zeros((2, 2), int)
+    with pytest.raises(EvaluationError, match="predict at the image's own resolution"):
+        metric.add(labels, [0], [False], np.zeros((2, 3), int), [0])
+    with pytest.raises(EvaluationError, match="the predicted label map names segments 0 to 0, but there are 0"):
+        metric.add(labels, [0], [False], labels, [])
+    assert metric.results()["PQ"] is None

@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-
-pytest.importorskip("torchmetrics")
-
 import torch
 
 from dsflash_ros.data.psg import PsgDataset

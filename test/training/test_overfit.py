@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 pytest.importorskip("lightning")
-pytest.importorskip("torchmetrics")
 
 import torch
 from runs import CONFIG

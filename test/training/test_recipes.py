@@ -12,7 +12,7 @@ from runs import CONFIG, make_inputs
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import ConfigError, WeightsError
-from dsflash_ros.model.checkpoints import load_checkpoint
+from dsflash_ros.model.checkpoints import Header, load_checkpoint, save_checkpoint
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.model.eomt import Segmentation
 from dsflash_ros.training.config import SegmenterConfig, load_config
@@ -189,8 +189,24 @@ def test_a_start_of_other_classes_gives_all_but_the_class_head(folder, things):
     assert header.vocabulary.things == things
 
 
+@pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")])
+def test_a_start_of_another_image_size_has_its_positions_scaled_as_timm_scales_them(size, backbone, tmp_path):
+    config = replace(CONFIG, size=size, backbone=backbone)
+    start = DSFlash(config)
+    save_checkpoint(tmp_path / "start.safetensors", start, Header(config, VOCABULARY, trained=("segmenter",)))
+    settings = (f"size={size}", f"backbone={backbone}", f"start={tmp_path / 'start.safetensors'}", "num_queries=10")
+    finer = prepare_model(configured("image_size=128", *settings), VOCABULARY)[0].segmenter
+
+    if backbone != "dinov3":  # whose rotary positions are computed, not learned
+        start.segmenter.backbone.vit.set_input_size((128, 128))  # timm's own way
+    expected = start.segmenter.state_dict()
+    found = finer.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
 def test_a_start_of_another_size_and_impossible_sizes(folder):
-    with pytest.raises(WeightsError, match="cannot be the start: it is tiny plain at 96 pixels with 10 queries"):
+    with pytest.raises(WeightsError, match="cannot be the start: it is tiny plain with 10 queries; set size"):
         start_from(folder, VOCABULARY, "num_queries=11")
     with pytest.raises(ConfigError, match="image_size must be a multiple of 16"):
         start_from(folder, VOCABULARY, "image_size=100")

@@ -1,0 +1,84 @@
+"""ROS 2 bags of messages, written by `rosbags` with their definitions inside, so that `ros2 bag play` takes them."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from dsflash_ros import msg
+from dsflash_ros.errors import OutputError
+
+_MESSAGES = (msg.SceneGraph, msg.SceneNode, msg.SceneRelation, msg.StageLatency)
+_IDL_TYPES = {"boolean": "bool", "float": "float32", "double": "float64"}
+
+
+class Recording:
+    """A bag under way. A context manager: the bag is there when the block ends without an error, else nothing is."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `OutputError` when it is there already or cannot be written."""
+        if path.exists():
+            raise OutputError(f"{path} is there already: remove it, or give the bag another name")
+        self._path = path
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        for message_type in _MESSAGES:
+            self._store.register(get_types_from_msg(definition(message_type), _name(message_type)))
+        self._connections = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # a bag's files are named after its folder
+            self._partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            self._writer = Writer(self._partial / path.name, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer.open()
+        except OSError as error:
+            raise OutputError(f"cannot write the bag {path}: {error.strerror}; choose another place") from error
+
+    def write(self, topic: str, message, nanoseconds: int) -> None:
+        """Add a message of rclpy's, sent at that time."""
+        self._write(topic, self._read(message), nanoseconds)
+
+    def write_transform(self, message, nanoseconds: int) -> None:
+        """Add a `geometry_msgs/TransformStamped` on /tf; tf2_msgs itself is not needed."""
+        self._write("/tf", self._store.types["tf2_msgs/msg/TFMessage"]([self._read(message)]), nanoseconds)
+
+    def _read(self, message):
+        """The message as one of rosbags', whose bytes do not depend on what lay in memory between the fields."""
+        return self._store.deserialize_cdr(serialize_message(message), _name(type(message)))
+
+    def _write(self, topic: str, message, nanoseconds: int) -> None:
+        name = message.__msgtype__
+        try:
+            if topic not in self._connections:
+                self._connections[topic] = self._writer.add_connection(topic, name, typestore=self._store)
+            self._writer.write(self._connections[topic], nanoseconds, self._store.serialize_cdr(message, name))
+        except OSError as error:
+            raise OutputError(f"cannot write the bag {self._path}: {error.strerror}") from error
+
+    def __enter__(self) -> "Recording":
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        try:
+            self._writer.close()
+            if kind is None:
+                (self._partial / self._path.name).rename(self._path)
+        except OSError as error:
+            raise OutputError(f"cannot write the bag {self._path}: {error.strerror}") from error
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def definition(message_type) -> str:
+    """The text of a .msg file for a message type of rclpy's; the files themselves are not installed everywhere."""
+    lines = []
+    for name, kind in message_type.get_fields_and_field_types().items():
+        inner = kind.removeprefix("sequence<").removesuffix(">")
+        lines.append(f"{_IDL_TYPES.get(inner, inner)}{'[]' if inner != kind else ''} {name}\n")
+    return "".join(lines)
+
+
+def _name(message_type) -> str:
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
