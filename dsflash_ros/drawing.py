@@ -23,8 +23,8 @@ _LEAST_SIDE = 64
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
     """Draw a scene graph over its image: masks, labels with scores, the strongest relations as arrows.
 
-    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The graph of an untrained model gets a banner
-    that says so.
+    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The graph of an
+    untrained model gets a banner that says so.
 
     Args:
         rgb: (H, W, 3) uint8, the image the graph was made from.

@@ -132,14 +132,15 @@ def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tenso
 
 
 def _mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """`scaled_dot_product_attention`."""
+    """Attention, (B, heads, Q, d), of queries that see all keys, or those which `mask`, (B, 1, Q, N) bool, allows."""
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    # On CPUs the fused kernel takes twice the time of two products in bfloat16, which have processor instructions.
-    logits = ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).float()
-    if mask is not None:
-        logits = logits.masked_fill(~mask, -torch.inf)
-    return logits.softmax(-1).to(value.dtype) @ value
+    # On CPUs the fused kernel and its gradient take longer than plain products, if all of these stay in bfloat16.
+    with torch.autocast("cpu", enabled=False):
+        logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if mask is not None:
+            logits = logits.masked_fill(~mask, -torch.inf)
+        return logits.softmax(-1) @ value
 
 
 def _circular_mean(rope: torch.Tensor) -> torch.Tensor:

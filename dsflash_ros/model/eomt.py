@@ -151,11 +151,11 @@ class UpscaleBlock(nn.Module):
         self.norm = LayerNorm2d(dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        double = self._double if self.training else self.conv1
+        double = self._double if x.requires_grad and x.device.type == "cpu" else self.conv1
         return self.norm(self.conv2(self.act(double(x))))
 
     def _double(self, x: torch.Tensor) -> torch.Tensor:
-        """`conv1`, whose kernels do not overlap, as a product with channels last: its gradient is twice as fast."""
+        """`conv1`, whose kernels do not overlap, as a product with channels last: on CPUs its gradient is faster."""
         dim, (batch, _, height, width) = self.conv1.out_channels, x.shape
         weight = self.conv1.weight.permute(2, 3, 1, 0).flatten(0, 2)
         y = F.linear(x.permute(0, 2, 3, 1), weight, self.conv1.bias.repeat(4))

@@ -17,10 +17,12 @@ _PANOPTIC = ("PQ", "PQ_things", "PQ_stuff")
 def pack(source: Path, out: Path, reports: Sequence[Report] = ()) -> None:
     """Store a checkpoint in float16, each number rounded to the nearest; `load_checkpoint` reads it as any other.
 
-    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the header's scores.
+    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the header's scores. Paths
+    in the recipe lose their folders, which are nobody else's business.
     Raises `WeightsError` when it cannot be read, a report is of another file, or a number is beyond float16.
     """
     model, header = load_checkpoint(source)
+    header = replace(header, recipe=_without_folders(header.recipe))
     if reports:
         header = replace(header, scores=_scores(source, reports))
     model.half()
@@ -28,6 +30,13 @@ def pack(source: Path, out: Path, reports: Sequence[Report] = ()) -> None:
     if beyond:
         raise WeightsError(f"{source} cannot be stored in half precision: {beyond[0]} has numbers beyond 65504")
     save_checkpoint(out, model, header)
+
+
+def _without_folders(recipe):
+    """The same with only the last name of each path."""
+    if isinstance(recipe, dict):
+        return {key: _without_folders(value) for key, value in recipe.items()}
+    return Path(recipe).name if isinstance(recipe, str) and "/" in recipe else recipe
 
 
 def _scores(source: Path, reports: Sequence[Report]) -> dict:

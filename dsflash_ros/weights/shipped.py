@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DEFAULT_WEIGHTS = "random"
+DEFAULT_WEIGHTS = "toyroom"
 """What everything takes that is not told which weights."""
 
 SHIPPED = {name: Path(__file__).parents[1] / f"resources/{name}.safetensors" for name in ("toyroom",)}

@@ -1,6 +1,5 @@
 import pytest
 import torch
-import torch.nn.functional as F
 from reference_eomt import reference_model, weights_of
 
 from dsflash_ros.model.backbone import _mix
@@ -99,7 +98,7 @@ def test_after_annealing_the_last_prediction_is_inference(size, backbone):
     with torch.no_grad():
         masks, classes = model.predict_each_block(images, (0.0, 0.0, 0.0))[-1]
         expected = model.eval()(images)
-    assert (masks - expected.mask_logits).abs().max() < 1e-4  # upscaled in another order of sums
+    assert torch.equal(masks, expected.mask_logits)
     assert torch.equal(classes, expected.class_logits)
 
 
@@ -130,22 +129,26 @@ def test_masked_attention_is_attention_under_one_full_mask():
     assert (backbone.run_block(0, tokens, None, mask=mask) - expected).abs().max() < 1e-5
 
 
-def test_upscaling_in_training_is_that_of_inference():
-    block, x = UpscaleBlock(24), torch.randn(2, 24, 5, 7, requires_grad=True)
-    weight, results = torch.randn(2, 24, 10, 14), []
-    for training in (False, True):
-        y = block.train(training)(x)
-        results.append((y, *torch.autograd.grad((y * weight).sum(), (x, *block.parameters()))))
-    for found, expected in zip(*results, strict=True):
-        assert (found - expected).abs().max() < 1e-4
+def test_upscaling_for_gradients_is_that_of_inference():
+    block, x, weight = UpscaleBlock(24), torch.randn(2, 24, 5, 7, requires_grad=True), torch.randn(2, 24, 10, 14)
+    y = block(x)
+    expected = block.norm(block.conv2(block.act(block.conv1(x))))
+    assert (y - expected).abs().max() < 1e-4
+    inputs = (x, *block.parameters())
+    gradients = [torch.autograd.grad((result * weight).sum(), inputs) for result in (y, expected)]
+    for found, expected in zip(*gradients, strict=True):
+        assert (found - expected).norm() < 1e-4 * expected.norm()
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_attention_in_bfloat16_is_as_near_to_float32_as_torchs(masked):
-    query, key, value = torch.randn(3, 2, 3, 70, 64).bfloat16()
+def test_attention_in_bfloat16_differs_from_float32_by_its_rounding_alone(masked):
+    heads = torch.randn(3, 2, 3, 70, 64).bfloat16()
     mask = (torch.rand(2, 1, 70, 70) < 0.5) | torch.eye(70, dtype=torch.bool) if masked else None
-    exact = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
-    torchs = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    ours = _mix(query, key, value, mask)
-    errors = [(found.float() - exact).norm() / exact.norm() for found in (ours, torchs)]
-    assert ours.dtype == torch.bfloat16 and errors[0] < max(1.5 * errors[1], 5e-3)
+    weight, results = torch.randn(2, 3, 70, 64), []
+    for dtype in (torch.bfloat16, torch.float32):
+        inputs = heads.to(dtype).requires_grad_()
+        mixed = _mix(*inputs, mask)
+        assert mixed.dtype == dtype
+        results.append((mixed, *torch.autograd.grad((mixed.float() * weight).sum(), inputs)))
+    for found, expected in zip(*results, strict=True):
+        assert (found.float() - expected.float()).norm() < 0.02 * expected.norm()

@@ -56,6 +56,15 @@ def write_report(path, sha256, protocol="sgdet", score=0.5):
     return str(path)
 
 
+def test_paths_of_the_machine_stay_behind(source, pack, tmp_path):
+    model, _ = load_checkpoint(source)
+    recipe = {"segmenter": {"dataset": "/home/me/rooms", "start": "timm:deit", "lr": 0.1, "annealing": [[0, 1]]}}
+    save_checkpoint(source, model, Header(CONFIG, NAMES, recipe=recipe))
+    assert pack(source)[0] == 0
+    kept = read_header(tmp_path / "packed.safetensors").recipe
+    assert kept == {"segmenter": recipe["segmenter"] | {"dataset": "rooms"}}
+
+
 def test_numbers_are_rounded_to_half_precision_and_loaded_in_single(source, pack, tmp_path):
     code, out, err = pack(source)
     path = tmp_path / "packed.safetensors"

@@ -83,7 +83,8 @@ def test_the_weights_of_the_package():
     path = SHIPPED["toyroom"]
     assert path.stat().st_size <= 20e6
     header = read_header(path)
-    assert (header.vocabulary, header.trained, set(header.recipe)) == (TOYROOM, STAGES, {"segmenter", "relations"})
+    assert (header.vocabulary, header.trained) == (TOYROOM, STAGES)
+    assert header.recipe.keys() >= {"segmenter", "relations"}
     assert check_weights("toyroom") == header
     assert set(header.scores) == {"predcls", "sgdet"}
     with safe_open(path, "pt") as stored:
