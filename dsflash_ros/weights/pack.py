@@ -17,8 +17,8 @@ _PANOPTIC = ("PQ", "PQ_things", "PQ_stuff")
 def pack(source: Path, out: Path, reports: Sequence[Report] = ()) -> None:
     """Store a checkpoint in float16, each number rounded to the nearest; `load_checkpoint` reads it as any other.
 
-    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the header's scores. Paths
-    in the recipe lose their folders, which are nobody else's business.
+    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the header's scores.
+    Paths in the recipe lose their folders, which are nobody else's business.
     Raises `WeightsError` when it cannot be read, a report is of another file, or a number is beyond float16.
     """
     model, header = load_checkpoint(source)
