@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from timm.layers import apply_rot_embed_cat
 from torch import nn
 
+from dsflash_ros.model.attention import attention
 from dsflash_ros.model.config import PATCH, ModelConfig
 from dsflash_ros.model.token_merging import match_tokens
 
@@ -77,7 +78,7 @@ class Backbone(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rope is not None:
             query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
-        mixed = _mix(query, key, value) if mask is None else _masked_attention(query, key, value, mask)
+        mixed = attention(query, key, value) if mask is None else _masked_attention(query, key, value, mask)
         return attn.proj(mixed.transpose(1, 2).reshape(batch, count, dim))
 
     def _merged_attention(
@@ -128,19 +129,7 @@ def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tenso
     """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool, allows."""
     # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the faster kernels.
     masked, plain = query.split((mask.shape[1], query.shape[2] - mask.shape[1]), dim=2)
-    return torch.cat((_mix(masked, key, value, mask.unsqueeze(1)), _mix(plain, key, value)), dim=2)
-
-
-def _mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Attention, (B, heads, Q, d), of queries that see all keys, or those which `mask`, (B, 1, Q, N) bool, allows."""
-    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    # On CPUs the fused kernel and its gradient take longer than plain products, if all of these stay in bfloat16.
-    with torch.autocast("cpu", enabled=False):
-        logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-        if mask is not None:
-            logits = logits.masked_fill(~mask, -torch.inf)
-        return logits.softmax(-1) @ value
+    return torch.cat((attention(masked, key, value, mask.unsqueeze(1)), attention(plain, key, value)), dim=2)
 
 
 def _circular_mean(rope: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dsflash_ros.model.attention import attention
 from dsflash_ros.model.config import CELLS, PATCH, ModelConfig
 
 
@@ -192,7 +193,7 @@ class NeckBlock(nn.Module):
         normed, dim = self.norm1(x), x.shape[2]
         query = F.linear(normed[:, :queries], self.qkv.weight[:dim]).unflatten(2, (self.heads, -1)).transpose(1, 2)
         key, value = F.linear(normed, self.qkv.weight[dim:]).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=attended)
+        mixed = attention(query, key, value, attended)
         x = x[:, :queries] + self.proj(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 

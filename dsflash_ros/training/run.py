@@ -88,8 +88,8 @@ def fit(module: lightning.LightningModule, loaders: Loaders, config: RunConfig, 
     )
     try:
         trainer.fit(module, loaders, ckpt_path=state)
-    except (RuntimeError, OSError, SystemExit) as error:
-        _explain(error, out)
+    except (RuntimeError, OSError, EOFError, SystemExit) as error:
+        _explain(error, out, config.devices)
     if not kept.epochs and is_first_process():
         _log.warning("the run was complete already: %d epochs", config.epochs)
     return next(path for path in (out / BEST, out / LAST) if path.exists())
@@ -104,7 +104,7 @@ def _devices(config: RunConfig) -> dict:
     return {"accelerator": "gpu" if device.type == "cuda" else "cpu", "devices": config.devices, "strategy": strategy}
 
 
-def _explain(error: BaseException, out: Path) -> NoReturn:
+def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
     """Raise what a user can understand instead of what libraries raise; bugs as they are."""
     told = str(error).splitlines()[0] if str(error) else ""
     if isinstance(error, SystemExit):
@@ -117,14 +117,16 @@ def _explain(error: BaseException, out: Path) -> NoReturn:
         raise TrainingError("the GPU ran out of memory: lower batch_size or pairs_at_once") from error
     if "DataLoader worker" in told and "Terminated" in told:
         raise SystemExit(128 + signal.SIGTERM) from None  # whoever terminates all processes means the run
-    if "DataLoader worker" in told:
+    lost = isinstance(error, EOFError) or any(
+        words in str(error) for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
+    )
+    # A tensor of a process that has just died fails with a lost connection before its death is noticed.
+    if "DataLoader worker" in told or (lost and devices == 1):
         raise TrainingError(
-            f"a process that loads images died ({told}), often for want of memory: "
+            f"a process that loads images died ({told or 'it answers no more'}), often for want of memory: "
             "lower workers and go on with --resume"
         ) from error
-    if any(
-        words in str(error) for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
-    ):
+    if lost:
         raise TrainingError("another process of this run ended; it says why above or below this line") from error
     if isinstance(error, OSError):
         raise OutputError(f"cannot write to {out}: {error.strerror or error}; go on with --resume") from error

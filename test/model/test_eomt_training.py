@@ -2,7 +2,7 @@ import pytest
 import torch
 from reference_eomt import reference_model, weights_of
 
-from dsflash_ros.model.backbone import _mix
+from dsflash_ros.model.attention import attention
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.eomt import EoMT, UpscaleBlock
 
@@ -147,7 +147,7 @@ def test_attention_in_bfloat16_differs_from_float32_by_its_rounding_alone(masked
     weight, results = torch.randn(2, 3, 70, 64), []
     for dtype in (torch.bfloat16, torch.float32):
         inputs = heads.to(dtype).requires_grad_()
-        mixed = _mix(*inputs, mask)
+        mixed = attention(*inputs, mask)
         assert mixed.dtype == dtype
         results.append((mixed, *torch.autograd.grad((mixed.float() * weight).sum(), inputs)))
     for found, expected in zip(*results, strict=True):
