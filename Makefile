@@ -3,6 +3,8 @@
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+PYTEST := $(VENV)/bin/python -m pytest
+APART := test/ros test/bench test/world
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake msg/*.msg)
 
 # A sourced ROS 2 or an active environment must not mix with .venv.
@@ -21,8 +23,9 @@ demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video
 	$(VENV)/bin/python examples/demo.py $(if $(SOURCE),'$(SOURCE)')
 
 test: lint  ## lint, then all tests
-	$(VENV)/bin/python -m pytest --ignore test/world
-	$(VENV)/bin/python -m pytest test/world  # a process of its own: rendering failed in one that had run all the others
+	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
+	$(PYTEST) test/ros test/bench  # they measure, or wait for one another: nothing beside them
+	$(PYTEST) test/world  # a process of its own: rendering failed in one that had run all the others
 
 lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff check
