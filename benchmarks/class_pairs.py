@@ -195,7 +195,8 @@ def main() -> int:
         results = compare(*datasets, args.steps)
         show(results)
         if args.json:
-            settings = {"dataset": args.dataset, "test": args.test or args.dataset, "steps": args.steps}
+            names = [Path(name).resolve().name for name in (args.dataset, args.test or args.dataset)]
+            settings = {"dataset": names[0], "test": names[1], "steps": args.steps}
             rows = [{"predictor": name, **found} for name, found in results.items()]
             report.store(args.json, "class_pairs", settings, rows, report.machine())
     except DSFlashError as error:

@@ -13,7 +13,7 @@ class Options:
         relation_threshold: 0..1; least score of a relation.
         max_relations: 0..65535; the best of these are kept.
         max_segments: 1..1000; the best of these are kept. Bounds the time of a frame, which grows with their square.
-        pruning: leave out patches that neither mask touches (section 3.4).
+        pruning: leave out patches that neither mask touches (section 3.4). Weights that were trained so always do.
         tome_ratio: 0..0.7; share of the backbone's patch tokens merged before each attention (section 3.5).
         low_resolution_masks: merge at the mask logits' resolution, a quarter of the input's (section 3.2).
     """

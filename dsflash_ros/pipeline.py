@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ class SceneGraphPipeline:
     which sums in no fixed order).
 
     Attributes:
-        options: assign a new `Options` at any time; it takes effect with the next call.
+        options: assign a new `Options` at any time; it takes effect with the next call. Weights whose relation stage
+            learned from pruned patches alone keep `pruning` on.
         vocabulary: the names behind class and predicate ids.
         weights: what was asked for.
         relates: False when the weights have no trained relation stage; graphs then have no relations.
@@ -58,6 +60,7 @@ class SceneGraphPipeline:
         self.weights = weights
         self.device = device
         self.dtype = dtype
+        self._prunes = header.prunes
         self.options = Options()
         self._segmenter = self.model.segmenter
 
@@ -93,6 +96,8 @@ class SceneGraphPipeline:
         model = random_model(header) if str(weights) in RANDOM_SIZES else load_checkpoint(resolve(weights))[0]
         pipeline = cls(model, header, str(weights), torch_device, dtype)
         pipeline.options = options or Options()
+        if header.prunes:
+            _log.info("the relation stage of %s learned from pruned patches: pruning is on and stays on", weights)
         if not pipeline.relates:
             _log.warning(
                 "the weights %s have no trained relation stage: graphs will have no relations; "
@@ -103,6 +108,15 @@ class SceneGraphPipeline:
             pipeline._segmenter = torch.compile(pipeline.model.segmenter, dynamic=False)
         pipeline(np.zeros((pipeline.config.image_size, pipeline.config.image_size, 3), np.uint8))
         return pipeline
+
+    @property
+    def options(self) -> Options:
+        """What the next call does."""
+        return self._options
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        self._options = replace(options, pruning=options.pruning or self._prunes)
 
     @property
     def is_trained(self) -> bool:

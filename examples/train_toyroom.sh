@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the weights "toyroom" from nothing: renders the rooms, trains in three steps, packs and evaluates.
+# Makes the weights "toyroom" from nothing: renders the rooms, trains in four steps, packs and evaluates.
 # Needs the extras world, train and eval. Takes hours on a CPU. usage: examples/train_toyroom.sh FOLDER [START]
 # START: ViT-Ti pretrained on ImageNet, by default timm's own, which is downloaded.
 set -eu
@@ -11,7 +11,9 @@ dsflash world render --scenes 2500 --views 2 --seed 1 --test-share 0.02 --out "$
 dsflash world render --scenes 500 --seed 2 --split test --out "$out/test"
 
 dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse"
-dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/fine"
+dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \
+    image_size=320 epochs=4
+dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine"
 dsflash train relations toyroom dataset="$out/train" segmenter="$out/fine/last.safetensors" \
     feature_cache="$out/cache" out="$out/relations"
 

@@ -147,6 +147,15 @@ def test_options_take_effect_at_once(pipeline):
     assert pipeline_with(pipeline, tome_ratio=0.5)(picture()).nodes != pipeline_with(pipeline)(picture()).nodes
 
 
+def test_weights_that_learned_from_pruned_patches_get_no_others(pipeline, tmp_path):
+    header = replace(check_weights("random"), recipe={"relations": {"pruning": True}})
+    save_checkpoint(tmp_path / "pruned.safetensors", pipeline.model, header)
+    pruned = SceneGraphPipeline.from_weights(tmp_path / "pruned.safetensors", device="cpu")
+    assert pipeline_with(pruned, pruning=False).options.pruning
+    expected = pipeline_with(pipeline, pruning=True)(picture())
+    assert expected.relations and pruned(picture()).relations == expected.relations
+
+
 def pipeline_with(pipeline, **options):
     pipeline.options = Options(**options)
     return pipeline

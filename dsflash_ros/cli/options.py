@@ -19,7 +19,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--precision", default="auto", choices=precisions, help="number format (default: auto)")
     model.add_argument("--compile", action="store_true", help="torch.compile: slow to start, faster after")
     model.add_argument(
-        "--pruning", action="store_true", help="leave out patches that neither of a pair's masks touches"
+        "--pruning",
+        action="store_true",
+        help="leave out patches that neither of a pair's masks touches (weights trained so, as toyroom, always do)",
     )
     model.add_argument("--low-resolution-masks", action="store_true", help="segment at a quarter of the resolution")
     for name, kind, default, text in (

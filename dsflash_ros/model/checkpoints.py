@@ -56,6 +56,12 @@ class Header:
                     "labels would be mixed up, so these weights are not used"
                 )
 
+    @property
+    def prunes(self) -> bool:
+        """Whether the relation stage learned from pruned patches alone (supplement section 15), and knows no others."""
+        relations = self.recipe.get("relations")
+        return isinstance(relations, dict) and bool(relations.get("pruning"))
+
 
 def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
     """Write a checkpoint whole or not at all. Raises `OutputError` when the disk is full or not writable."""

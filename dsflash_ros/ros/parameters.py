@@ -117,7 +117,12 @@ PARAMETERS = (
         limits=(1, 1000),
         live=True,
     ),
-    Parameter("pruning", False, "Leave patches out that neither mask of a pair touches: faster.", live=True),
+    Parameter(
+        "pruning",
+        False,
+        "Leave patches out that neither mask of a pair touches: faster. Weights trained so always do.",
+        live=True,
+    ),
     Parameter(
         "tome_ratio",
         0.0,
