@@ -7,14 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dsflash_ros.errors import DeviceError, ImageError, WeightsError
+from dsflash_ros.errors import ImageError
 from dsflash_ros.graph import unpack_panoptic
 from dsflash_ros.letterbox import Letterbox
-from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.model.eomt import EoMT
 from dsflash_ros.model.panoptic import merge_panoptic
-from dsflash_ros.pipeline import Options, SceneGraphPipeline, check_weights
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.pipeline import Options, SceneGraphPipeline
 
 
 @pytest.fixture(scope="module")
@@ -147,15 +145,6 @@ def test_options_take_effect_at_once(pipeline):
     assert pipeline_with(pipeline, tome_ratio=0.5)(picture()).nodes != pipeline_with(pipeline)(picture()).nodes
 
 
-def test_weights_that_learned_from_pruned_patches_get_no_others(pipeline, tmp_path):
-    header = replace(check_weights("random"), recipe={"relations": {"pruning": True}})
-    save_checkpoint(tmp_path / "pruned.safetensors", pipeline.model, header)
-    pruned = SceneGraphPipeline.from_weights(tmp_path / "pruned.safetensors", device="cpu")
-    assert pipeline_with(pruned, pruning=False).options.pruning
-    expected = pipeline_with(pipeline, pruning=True)(picture())
-    assert expected.relations and pruned(picture()).relations == expected.relations
-
-
 def pipeline_with(pipeline, **options):
     pipeline.options = Options(**options)
     return pipeline
@@ -239,37 +228,6 @@ def test_half_precision_is_close(pipeline, precision):
     assert (ours.panoptic >> 16 == theirs.panoptic >> 16).mean() > 0.9
 
 
-def test_checkpoints_give_the_same_graphs(pipeline, tmp_path):
-    path = tmp_path / "w.safetensors"
-    save_checkpoint(path, pipeline.model, check_weights("random"))
-    loaded = SceneGraphPipeline.from_weights(path, device="cpu", vocabulary=Vocabulary.psg())
-    assert loaded.weights == str(path)
-    graph = loaded(picture())
-    assert graph.is_trained
-    assert graph.nodes == pipeline(picture()).nodes
-
-
-def test_weights_of_another_vocabulary():
-    psg = Vocabulary.psg()
-    with pytest.raises(WeightsError, match="another vocabulary, 'person' for 'cup' among the things"):
-        check_weights("random", Vocabulary(("cup",), ("floor",), ("on",)))
-    with pytest.raises(WeightsError, match="another vocabulary"):
-        SceneGraphPipeline.from_weights("random", vocabulary=Vocabulary(("cup",), ("floor",), ("on",)))
-    with pytest.raises(WeightsError, match="'over' for 'under' among the predicates"):
-        check_weights("random", replace(psg, predicates=("under", *psg.predicates[1:])))
-
-
-@pytest.mark.parametrize("weights", ["randon", "random-huge", "random-", "/none.safetensors", ""])
-def test_unknown_weights(weights):
-    with pytest.raises(WeightsError, match=r"no weights at .*; give a .safetensors file of dsflash_ros, or toyroom, "):
-        SceneGraphPipeline.from_weights(weights)
-
-
-def test_no_gpu_where_one_was_asked_for():
-    with pytest.raises(DeviceError, match=r"PyTorch finds"):
-        SceneGraphPipeline.from_weights("random", device=f"cuda:{torch.cuda.device_count()}")
-
-
 @pytest.mark.slow
 def test_compiled_gives_the_same(pipeline):
     compiled = SceneGraphPipeline.from_weights("random", device="cpu", compile=True)
@@ -298,13 +256,3 @@ def test_given_segments_may_be_invisible_or_none_at_all(pipeline):
     assert sorted(map(tuple, ranked.pairs.tolist())) == [(0, 1), (1, 0)]
     with pytest.raises(ImageError, match="label map"):
         pipeline.relate_segments(picture(), labels[:100], 2)
-
-
-def test_weights_without_a_trained_relation_stage_give_no_relations(pipeline, tmp_path, caplog):
-    path = tmp_path / "segmenter.safetensors"
-    save_checkpoint(path, pipeline.model, replace(check_weights("random"), trained=("segmenter",)))
-    segmenter = SceneGraphPipeline.from_weights(path, device="cpu")
-    assert "no trained relation stage" in caplog.text
-    graph = segmenter(picture())
-    assert graph.nodes == pipeline(picture()).nodes
-    assert graph.relations == ()

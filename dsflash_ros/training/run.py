@@ -117,7 +117,7 @@ def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
         raise TrainingError("the GPU ran out of memory: lower batch_size or pairs_at_once") from error
     if "DataLoader worker" in told and "Terminated" in told:
         raise SystemExit(128 + signal.SIGTERM) from None  # whoever terminates all processes means the run
-    lost = isinstance(error, EOFError) or any(
+    lost = isinstance(error, (EOFError, ConnectionError)) or any(
         words in str(error) for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
     )
     # A tensor of a process that has just died fails with a lost connection before its death is noticed.

@@ -15,9 +15,11 @@ from runs import Run, arguments
 
 from dsflash_ros import cli
 from dsflash_ros.data.shapes import VOCABULARY
+from dsflash_ros.errors import TrainingError
 from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
 from dsflash_ros.training.config import RelationConfig, load_config
 from dsflash_ros.training.out_folder import run_folder
+from dsflash_ros.training.run import _explain
 from dsflash_ros.vocabulary import Vocabulary
 
 
@@ -147,6 +149,16 @@ def test_a_loading_process_that_dies(folder):
     assert run.returncode == 1
     assert "a process that loads images died" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "Connection reset by peer"), ConnectionRefusedError(111, "refused"), EOFError()]
+)
+def test_a_lost_connection_is_that_of_a_loading_process_or_of_another_device(error, tmp_path):
+    with pytest.raises(TrainingError, match="a process that loads images died"):
+        _explain(error, tmp_path, devices=1)
+    with pytest.raises(TrainingError, match="another process of this run ended"):
+        _explain(error, tmp_path, devices=2)
 
 
 @pytest.mark.slow

@@ -47,6 +47,7 @@ def transformers_logits(model, images):
         pytest.param("small", "dinov2", 640, 200, marks=pytest.mark.slow),
         pytest.param("small", "dinov2", 1280, 20, marks=pytest.mark.slow),
         pytest.param("base", "dinov2", 96, 20, marks=pytest.mark.slow),
+        pytest.param("large", "dinov2", 96, 20, marks=pytest.mark.slow),
         pytest.param("large", "dinov3", 96, 20, marks=pytest.mark.slow),
     ],
 )

@@ -12,7 +12,7 @@ def test_the_weights_of_the_package_see_rooms_that_they_never_saw(tmp_path):
     for protocol in ("predcls", "sgdet"):
         file = tmp_path / f"{protocol}.json"
         command = ["eval", rooms, "--protocol", protocol, "--no-speed", "--json", str(file)]
-        # A process of its own: OSMesa and Triton, which torch imports, crash where both are loaded.
+        # A process of its own: Triton, which torch loads, crashes when it is loaded after OSMesa.
         done = subprocess.run([sys.executable, "-m", "dsflash_ros.cli", *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         scores[protocol] = json.loads(file.read_text())
