@@ -1,7 +1,6 @@
 """From image arrays to scene graphs: the model with everything around it, no ROS."""
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from dsflash_ros.model.ranking import RankedRelations, rank_relations
 from dsflash_ros.model.relation import label_coverage, patch_coverage
 from dsflash_ros.options import Options
 from dsflash_ros.segments import ImageSegments, build_graph
+from dsflash_ros.stopwatch import Stopwatch
 from dsflash_ros.vocabulary import Vocabulary
 from dsflash_ros.weights import resolve
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
@@ -147,7 +147,7 @@ class SceneGraphPipeline:
         sources = [""] * len(images) if sources is None else sources
         if not len(images) == len(stamps) == len(sources):
             raise ValueError(f"{len(images)} images need as many stamps and sources, got {len(stamps)}, {len(sources)}")
-        watch = _Stopwatch(self.device)
+        watch = Stopwatch(self.device)
         options = self.options
         boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
         network_input = self._network_input(images, boxed)
@@ -249,22 +249,3 @@ def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> 
             "use weights trained for yours, or allow any vocabulary"
         )
     return header
-
-
-class _Stopwatch:
-    """Milliseconds of consecutive stages; waits for the GPU at the end of each."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stages: dict[str, float] = {}
-        self._start = self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        self._stages[stage] = (now - self._last) * 1e3
-        self._last = now
-
-    def latency_ms(self) -> dict[str, float]:
-        return {**self._stages, "total": (self._last - self._start) * 1e3}

@@ -1,8 +1,8 @@
-"""How often scene graphs agree with the true ones."""
+"""How far scene graphs agree with the true ones."""
 
 from collections import Counter
 
-from planner import NOTHING, answers
+from planner import answers
 
 from dsflash_ros.msg import SceneGraph, SceneNode
 
@@ -10,40 +10,46 @@ LEAST_IOU = 0.5
 
 
 class Agreement:
-    """Counts over frames: what is really there, and how much of it the graphs have.
+    """Counts over frames, of objects, relations and parts of answers: the true ones, those told, those in both.
 
-    An answer counts where graph or truth have one other than nothing.
+    Objects are the same where class and place are; relations where both their objects and the predicate are; of
+    answers each part counts, as "cup" of what is on the table.
     """
 
     def __init__(self) -> None:
         self.frames = 0
         self.true: Counter[str] = Counter()
-        self.found: Counter[str] = Counter()
+        self.told: Counter[str] = Counter()
+        self.both: Counter[str] = Counter()
 
     def add(self, graph: SceneGraph, truth: SceneGraph) -> None:
         """Compare the graph of a frame with the true one."""
         same, said = matches(graph, truth), answers(graph)
-        relations = {(r.subject_id, r.object_id, r.predicate) for r in graph.relations}
-        true_relations = [(same.get(r.subject_id), same.get(r.object_id), r.predicate) for r in truth.relations]
+        told = {(r.subject_id, r.object_id, r.predicate) for r in graph.relations}
+        true = {(same.get(r.subject_id), same.get(r.object_id), r.predicate) for r in truth.relations}
         self.frames += 1
-        self._count("objects", len(truth.nodes), len(same))
-        self._count("relations", len(true_relations), sum(relation in relations for relation in true_relations))
+        self._count("objects", len(truth.nodes), len(graph.nodes), len(same))
+        self._count("relations", len(truth.relations), len(told), len(told & true))
         for question, answer in answers(truth).items():
-            if {answer, said[question]} != {NOTHING}:  # whoever says nothing is right too often
-                self._count(question, 1, said[question] == answer)
+            self._count(question, len(answer), len(said[question]), len(answer & said[question]))
 
     def report(self) -> str:
         """As lines of text."""
-        lines = [f"graph and truth agreed, in {self.frames} frames that have both:"]
-        for what, number in self.true.items():
-            of_what = "answers" if what.endswith("?") else f"true {what}"
-            share = f" ({self.found[what] / number:.1%})" if number else ""
-            lines.append(f"  {what:<30} {self.found[what]:5} of {number:5} {of_what}{share}")
+        lines = [f"graphs beside the truth, in {self.frames} frames that have both:"]
+        for what, true in self.true.items():
+            told, both = self.told[what], self.both[what]
+            shares = f"{_percent(both, true)} of {true} true ones told, {_percent(both, told)} of {told} told are true"
+            lines.append(f"  {what:<30} {shares}")
         return "\n".join(lines)
 
-    def _count(self, what: str, true: int, found: int) -> None:
+    def _count(self, what: str, true: int, told: int, both: int) -> None:
         self.true[what] += true
-        self.found[what] += found
+        self.told[what] += told
+        self.both[what] += both
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "none"
 
 
 def matches(graph: SceneGraph, truth: SceneGraph) -> dict[int, int]:

@@ -4,8 +4,9 @@
 
 SOURCE is an image, a folder, a video or a bag; without it a drive through a simulated room is played that the model has
 never seen, with the true graphs beside the images. The planner answers three questions while it goes on; the end tells
-how often graph and truth agreed. Records the graphs in out/demo/scene_graph.jsonl, the newest overlay in
-out/demo/overlay.png and, unless SOURCE is images, all of them in out/demo/overlay.mp4.
+how much of the truth the graphs told, and how much of what they told is true. Records the graphs in
+out/demo/scene_graph.jsonl, the newest overlay in out/demo/overlay.png and, unless SOURCE is images, all of them in
+out/demo/overlay.mp4.
 
 Exit code: 0 when the graphs of the frames that were played arrived, 1 when not.
 """

@@ -16,7 +16,6 @@ from dsflash_ros.msg import SceneGraph
 
 ON = ("on", "standing on", "sitting on", "lying on")
 HOLDS = ("holding", "carrying")
-NOTHING = "nothing"
 
 
 def related(graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = "") -> list[tuple[str, str]]:
@@ -26,23 +25,19 @@ def related(graph: SceneGraph, predicates: Iterable[str], subject: str = "", obj
     return [(a, b) for a, b in pairs if subject in ("", a) and object in ("", b)]
 
 
-def answers(graph: SceneGraph) -> dict[str, str]:
-    """Questions and what the graph answers."""
+def answers(graph: SceneGraph) -> dict[str, set[str]]:
+    """Questions and what the graph answers: what is there, each kind once; empty: nothing."""
     return {
-        "what is on the table?": listed(a for a, _ in related(graph, ON, object="dining table")),
-        "who holds what?": listed(f"{a} holds {b}" for a, b in related(graph, HOLDS)),
-        "what is in front of the chair?": listed(a for a, _ in related(graph, ["in front of"], object="chair")),
+        "what is on the table?": {a for a, _ in related(graph, ON, object="dining table")},
+        "who holds what?": {f"{a} holds {b}" for a, b in related(graph, HOLDS)},
+        "what is in front of the chair?": {a for a, _ in related(graph, ["in front of"], object="chair")},
     }
-
-
-def listed(words: Iterable[str]) -> str:
-    return ", ".join(sorted(set(words))) or NOTHING
 
 
 class Planner(Node):
     def __init__(self) -> None:
         super().__init__("planner")
-        self._known: dict[str, str] = {}
+        self._known: dict[str, set[str]] = {}
         self._warned = False
         self.create_subscription(SceneGraph, "scene_graph", self.on_scene_graph, 1)
 
@@ -52,7 +47,8 @@ class Planner(Node):
         self._known |= new
         age = self.get_clock().now() - Time.from_msg(graph.header.stamp)
         for question, answer in new.items():
-            print(f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {answer}")
+            listed = ", ".join(sorted(answer)) or "nothing"
+            print(f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {listed}")
         if not is_trained(graph.weights) and not self._warned:
             print("    (the model is untrained: none of this means anything)")
             self._warned = True

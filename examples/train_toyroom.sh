@@ -7,12 +7,12 @@ out=${1:?"usage: $0 FOLDER [START]"}
 start=${2:-timm:deit_tiny_patch16_224}
 mkdir -p "$out"
 
-dsflash world render --scenes 2500 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
+dsflash world render --scenes 5000 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
 dsflash world render --scenes 500 --seed 2 --split test --out "$out/test"
 
 dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse"
 dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \
-    image_size=320 epochs=4
+    image_size=320 epochs=2
 dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine"
 dsflash train relations toyroom dataset="$out/train" segmenter="$out/fine/last.safetensors" \
     feature_cache="$out/cache" out="$out/relations"

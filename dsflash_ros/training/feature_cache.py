@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,13 +23,17 @@ from dsflash_ros.model.eomt import EoMT
 class FeatureCache:
     """Features of images and of their mirror images, bfloat16, one file each.
 
-    A folder may serve several data sets and models: names begin with a digest of the segmenter's weights and the
-    network's input size, and go on with a digest of the image's path, size and time of change.
+    A folder may serve several data sets and models: names begin with a digest of the segmenter's weights, the
+    network's input size and the precision, and go on with a digest of the image's path, size and time of change.
     """
 
-    def __init__(self, directory: str | Path, segmenter: EoMT, image_size: int) -> None:
-        self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}"
+    def __init__(
+        self, directory: str | Path, segmenter: EoMT, image_size: int, precision: Literal["float32", "bfloat16"]
+    ) -> None:
+        """`precision` is the one that the segmenter computes in; bfloat16 is mixed precision."""
+        self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}-{precision}"
         self._image_size = image_size
+        self._mixed = precision == "bfloat16"
 
     def load(self, record: Record, flipped: bool) -> torch.Tensor:
         """(4 * D, grid, grid) bfloat16. Raises `ViewError` when the file is damaged, or gone, or the image is."""
@@ -57,7 +62,7 @@ class FeatureCache:
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
             for batch in tqdm(loader, "caching features", disable=None if missing else True):
                 images = torch.stack([torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch])
-                with torch.inference_mode():
+                with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
                     features = segmenter.features(images.to(device).permute(0, 3, 1, 2).float() / 255)
                 for view, tensor in zip(batch, features.bfloat16().cpu(), strict=True):
                     save_tensors(self._path(records[view.index], flipped), {"features": tensor})

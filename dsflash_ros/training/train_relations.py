@@ -35,7 +35,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     model, header = prepare_model(config, train.vocabulary)
     records, val_records = run.with_relations(train), list(val) if val else None
     with run_folder(config, resume, run.is_first_process()) as state:
-        cache = _filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
+        cache = filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
         samples = RelationSamples(
             records,
             header.config,
@@ -108,8 +108,9 @@ def _predicate_weights(config: RelationConfig, records: list[Record], header: He
     return predicate_weights(relations, header.config.num_predicates, config.negative_share)
 
 
-def _filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
-    cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size)
+def filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
+    """The features of all records, computed in the run's precision, as they are without a cache."""
+    cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size, config.precision)
     device = choose_device(config.device)
     flips = (False, True) if config.augmentation == "flip" else (False,)
     cache.fill(model.segmenter.to(device).eval(), records, flips, config.batch_size, config.workers)

@@ -65,15 +65,15 @@ def truth(**fields):
 
 def test_planner_answers_from_the_graph():
     assert answers(truth()) == {
-        "what is on the table?": "cup, laptop",
-        "who holds what?": "person holds backpack",
-        "what is in front of the chair?": "dining table",
+        "what is on the table?": {"cup", "laptop"},
+        "who holds what?": {"person holds backpack"},
+        "what is in front of the chair?": {"dining table"},
     }
 
 
 def test_planner_answers_nothing_where_nothing_is():
-    assert set(answers(graph_message(NODES, [(3, "looking at", 0)])).values()) == {"nothing"}
-    assert set(answers(graph_message([], [])).values()) == {"nothing"}
+    assert not any(answers(graph_message(NODES, [(3, "looking at", 0)])).values())
+    assert not any(answers(graph_message([], [])).values())
 
 
 def test_truth_agrees_with_itself():
@@ -81,20 +81,22 @@ def test_truth_agrees_with_itself():
     for _ in range(3):
         agreement.add(truth(), truth())
     assert agreement.frames == 3
-    assert agreement.true == agreement.found
+    assert agreement.true == agreement.told == agreement.both
     assert agreement.true["objects"] == 3 * len(NODES) and agreement.true["relations"] == 3 * len(RELATIONS)
-    assert agreement.report().count("(100.0%)") == 5
+    assert agreement.report().count("100%") == 10
 
 
-def test_silence_is_no_agreement_but_a_wrong_answer_counts():
+def test_what_is_missing_and_what_is_made_up_count_apart():
     agreement = Agreement()
     silent = graph_message(NODES, [])
-    agreement.add(silent, silent)
-    assert not [what for what in agreement.true if what.endswith("?")]
     agreement.add(silent, truth())
     agreement.add(truth(), silent)
-    for question in answers(silent):
-        assert (agreement.true[question], agreement.found[question]) == (2, 0)
+    for what in ("relations", *answers(silent)):
+        assert agreement.true[what] == agreement.told[what] > 0 and agreement.both[what] == 0
+    assert "0% of 7 true ones told, 0% of 7 told are true" in agreement.report()
+    agreement = Agreement()
+    agreement.add(silent, silent)
+    assert "none of 0 true ones told, none of 0 told are true" in agreement.report()
 
 
 def test_agreement_does_not_depend_on_node_ids_or_order():
@@ -107,29 +109,28 @@ def test_agreement_does_not_depend_on_node_ids_or_order():
     other.nodes, other.relations = other.nodes[::-1], other.relations[::-1]
     agreement = Agreement()
     agreement.add(other, truth())
-    assert agreement.true == agreement.found
+    assert agreement.true == agreement.told == agreement.both
 
 
 @pytest.mark.parametrize(
-    ("change", "objects", "relations", "wrong"),
+    ("change", "objects", "relations", "answered"),
     [
-        (lambda graph: setattr(graph.nodes[1], "label", "bowl"), 5, 5, ["what is on the table?"]),
-        (lambda graph: setattr(graph.nodes[1].box, "width", 4), 5, 5, []),  # found, but not where it is
-        (lambda graph: setattr(graph.nodes[1].box, "width", 6), 6, 7, []),
-        (lambda graph: setattr(graph.relations[2], "predicate", "holding"), 6, 6, []),  # the planner takes both
-        (lambda graph: setattr(graph.relations[2], "predicate", "beside"), 6, 6, ["who holds what?"]),
-        (lambda graph: setattr(graph.relations[4], "subject_id", 3), 6, 6, ["what is in front of the chair?"]),
-        (lambda graph: setattr(graph.nodes[5].box, "x_offset", 40), 5, 5, []),
+        (lambda graph: setattr(graph.nodes[1], "label", "bowl"), 5, 5, [1, 1, 1]),
+        (lambda graph: setattr(graph.nodes[1].box, "width", 4), 5, 5, [2, 1, 1]),  # found, but not where it is
+        (lambda graph: setattr(graph.nodes[1].box, "width", 6), 6, 7, [2, 1, 1]),
+        (lambda graph: setattr(graph.relations[2], "predicate", "holding"), 6, 6, [2, 1, 1]),  # the planner takes both
+        (lambda graph: setattr(graph.relations[2], "predicate", "beside"), 6, 6, [2, 0, 1]),
+        (lambda graph: setattr(graph.relations[4], "subject_id", 3), 6, 6, [2, 1, 0]),
+        (lambda graph: setattr(graph.nodes[5].box, "x_offset", 40), 5, 5, [2, 1, 1]),
     ],
 )
-def test_what_differs_is_counted(change, objects, relations, wrong):
+def test_what_differs_is_counted(change, objects, relations, answered):
     graph = truth()
     change(graph)
     agreement = Agreement()
     agreement.add(graph, truth())
-    assert (agreement.found["objects"], agreement.found["relations"]) == (objects, relations)
-    questions = [what for what in agreement.true if what.endswith("?")]
-    assert len(questions) == 3 and [question for question in questions if not agreement.found[question]] == wrong
+    assert (agreement.both["objects"], agreement.both["relations"]) == (objects, relations)
+    assert [count for what, count in agreement.both.items() if what.endswith("?")] == answered
 
 
 def test_each_node_is_matched_once_and_the_best_overlap_counts():
@@ -186,10 +187,10 @@ def test_graphs_arrive_for_the_frames_of_a_drive_and_are_compared_with_the_true_
     assert f"{len(graphs)} graphs for 8 frames" in result.stdout
     assert "mean nothing" in result.stdout
     assert "what is on the table?" in result.stdout, "the planner said nothing"
-    frames = int(re.search(r"agreed, in (\d+) frames", result.stdout)[1])
+    frames = int(re.search(r"the truth, in (\d+) frames", result.stdout)[1])
     assert len(graphs) - 1 <= frames <= len(graphs)  # the first truth may come before anybody listens
-    assert re.search(rf"objects +\d+ of +{frames * len(NODES)} true objects", result.stdout)
-    assert re.search(rf"who holds what\? +0 of +{frames} answers \(0\.0%\)", result.stdout)  # untrained
+    assert re.search(rf"objects +\d+% of {frames * len(NODES)} true ones told", result.stdout)
+    assert re.search(rf"who holds what\? +0% of {frames} true ones told", result.stdout)  # untrained
     video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(graphs)
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(8 / 1.75, abs=0.01)

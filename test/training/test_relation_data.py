@@ -113,7 +113,7 @@ def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
 
 def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE)
+    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False, True), 2, 0)
     cached = RelationSamples(records, CONFIG, "flip", seed=1, cache=cache)
     plain = RelationSamples(records, CONFIG, "flip", seed=1)
@@ -129,7 +129,7 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
 @pytest.mark.parametrize("workers", [0, 1])
 def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path, workers):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, SIDE)
+    cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     for path in tmp_path.rglob("*.safetensors"):
         path.unlink()
@@ -140,7 +140,7 @@ def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path,
 
 def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, SIDE)
+    cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
     assert len(RelationSamples(records, CONFIG, cache=cache)[2].coverage) == len(records[2].class_ids)
@@ -148,7 +148,7 @@ def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
 
 def test_an_image_that_changed_is_computed_again(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE)
+    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE, "float32")
     path = tmp_path / "image.jpg"
     path.write_bytes(records[0].image_path.read_bytes())
     record = replace(records[0], image_path=path)
@@ -159,16 +159,20 @@ def test_an_image_that_changed_is_computed_again(records, tmp_path):
     assert not torch.equal(cache.load(record, False), before)
 
 
-def test_the_cache_tells_models_and_sizes_apart_and_names_damaged_files(records, tmp_path):
+def test_the_cache_tells_models_sizes_and_precisions_apart_and_names_damaged_files(records, tmp_path):
     segmenter, other = DSFlash(CONFIG).segmenter, DSFlash(CONFIG).segmenter
-    FeatureCache(tmp_path, segmenter, SIDE).fill(segmenter.eval(), records[:1], (False,), 1, 0)
-    for cache in (FeatureCache(tmp_path, other, SIDE), FeatureCache(tmp_path, segmenter, 2 * SIDE)):
+    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(segmenter.eval(), records[:1], (False,), 1, 0)
+    for cache in (
+        FeatureCache(tmp_path, other, SIDE, "float32"),
+        FeatureCache(tmp_path, segmenter, 2 * SIDE, "float32"),
+        FeatureCache(tmp_path, segmenter, SIDE, "bfloat16"),
+    ):
         with pytest.raises(DatasetError, match="cannot be read"):
             cache.load(records[0], False)
     (path,) = tmp_path.rglob("*.safetensors")
     before = path.stat().st_mtime_ns
-    FeatureCache(tmp_path, segmenter, SIDE).fill(segmenter, records[:1], (False,), 1, 0)
+    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(segmenter, records[:1], (False,), 1, 0)
     assert path.stat().st_mtime_ns == before, "what is there is not computed again"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DatasetError, match=r"if that file is there, delete it"):
-        FeatureCache(tmp_path, segmenter, SIDE).load(records[0], False)
+        FeatureCache(tmp_path, segmenter, SIDE, "float32").load(records[0], False)

@@ -64,7 +64,7 @@ def test_cached_mirror_images_keep_the_padding_where_it_is(height, width, tmp_pa
     record = PsgDataset.open(tmp_path)[0]
     torch.manual_seed(0)
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG.image_size)
+    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG.image_size, "float32")
     cache.fill(segmenter, [record], (False, True), 1, 0)
     mirrored = Letterbox(height, width, CONFIG.image_size).apply(record.image()[:, ::-1])
     with torch.inference_mode():

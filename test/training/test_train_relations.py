@@ -12,13 +12,15 @@ pytest.importorskip("pydantic")
 import torch
 from runs import CONFIG, weights_of
 
+from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header, save_checkpoint
 from dsflash_ros.model.dsflash import DSFlash
 from dsflash_ros.training.checkpoints import KeepWeights
 from dsflash_ros.training.config import RelationConfig, load_config
-from dsflash_ros.training.train_relations import prepare_model
+from dsflash_ros.training.relation_data import RelationSamples
+from dsflash_ros.training.train_relations import filled_cache, prepare_model
 
 
 def configured(*settings, segmenter="s"):
@@ -60,6 +62,20 @@ def test_the_best_weights_are_those_of_the_highest_score_and_of_ties_the_later_o
 def test_without_a_score_the_last_epoch_is_the_best(tmp_path):
     keep = KeepWeights(tmp_path, Header(CONFIG, VOCABULARY), None)
     assert [finish_epoch(keep, *each) for each in enumerate((0.3, 0.1))] == [[0, 0], [1, 1]]
+
+
+def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
+    records, model = list(PsgDataset.open(folder / "data", "train"))[:3], DSFlash(CONFIG).eval()
+    images = torch.stack([RelationSamples(records, CONFIG)[index].image for index in range(len(records))]) / 255
+    cached = {}
+    for precision in ("float32", "bfloat16"):
+        config = configured(f"precision={precision}", f"feature_cache={tmp_path}", "device=cpu", "workers=0")
+        cache = filled_cache(config, model, records)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            expected = model.segmenter.features(images).bfloat16()
+        cached[precision] = torch.stack([cache.load(record, False) for record in records])
+        assert torch.equal(cached[precision], expected)
+    assert not torch.equal(*cached.values())
 
 
 def test_a_new_relation_stage_is_for_the_data_sets_predicates(folder):

@@ -1,0 +1,26 @@
+"""What each stage of a frame takes."""
+
+import time
+
+import torch
+
+
+class Stopwatch:
+    """Milliseconds of consecutive stages; waits for the GPU at the end of each."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stages: dict[str, float] = {}
+        self._start = self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End a stage; the next one begins."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = time.perf_counter()
+        self._stages[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def latency_ms(self) -> dict[str, float]:
+        """By stage, in their order, and `total`."""
+        return {**self._stages, "total": (self._last - self._start) * 1e3}
