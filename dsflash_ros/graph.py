@@ -58,7 +58,7 @@ class Relation:
         subject, object: node ids.
         predicate_id: index in `Vocabulary.predicates`.
         predicate: the predicate's name.
-        score: confidence that the two are related, 0 to 1.
+        score: confidence that it holds, 0 to 1; a probability where the weights are calibrated.
     """
 
     subject: int

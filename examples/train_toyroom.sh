@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the weights "toyroom" from nothing: renders the rooms, trains in four steps, packs and evaluates.
+# Makes the weights "toyroom" from nothing: renders the rooms, trains in four steps, calibrates, packs and evaluates.
 # Needs the extras world, train and eval. Takes hours on a CPU. usage: examples/train_toyroom.sh FOLDER [START]
 # START: ViT-Ti pretrained on ImageNet, by default timm's own, which is downloaded.
 set -eu
@@ -7,17 +7,18 @@ out=${1:?"usage: $0 FOLDER [START]"}
 start=${2:-timm:deit_tiny_patch16_224}
 mkdir -p "$out"
 
-dsflash world render --scenes 5000 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
+dsflash world render --scenes 9500 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
 dsflash world render --scenes 500 --seed 2 --split test --out "$out/test"
 
 dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse"
 dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \
-    image_size=320 epochs=2
+    image_size=320 epochs=1
 dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine"
 dsflash train relations toyroom dataset="$out/train" segmenter="$out/fine/last.safetensors" \
     feature_cache="$out/cache" out="$out/relations"
 
-dsflash weights pack "$out/relations/last.safetensors" --out "$out/small.safetensors"
+dsflash weights calibrate "$out/relations/last.safetensors" "$out/train" --out "$out/calibrated.safetensors"
+dsflash weights pack "$out/calibrated.safetensors" --out "$out/small.safetensors"
 for protocol in predcls sgdet; do
     dsflash eval "$out/test" --weights "$out/small.safetensors" --protocol "$protocol" --json "$out/$protocol.json"
 done

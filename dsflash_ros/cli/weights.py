@@ -1,17 +1,19 @@
-"""Get, convert, pack and describe checkpoints.
+"""Get, convert, calibrate, pack and describe checkpoints.
 
 EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of dsflash_ros of
 any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its terms) and
 transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a checkpoint as a start.
-Downloads stay in the cache (HF_HOME) and are used without network afterwards. `pack` halves the file of a trained
-model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
+Downloads stay in the cache (HF_HOME) and are used without network afterwards. `calibrate` measures on a data set how
+often relations of each score are true, and makes that their score; their order stays. `pack` halves the file of a
+trained model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
   dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out large.safetensors
   dsflash weights convert dsformer/last_state.pth --into small.safetensors --out start.safetensors
-  dsflash weights pack runs/relations/best.safetensors --scores scores.json --out packed.safetensors
+  dsflash weights calibrate runs/relations/best.safetensors toy/psg.json --split val --out calibrated.safetensors
+  dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
   dsflash weights info small.safetensors
   dsflash weights info toyroom                    the weights of the package
 """
@@ -23,11 +25,11 @@ from pathlib import Path
 
 from dsflash_ros.cli.options import positive
 
-HELP = "get, convert, pack and describe checkpoints"
+HELP = "get, convert, calibrate, pack and describe checkpoints"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Four actions, each with its own arguments."""
+    """Five actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     fetch = actions.add_parser("fetch", help="download a checkpoint from the hub", allow_abbrev=False)
     fetch.add_argument("repo_id", metavar="ORG/NAME", help="repository on the hub")
@@ -48,6 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     convert.add_argument("--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one")
 
+    calibrate = actions.add_parser("calibrate", help="make scores of relations probabilities", allow_abbrev=False)
+    calibrate.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, toyroom")
+    calibrate.add_argument("dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder")
+    calibrate.add_argument("--split", default="test", help="which no training saw: val, test or all (default: test)")
+    calibrate.add_argument("--images", type=Path, metavar="DIR", help="folder of the images (default: beside the JSON)")
+    calibrate.add_argument("--masks", type=Path, metavar="DIR", help="folder of the panoptic PNGs (default: beside it)")
+    calibrate.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
+    calibrate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
+    calibrate.add_argument("--overwrite", action="store_true", help="replace FILE")
+
     pack = actions.add_parser("pack", help="store a checkpoint in half precision, with its scores", allow_abbrev=False)
     pack.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, or toyroom")
     pack.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
@@ -63,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the action."""
-    return {"fetch": _fetch, "convert": _convert, "pack": _pack, "info": _info}[args.action](args)
+    actions = {"fetch": _fetch, "convert": _convert, "calibrate": _calibrate, "pack": _pack, "info": _info}
+    return actions[args.action](args)
 
 
 def _fetch(args: argparse.Namespace) -> int:
@@ -109,6 +123,24 @@ def _convert(args: argparse.Namespace) -> int:
     print("\n".join(conversion.summary))
     print(f"written: {out}")
     print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from dsflash_ros.data.psg import PsgDataset
+    from dsflash_ros.evaluation.report import percent
+    from dsflash_ros.weights.calibrate import calibrate
+    from dsflash_ros.weights.hub import resolve
+
+    out = _safetensors_file(args.out, args.overwrite)
+    split = None if args.split == "all" else args.split
+    dataset = PsgDataset.open(args.dataset, split, args.images, args.masks)
+    print(dataset.report())
+    done = calibrate(resolve(args.source), dataset, out, args.limit, args.device)
+    slope, intercept = done.calibration.slope, done.calibration.intercept
+    print(f"scores in logits: times {slope:.3f}, plus {intercept:.3f}")
+    print(f"calibration error on these images: {percent(done.before)} % before, {percent(done.after)} % after")
+    print(f"written: {out}")
     return 0
 
 

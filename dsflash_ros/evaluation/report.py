@@ -54,7 +54,7 @@ class Report:
         model: `size`, `backbone`, `image_size`, `parameters`.
         options: the pipeline's, with `device`, `precision` and `compile`.
         machine: CPU, GPU, versions.
-        relations: as from `RecallMetrics.results`.
+        relations: as from `RecallMetrics.results` and, of weights that relate, `Reliability.results`.
         panoptic: as from `PanopticQuality.results`; None for predcls.
         speed: as from `measure_speed`, or None.
     """
@@ -118,6 +118,7 @@ class Report:
             show("panoptic quality, %", rows)
             self._print_classes()
         self._print_predicates()
+        self._print_thresholds()
         if self.speed:
             print(f"\n{describe_speed(self.speed)}")
 
@@ -142,6 +143,20 @@ class Report:
         if never:
             verbs = "occurs and is" if never == 1 else "occur and are"
             print(f"\n{counted(never, 'predicate')} never {verbs} left out of the mean")
+
+    def _print_thresholds(self) -> None:
+        rows = [
+            {
+                "relation_threshold": threshold,
+                "relations an image": f"{kept['relations']:.1f}",
+                **{name: percent(kept[name]) for name in ("precision", "recall")},
+            }
+            for threshold, kept in self.relations.get("thresholds", {}).items()
+        ]
+        if rows:
+            show("relations by their score, %", rows)
+            error = percent(self.relations["calibration_error"])
+            print(f"\ncalibration error {error} %: how far mean scores are from the share that is true")
 
 
 def _check(found: object, expected: dict | type | tuple, where: str) -> None:

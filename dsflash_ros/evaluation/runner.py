@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.calibration import Reliability, true_relations
 from dsflash_ros.evaluation.export import SgbenchFile
 from dsflash_ros.evaluation.metrics import RecallMetrics, check_segments, match_segments
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
@@ -30,11 +31,13 @@ class Prediction:
         labels: (H, W) int, index of the pixel's segment, -1 where none is.
         class_ids: (P,) int64.
         relations: (r, 3) int64, best first: subject, object (indexes of segments), predicate.
+        scores: (r,) float, of the relations, 0..1.
     """
 
     labels: np.ndarray
     class_ids: np.ndarray
     relations: np.ndarray
+    scores: np.ndarray
 
 
 class Evaluator:
@@ -46,6 +49,7 @@ class Evaluator:
             raise EvaluationError(f"the protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
         self._vocabulary, self._protocol, self._relates = vocabulary, protocol, relates
         self._recall = RecallMetrics(vocabulary.predicates)
+        self.reliability = Reliability()
         self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
 
     def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> None:
@@ -55,6 +59,8 @@ class Evaluator:
             self._recall.add(record.relations, prediction.relations, matching, len(record.class_ids))
         except EvaluationError as error:
             raise EvaluationError(f"image {record.image_id}: {error}") from error
+        true = true_relations(record.relations, prediction.relations, matching)
+        self.reliability.add(prediction.scores, true, len(record.relations))
         if self._quality:
             truth = (truth_labels, record.class_ids, record.crowd)
             self._quality.add(*truth, prediction.labels, prediction.class_ids)
@@ -66,9 +72,13 @@ class Evaluator:
         return match_segments(truth_labels, record.class_ids, prediction.labels, prediction.class_ids)
 
     def results(self) -> dict:
-        """`relations`, as `RecallMetrics.results`, and `panoptic`, as `PanopticQuality.results`, or None."""
+        """`relations`, as `RecallMetrics.results` and `Reliability.results`, and `panoptic`, as
+        `PanopticQuality.results`, or None.
+        """
         relations = self._recall.results()
-        if not self._relates:
+        if self._relates:
+            relations |= self.reliability.results()
+        else:
             for scores in (relations, *relations["per_predicate"].values()):
                 scores.update({key: None for key in scores if "R@" in key and not key.endswith("inf")})
         return {"relations": relations, "panoptic": self._quality.results() if self._quality else None}
@@ -84,6 +94,19 @@ def evaluate(
     """Scores of the pipeline, with its options, on the first `limit` images (default: all), as `Evaluator.results`.
 
     The predictions also go to `export`. All segments of the truth are objects to be found, crowds too, as in sgbench.
+    Raises as `compare`.
+    """
+    return compare(pipeline, dataset, protocol, limit, export).results()
+
+
+def compare(
+    pipeline: "SceneGraphPipeline",
+    dataset: PsgDataset,
+    protocol: str,
+    limit: int | None = None,
+    export: SgbenchFile | None = None,
+) -> Evaluator:
+    """What `evaluate` has counted when it is through.
 
     Raises:
         EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or a prediction
@@ -104,7 +127,7 @@ def evaluate(
         evaluator.add(record, truth_labels, prediction)
         if export:
             export.add(record.image_id, prediction.labels, prediction.class_ids, prediction.relations)
-    return evaluator.results()
+    return evaluator
 
 
 def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:
@@ -122,10 +145,12 @@ def predict(pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.nda
     rgb = record.image()
     if protocol == "sgdet":
         graph = pipeline(rgb)
-        relations = [(r.subject, r.object, r.predicate_id) for r in graph.relations]
+        relations = np.array([(r.subject, r.object, r.predicate_id) for r in graph.relations], np.int64).reshape(-1, 3)
         class_ids = np.array([node.class_id for node in graph.nodes], np.int64)
-        return Prediction(unpack_panoptic(graph.panoptic)[1], class_ids, np.array(relations, np.int64).reshape(-1, 3))
+        scores = np.array([relation.score for relation in graph.relations])
+        return Prediction(unpack_panoptic(graph.panoptic)[1], class_ids, relations, scores)
     ranked = pipeline.relate_segments(rgb, truth_labels, len(record.class_ids))
     relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
-    chosen = ranked.scores.cpu().numpy() >= pipeline.options.relation_threshold
-    return Prediction(truth_labels, record.class_ids, relations[chosen][: pipeline.options.max_relations])
+    scores = ranked.scores.cpu().numpy()
+    kept = np.flatnonzero(scores >= pipeline.options.relation_threshold)[: pipeline.options.max_relations]
+    return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])

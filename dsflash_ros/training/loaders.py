@@ -1,5 +1,6 @@
 """Data loaders of a run, one for each process."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,21 @@ class Loaders(lightning.LightningDataModule):
             num_workers=config.workers,
             collate_fn=self.collate,
             persistent_workers=config.workers > 0,
+            worker_init_fn=part_quietly,
             pin_memory=config.device != "cpu" and torch.cuda.is_available(),
             **options,
         )
+
+
+def part_quietly(_worker: int) -> None:
+    """Make a loading process say nothing when the run leaves in the middle of a hand-over, as it does on Ctrl-C.
+
+    Its thread that hands tensors over would print a traceback then. Errors of the data set go another way.
+    """
+    usual = sys.excepthook
+
+    def hook(kind, error, trace) -> None:
+        if not issubclass(kind, (ConnectionError, EOFError)):
+            usual(kind, error, trace)
+
+    sys.excepthook = hook

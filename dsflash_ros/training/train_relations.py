@@ -67,6 +67,7 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
         model.config, model.relations = model_config, RelationStage(model_config)
         header = replace(header, config=model_config, vocabulary=vocabulary)
     recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
+    recipe.pop("calibration", None)  # of the scores of before
     return model, replace(header, trained=STAGES, recipe=recipe, scores={})
 
 

@@ -58,6 +58,8 @@ def test_sgdet(folder, tmp_path, capsys):
         "classes, %",
         "|  class | segments |",
         "larger than",
+        "relations by their score, %",
+        "calibration error",
         "latency",
         f"written: {result}\n",
         f"written: {exported}\n",
@@ -77,6 +79,7 @@ def test_sgdet(folder, tmp_path, capsys):
     assert {key: found["options"][key] for key in options} == options
     assert found["speed"]["latency_ms"] > 0 and found["speed"]["timed"] == 2
     assert set(found["panoptic"]) > {"PQ", "SQ_things", "RQ_stuff", "per_class"}
+    assert found["relations"]["thresholds"]["0.1"]["relations"] > found["relations"]["thresholds"]["0.9"]["relations"]
     assert found["machine"]["cores"] >= 1
     with zipfile.ZipFile(exported) as archive:
         index = json.loads(archive.read("triplets.json"))

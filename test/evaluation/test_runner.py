@@ -47,6 +47,7 @@ def test_perfect_predictions_score_exactly_one(dataset, protocol):
     scores = {k: v for k, v in found["relations"].items() if k in ("R@100", "mR@100", "mR@inf", "instance_recall")}
     assert scores == dict.fromkeys(scores, 1.0) and len(scores) == 4
     assert found["relations"]["images"] == 5
+    assert found["relations"]["thresholds"]["0.1"]["precision"] == 1.0
     if protocol == "predcls":
         assert found["panoptic"] is None
     else:
@@ -73,6 +74,7 @@ def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
     assert found["relations"]["R@20"] is found["relations"]["mR@50"] is None
     assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == found["panoptic"]["PQ"] == 1.0
     assert found["relations"]["per_predicate"]["on"]["R@50"] is None
+    assert "thresholds" not in found["relations"]
     with pytest.raises(EvaluationError, match="no trained relation stage"):
         evaluate(oracle, dataset, "predcls")
 
@@ -108,8 +110,9 @@ def test_a_violation_names_the_image(dataset):
     sky, labels = VOCABULARY.classes.index("sky"), record.labels()
     evaluator = Evaluator(VOCABULARY, "sgdet")
     with pytest.raises(EvaluationError, match=f"image {record.image_id}: the stuff class {sky} is predicted"):
-        evaluator.add(record, labels, Prediction(labels * 0, np.array([sky, sky]), np.zeros((0, 3), int)))
+        evaluator.add(record, labels, Prediction(labels * 0, np.array([sky, sky]), np.zeros((0, 3), int), []))
     with pytest.raises(EvaluationError, match=f"image {record.image_id}: the directed pair"):
-        evaluator.add(record, labels, Prediction(labels, record.class_ids, np.array([(0, 1, 0), (0, 1, 1)])))
+        twice = np.array([(0, 1, 0), (0, 1, 1)])
+        evaluator.add(record, labels, Prediction(labels, record.class_ids, twice, np.ones(2)))
     with pytest.raises(EvaluationError, match="protocol must be one of predcls, sgdet"):
         Evaluator(VOCABULARY, "phrdet")

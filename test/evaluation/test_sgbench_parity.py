@@ -170,7 +170,7 @@ def test_exported_file(sgbench, dataset, tmp_path):
         told = [
             (*pairs[i], true.get(pairs[i], 0) if random.random() < 0.7 else 5) for i in random.permutation(len(pairs))
         ]
-        return Prediction(found, classes, np.array(told, int).reshape(-1, 3))
+        return Prediction(found, classes, np.array(told, int).reshape(-1, 3), np.ones(len(told)))
 
     path = tmp_path / "predictions.zip"
     ours = evaluate_file(dataset, predict, path)
@@ -182,6 +182,10 @@ def test_exported_file(sgbench, dataset, tmp_path):
 
 def test_the_truth_as_prediction_scores_one(sgbench, dataset, tmp_path):
     path = tmp_path / "truth.zip"
-    ours = evaluate_file(dataset, lambda record, labels: Prediction(labels, record.class_ids, record.relations), path)
+
+    def oracle(record, labels):
+        return Prediction(labels, record.class_ids, record.relations, np.ones(len(record.relations)))
+
+    ours = evaluate_file(dataset, oracle, path)
     theirs = assert_same_scores(sgbench, dataset, path, ours)
     assert theirs["R@100"] == theirs["mR@100"] == theirs["InstR"] == ours["mR@inf"] == 1.0

@@ -120,12 +120,12 @@ def test_segmenters_that_cannot_be_used(change, trained, message, tmp_path):
 
 def test_kept_relations_stay_as_they_are(tmp_path):
     path = tmp_path / "s.safetensors"
-    save_checkpoint(path, DSFlash(CONFIG), Header(CONFIG, VOCABULARY))
+    save_checkpoint(path, DSFlash(CONFIG), Header(CONFIG, VOCABULARY, recipe={"calibration": {}, "segmenter": {}}))
     sizes = ["neck_dim=null", "neck_depth=null", "neck_heads=null", "keep_relations=true"]
     model, header = prepare_model(configured(*sizes, segmenter=path), VOCABULARY)
     expected = load_checkpoint(path)[0].state_dict()
     assert all(torch.equal(expected[name], tensor) for name, tensor in model.state_dict().items())
-    assert header.config == CONFIG
+    assert header.config == CONFIG and set(header.recipe) == {"segmenter", "relations"}
     with pytest.raises(ConfigError, match="has neck_dim=32, neck_depth=2, neck_heads=2"):
         prepare_model(configured(*sizes, "neck_depth=3", segmenter=path), VOCABULARY)
     with pytest.raises(ConfigError, match="other predicates"):

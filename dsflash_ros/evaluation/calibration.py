@@ -1,0 +1,144 @@
+"""Whether relations' scores say how often they are true, and a map of the scores that makes them (Platt, 1999)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from dsflash_ros.errors import EvaluationError
+from dsflash_ros.model.relation import RelationStage
+
+THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of relations' scores, at which precision and recall are told."""
+
+_CLOSEST = 1e-6
+"""To 0 and 1: scores beyond are as good as these."""
+
+
+def true_relations(truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray) -> np.ndarray:
+    """Which predicted relations, (r, 3) int, are among the true ones, (R, 3) int: (r,) bool.
+
+    `matching`, (P,) int, is the true segment of each predicted one, or -1; see `match_segments`.
+    """
+    wanted = {tuple(relation) for relation in truth.tolist()}
+    remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))
+    return np.array([tuple(relation) in wanted for relation in remapped.tolist()], bool)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The map of relations' scores in logits: `slope * logit + intercept`, which keeps their order."""
+
+    slope: float
+    intercept: float
+
+    def map(self, scores: np.ndarray) -> np.ndarray:
+        """Scores (n,) 0..1 to scores (n,) float64."""
+        logits = torch.from_numpy(np.asarray(scores, np.float64)).logit(eps=_CLOSEST)
+        return (self.slope * logits + self.intercept).sigmoid().numpy()
+
+    def apply(self, stage: RelationStage) -> None:
+        """Change the head so that it scores relations so: its output 0 is the logit of "no relation"."""
+        last = stage.head[-1]
+        with torch.no_grad():
+            last.weight[0] *= self.slope
+            last.bias[0] = self.slope * last.bias[0] - self.intercept
+
+
+class Reliability:
+    """Scores of predicted relations beside whether they are true, over images.
+
+    A relation is true when it is annotated: segments that match no true one, a pair that is not related and a wrong
+    predicate all make it false. (Where annotations are sparse, as PSG's are, more is true than counts as such.)
+    """
+
+    def __init__(self) -> None:
+        self._scores: list[np.ndarray] = []
+        self._true: list[np.ndarray] = []
+        self._annotated = self._images = 0
+
+    def add(self, scores: np.ndarray, true: np.ndarray, annotated: int) -> None:
+        """Count an image's predicted relations: scores (r,) 0..1, true (r,) bool; it has so many annotated ones."""
+        self._scores.append(np.asarray(scores, np.float64))
+        self._true.append(np.asarray(true, bool))
+        self._annotated += annotated
+        self._images += 1
+
+    def results(self) -> dict:
+        """How far scores are from the truth, and what each of `THRESHOLDS` leaves; None where nothing was counted.
+
+        `calibration_error`: mean distance, in ten bins of the score, between mean score and share of true ones (ECE,
+        Guo et al., 2017), of relations that score 0.1 or more: the many that are hardly related would hide the rest.
+        `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all images together.
+        """
+        scores, true = self._together()
+        kept = {threshold: scores >= threshold for threshold in THRESHOLDS}
+        related = kept[THRESHOLDS[0]]
+        return {
+            "calibration_error": _calibration_error(scores[related], true[related]),
+            "thresholds": {
+                f"{threshold}": {
+                    "relations": _share(keep.sum(), self._images),
+                    "precision": _share(true[keep].sum(), keep.sum()),
+                    "recall": _share(true[keep].sum(), self._annotated),
+                }
+                for threshold, keep in kept.items()
+            },
+        }
+
+    def fit(self) -> Calibration:
+        """The map under which what is true is most likely.
+
+        Raises `EvaluationError` when there are not both true and false relations, or scores do not tell them apart.
+        """
+        scores, true = self._together()
+        if true.all() or not true.any():
+            raise EvaluationError(
+                f"of {len(true)} predicted relations {int(true.sum())} are true: calibration needs true and false "
+                "ones; use more images, or train the weights first"
+            )
+        calibration = _most_likely(torch.from_numpy(scores), torch.from_numpy(true).double())
+        if not calibration.slope > 0:
+            raise EvaluationError(
+                f"relations that score higher are true less often (slope {calibration.slope:.3g}): train longer"
+            )
+        return calibration
+
+    def mapped(self, calibration: Calibration) -> "Reliability":
+        """The same with other scores."""
+        other = Reliability()
+        other.add(calibration.map(self._together()[0]), self._together()[1], self._annotated)
+        other._images = self._images
+        return other
+
+    def _together(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate([np.empty(0), *self._scores]), np.concatenate([np.empty(0, bool), *self._true])
+
+
+def _most_likely(scores: torch.Tensor, true: torch.Tensor) -> Calibration:
+    """Of float64 scores (n,) and outcomes (n,), 0 or 1."""
+    logits = scores.logit(eps=_CLOSEST)
+    weights = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = F.binary_cross_entropy_with_logits(weights[0] * logits + weights[1], true)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return Calibration(*weights.tolist())
+
+
+def _calibration_error(scores: np.ndarray, true: np.ndarray, bins: int = 10) -> float | None:
+    """None without scores."""
+    if not len(scores):
+        return None
+    index = (scores * bins).astype(int).clip(max=bins - 1)
+    return float(np.abs(np.bincount(index, scores - true)).sum() / len(scores))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return float(part / whole) if whole else None
