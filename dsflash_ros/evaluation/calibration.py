@@ -16,16 +16,6 @@ _CLOSEST = 1e-6
 """To 0 and 1: scores beyond are as good as these."""
 
 
-def true_relations(truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray) -> np.ndarray:
-    """Which predicted relations, (r, 3) int, are among the true ones, (R, 3) int: (r,) bool.
-
-    `matching`, (P,) int, is the true segment of each predicted one, or -1; see `match_segments`.
-    """
-    wanted = {tuple(relation) for relation in truth.tolist()}
-    remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))
-    return np.array([tuple(relation) in wanted for relation in remapped.tolist()], bool)
-
-
 @dataclass(frozen=True)
 class Calibration:
     """The map of relations' scores in logits: `slope * logit + intercept`, which keeps their order."""

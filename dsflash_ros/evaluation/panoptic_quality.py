@@ -8,7 +8,7 @@ in the union of those that match another segment.
 import numpy as np
 import torch
 
-from dsflash_ros.evaluation.metrics import shared_areas
+from dsflash_ros.evaluation.matching import shared_areas
 from dsflash_ros.vocabulary import Vocabulary
 
 

@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.calibration import Reliability, true_relations
+from dsflash_ros.evaluation.calibration import Reliability
 from dsflash_ros.evaluation.export import SgbenchFile
-from dsflash_ros.evaluation.metrics import RecallMetrics, check_segments, match_segments
+from dsflash_ros.evaluation.matching import check_segments, match_segments, true_relations
+from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.graph import unpack_panoptic
 from dsflash_ros.vocabulary import Vocabulary

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dsflash_ros.evaluation.metrics import match_segments
+from dsflash_ros.evaluation.matching import match_segments
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.eomt import Segmentation
 from dsflash_ros.model.panoptic import boxes_of, merge_panoptic

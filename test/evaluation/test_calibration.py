@@ -4,7 +4,7 @@ import torch
 from torchmetrics.functional.classification import binary_calibration_error
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.calibration import Calibration, Reliability, true_relations
+from dsflash_ros.evaluation.calibration import Calibration, Reliability
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.model.relation import RelationStage
@@ -22,16 +22,6 @@ def counted(*images):
     for image in images:
         reliability.add(*image)
     return reliability
-
-
-def test_true_relations_need_both_segments_the_direction_and_the_predicate():
-    truth = np.array([(0, 1, 5), (2, 0, 3)])
-    matching = np.array([1, 0, -1, 2])  # predicted segments 0..3 show true ones
-    predicted = np.array([(1, 0, 5), (0, 1, 5), (1, 0, 4), (3, 1, 3), (2, 0, 5), (1, 2, 5)])
-    assert true_relations(truth, predicted, matching).tolist() == [True, False, False, True, False, False]
-    nothing = np.zeros((0, 3), int)
-    assert true_relations(truth, nothing, matching).tolist() == []
-    assert true_relations(nothing, predicted, matching).tolist() == [False] * 6
 
 
 def test_precision_and_recall_are_over_all_images():

@@ -20,7 +20,8 @@ import pytest
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import write_shapes
 from dsflash_ros.evaluation.export import sgbench_file
-from dsflash_ros.evaluation.metrics import RecallMetrics, match_segments
+from dsflash_ros.evaluation.matching import match_segments
+from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.runner import Evaluator, Prediction
 
 PREDICATES = ("on", "in", "holding", "beside", "over", "rare")
