@@ -20,7 +20,7 @@ class Options:
 
     mask_threshold: float = 0.8
     overlap_threshold: float = 0.8
-    relation_threshold: float = 0.5
+    relation_threshold: float = 0.3
     max_relations: int = 100
     max_segments: int = 50
     pruning: bool = False

@@ -28,7 +28,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         ("tome-ratio", float, 0.0, "share of patch tokens to merge, 0 to 0.7"),
         ("mask-threshold", float, 0.8, "least class score of a segment, 0 to 1"),
         ("overlap-threshold", float, 0.8, "least share of its mask that a segment must keep, 0 to 1"),
-        ("relation-threshold", float, 0.5, "least score of a relation, 0 to 1"),
+        ("relation-threshold", float, 0.3, "least score of a relation, 0 to 1"),
         ("max-relations", int, 100, "how many relations to keep, the best first"),
         ("max-segments", int, 50, "how many segments to keep, the best first"),
     ):

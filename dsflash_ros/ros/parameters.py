@@ -108,7 +108,7 @@ PARAMETERS = (
         limits=(0.0, 1.0),
         live=True,
     ),
-    Parameter("relation_threshold", 0.5, "Least score of a relation.", limits=(0.0, 1.0), live=True),
+    Parameter("relation_threshold", 0.3, "Least score of a relation.", limits=(0.0, 1.0), live=True),
     Parameter("max_relations", 100, "Most relations in a graph; the best are kept.", limits=(0, 65535), live=True),
     Parameter(
         "max_segments",
