@@ -16,7 +16,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive
+from dsflash_ros.cli.options import add_dataset_arguments, add_model_arguments, dataset_from, pipeline_from, positive
 
 HELP = "score a model on a data set: recall, panoptic quality, speed"
 
@@ -28,13 +28,9 @@ SPEED_IMAGES = 32
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data set, protocol, output, speed, model."""
-    parser.add_argument("dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder")
-    parser.add_argument("--split", default="test", help="train, val, test or all (default: test)")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the images (default: beside the JSON)")
-    parser.add_argument("--masks", type=Path, metavar="DIR", help="folder of the panoptic PNGs (default: beside it)")
+    add_dataset_arguments(parser)
     protocols = ("sgdet", "predcls")
     parser.add_argument("--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)")
-    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
     parser.add_argument("--json", metavar="FILE", help="store everything there")
     parser.add_argument(
         "--export", nargs=2, metavar=("FORMAT", "FILE"), help="write the predictions, too; FORMAT is sgbench: a zip"
@@ -57,7 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate, measure, print, store."""
     from dsflash_ros.bench.report import machine
-    from dsflash_ros.data.psg import PsgDataset
     from dsflash_ros.evaluation.report import Report, about_dataset
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.pipeline import check_weights
@@ -68,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     export_path = _output(args.export[1], args.overwrite) if args.export else None
     if json_path and json_path == export_path:
         args.parser.error(f"--json and --export cannot both write {json_path}")
-    split = None if args.split == "all" else args.split
-    dataset = PsgDataset.open(args.dataset, split, args.images, args.masks)
+    dataset = dataset_from(args)
     print(dataset.report())
     header = check_weights(args.weights)
     check_vocabulary(args.weights, header.vocabulary, dataset)
@@ -143,7 +137,7 @@ def _evaluate(args: argparse.Namespace, pipeline, dataset, export_path: Path | N
     scores = None
     try:
         with sgbench_file(export_path, about) if export_path else nullcontext() as export:
-            scores = evaluate(pipeline, dataset, args.protocol, args.limit, export)
+            scores = evaluate(pipeline, dataset, args.protocol, args.limit, export).results()
     except OutputError as error:
         if scores is None:
             raise

@@ -1,6 +1,7 @@
-"""Arguments that choose the model and its options, for all subcommands that run it."""
+"""Arguments that several subcommands have: the model and its options, the data set; and their types."""
 
 import argparse
+from pathlib import Path
 
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
@@ -49,6 +50,22 @@ def pipeline_from(args: argparse.Namespace):
     return SceneGraphPipeline.from_weights(
         args.weights, device=args.device, precision=args.precision, compile=args.compile, options=options
     )
+
+
+def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `dataset_from` reads, and `--limit`."""
+    parser.add_argument("dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder")
+    parser.add_argument("--split", default="test", help="train, val, test or all (default: test)")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the images (default: beside the JSON)")
+    parser.add_argument("--masks", type=Path, metavar="DIR", help="folder of the panoptic PNGs (default: beside it)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
+
+
+def dataset_from(args: argparse.Namespace):
+    """The `PsgDataset` that the arguments name."""
+    from dsflash_ros.data.psg import PsgDataset
+
+    return PsgDataset.open(args.dataset, None if args.split == "all" else args.split, args.images, args.masks)
 
 
 def positive(text: str) -> int:

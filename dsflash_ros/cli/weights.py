@@ -3,9 +3,10 @@
 EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of dsflash_ros of
 any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its terms) and
 transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a checkpoint as a start.
-Downloads stay in the cache (HF_HOME) and are used without network afterwards. `calibrate` measures on a data set how
-often relations of each score are true, and makes that their score; their order stays. `pack` halves the file of a
-trained model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
+Downloads stay in the cache (HF_HOME) and are used without network afterwards. `calibrate` measures on images that no
+training saw how often relations of each score are true, and makes that their score; their order stays. `pack` halves
+the file of a trained model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it
+reached.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
@@ -23,7 +24,7 @@ import json
 import shutil
 from pathlib import Path
 
-from dsflash_ros.cli.options import positive
+from dsflash_ros.cli.options import add_dataset_arguments, dataset_from, positive
 
 HELP = "get, convert, calibrate, pack and describe checkpoints"
 
@@ -52,11 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     calibrate = actions.add_parser("calibrate", help="make scores of relations probabilities", allow_abbrev=False)
     calibrate.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, toyroom")
-    calibrate.add_argument("dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder")
-    calibrate.add_argument("--split", default="test", help="which no training saw: val, test or all (default: test)")
-    calibrate.add_argument("--images", type=Path, metavar="DIR", help="folder of the images (default: beside the JSON)")
-    calibrate.add_argument("--masks", type=Path, metavar="DIR", help="folder of the panoptic PNGs (default: beside it)")
-    calibrate.add_argument("--limit", type=positive, metavar="N", help="only the first N images")
+    add_dataset_arguments(calibrate)
     calibrate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
     calibrate.add_argument("--overwrite", action="store_true", help="replace FILE")
@@ -127,14 +124,12 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _calibrate(args: argparse.Namespace) -> int:
-    from dsflash_ros.data.psg import PsgDataset
     from dsflash_ros.evaluation.report import percent
     from dsflash_ros.weights.calibrate import calibrate
     from dsflash_ros.weights.hub import resolve
 
     out = _safetensors_file(args.out, args.overwrite)
-    split = None if args.split == "all" else args.split
-    dataset = PsgDataset.open(args.dataset, split, args.images, args.masks)
+    dataset = dataset_from(args)
     print(dataset.report())
     done = calibrate(resolve(args.source), dataset, out, args.limit, args.device)
     slope, intercept = done.calibration.slope, done.calibration.intercept

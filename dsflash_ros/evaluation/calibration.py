@@ -58,15 +58,13 @@ class Reliability:
     def results(self) -> dict:
         """How far scores are from the truth, and what each of `THRESHOLDS` leaves; None where nothing was counted.
 
-        `calibration_error`: mean distance, in ten bins of the score, between mean score and share of true ones (ECE,
-        Guo et al., 2017), of relations that score 0.1 or more: the many that are hardly related would hide the rest.
+        `calibration_error` is that of these scores.
         `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all images together.
         """
         scores, true = self._together()
         kept = {threshold: scores >= threshold for threshold in THRESHOLDS}
-        related = kept[THRESHOLDS[0]]
         return {
-            "calibration_error": _calibration_error(scores[related], true[related]),
+            "calibration_error": self.calibration_error(),
             "thresholds": {
                 f"{threshold}": {
                     "relations": _share(keep.sum(), self._images),
@@ -76,6 +74,19 @@ class Reliability:
                 for threshold, keep in kept.items()
             },
         }
+
+    def calibration_error(self, calibration: Calibration | None = None) -> float | None:
+        """Mean distance, 0..1, between mean score and share of true ones in ten bins of the score.
+
+        (ECE; Guo et al., 2017.) `calibration` maps the scores before. Counts relations that score 0.1 or more, as the
+        many that are hardly related would hide the rest; None where there are none.
+        """
+        scores, true = self._together()
+        if calibration:
+            scores = calibration.map(scores)
+        scores, true = scores[scores >= THRESHOLDS[0]], true[scores >= THRESHOLDS[0]]
+        bins = (scores * 10).astype(int).clip(max=9)
+        return float(np.abs(np.bincount(bins, scores - true)).sum() / len(scores)) if len(scores) else None
 
     def fit(self) -> Calibration:
         """The map under which what is true is most likely.
@@ -95,13 +106,6 @@ class Reliability:
             )
         return calibration
 
-    def mapped(self, calibration: Calibration) -> "Reliability":
-        """The same with other scores."""
-        other = Reliability()
-        other.add(calibration.map(self._together()[0]), self._together()[1], self._annotated)
-        other._images = self._images
-        return other
-
     def _together(self) -> tuple[np.ndarray, np.ndarray]:
         return np.concatenate([np.empty(0), *self._scores]), np.concatenate([np.empty(0, bool), *self._true])
 
@@ -120,14 +124,6 @@ def _most_likely(scores: torch.Tensor, true: torch.Tensor) -> Calibration:
 
     optimizer.step(loss)
     return Calibration(*weights.tolist())
-
-
-def _calibration_error(scores: np.ndarray, true: np.ndarray, bins: int = 10) -> float | None:
-    """None without scores."""
-    if not len(scores):
-        return None
-    index = (scores * bins).astype(int).clip(max=bins - 1)
-    return float(np.abs(np.bincount(index, scores - true)).sum() / len(scores))
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -42,7 +42,11 @@ class Prediction:
 
 
 class Evaluator:
-    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the segments are given."""
+    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the segments are given.
+
+    Attributes:
+        reliability: of the relations' scores.
+    """
 
     def __init__(self, vocabulary: Vocabulary, protocol: str, relates: bool = True, device: str = "cpu") -> None:
         """`relates`: False when the model predicts no relations, so that their recall is unknown, not 0."""
@@ -91,23 +95,11 @@ def evaluate(
     protocol: str,
     limit: int | None = None,
     export: SgbenchFile | None = None,
-) -> dict:
-    """Scores of the pipeline, with its options, on the first `limit` images (default: all), as `Evaluator.results`.
-
-    The predictions also go to `export`. All segments of the truth are objects to be found, crowds too, as in sgbench.
-    Raises as `compare`.
-    """
-    return compare(pipeline, dataset, protocol, limit, export).results()
-
-
-def compare(
-    pipeline: "SceneGraphPipeline",
-    dataset: PsgDataset,
-    protocol: str,
-    limit: int | None = None,
-    export: SgbenchFile | None = None,
 ) -> Evaluator:
-    """What `evaluate` has counted when it is through.
+    """Compare the pipeline, with its options, with the truth of the first `limit` images (default: all).
+
+    What comes back has counted them. The predictions also go to `export`. All segments of the truth are objects to be
+    found, crowds too, as in sgbench.
 
     Raises:
         EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or a prediction

@@ -8,7 +8,7 @@ from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Calibration
 from dsflash_ros.evaluation.report import about_dataset, describe_dataset
-from dsflash_ros.evaluation.runner import compare
+from dsflash_ros.evaluation.runner import evaluate
 from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
 from dsflash_ros.options import Options
 from dsflash_ros.pipeline import SceneGraphPipeline
@@ -39,12 +39,11 @@ def calibrate(
     pipeline = SceneGraphPipeline.from_weights(source, device=device, precision="float32", options=options)
     if not pipeline.relates:
         raise EvaluationError(f"{source} has no trained relation stage, which is what is calibrated")
-    reliability = compare(pipeline, dataset, "sgdet", limit).reliability
+    reliability = evaluate(pipeline, dataset, "sgdet", limit).reliability
     calibration = reliability.fit()
     model, header = load_checkpoint(source)
     calibration.apply(model.relations)
     about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
     recipe = {**header.recipe, "calibration": {"dataset": about, **asdict(calibration)}}
     save_checkpoint(out, model, replace(header, recipe=recipe))
-    errors = (each.results()["calibration_error"] for each in (reliability, reliability.mapped(calibration)))
-    return Calibrated(calibration, *errors)
+    return Calibrated(calibration, reliability.calibration_error(), reliability.calibration_error(calibration))

@@ -59,8 +59,8 @@ def test_the_fit_finds_the_map_that_was_there():
     reliability = counted((scores, true, int(true.sum())))
     found = reliability.fit()
     assert (found.slope, found.intercept) == pytest.approx((0.7, -1.8), abs=0.05)
-    assert reliability.results()["calibration_error"] > 0.15
-    assert reliability.mapped(found).results()["calibration_error"] < 0.01
+    assert reliability.results()["calibration_error"] == reliability.calibration_error() > 0.15
+    assert reliability.calibration_error(found) < 0.01
 
 
 def test_a_calibrated_head_scores_as_the_map_says_and_ranks_as_before():

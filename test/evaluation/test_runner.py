@@ -43,7 +43,7 @@ class Oracle:
 
 @pytest.mark.parametrize("protocol", ["sgdet", "predcls"])
 def test_perfect_predictions_score_exactly_one(dataset, protocol):
-    found = evaluate(Oracle(dataset), dataset, protocol)
+    found = evaluate(Oracle(dataset), dataset, protocol).results()
     scores = {k: v for k, v in found["relations"].items() if k in ("R@100", "mR@100", "mR@inf", "instance_recall")}
     assert scores == dict.fromkeys(scores, 1.0) and len(scores) == 4
     assert found["relations"]["images"] == 5
@@ -57,20 +57,20 @@ def test_perfect_predictions_score_exactly_one(dataset, protocol):
 def test_predcls_heeds_the_options(dataset):
     oracle = Oracle(dataset)
     oracle.options = Options(relation_threshold=0.5, max_relations=3)
-    found = evaluate(oracle, dataset, "predcls")["relations"]
+    found = evaluate(oracle, dataset, "predcls").results()["relations"]
     shares = [min(3, sum(np.linspace(1, 0, len(r.relations)) >= 0.5)) / len(r.relations) for r in dataset]
     assert found["R@100"] == pytest.approx(np.mean(shares), abs=1e-12)
 
 
 def test_limit(dataset):
-    assert evaluate(Oracle(dataset), dataset, "predcls", limit=2)["relations"]["images"] == 2
-    assert evaluate(Oracle(dataset), dataset, "predcls", limit=99)["relations"]["images"] == 5
+    assert evaluate(Oracle(dataset), dataset, "predcls", limit=2).results()["relations"]["images"] == 2
+    assert evaluate(Oracle(dataset), dataset, "predcls", limit=99).results()["relations"]["images"] == 5
 
 
 def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
     oracle = Oracle(dataset)
     oracle.relates = False
-    found = evaluate(oracle, dataset, "sgdet")
+    found = evaluate(oracle, dataset, "sgdet").results()
     assert found["relations"]["R@20"] is found["relations"]["mR@50"] is None
     assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == found["panoptic"]["PQ"] == 1.0
     assert found["relations"]["per_predicate"]["on"]["R@50"] is None
