@@ -4,7 +4,7 @@
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 PYTEST := $(VENV)/bin/python -m pytest
-APART := test/ros test/bench test/world
+APART := test/ros test/bench test/toyroom
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake msg/*.msg)
 
 # A sourced ROS 2 or an active environment must not mix with .venv.
@@ -25,7 +25,7 @@ demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video
 test: lint  ## lint, then all tests
 	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
 	$(PYTEST) test/ros test/bench  # they measure, or wait for one another: nothing beside them
-	$(PYTEST) test/world  # apart: Triton, which torch loads, crashes when it is loaded after OSMesa
+	$(PYTEST) test/toyroom  # apart: Triton, which torch loads, crashes when it is loaded after OSMesa
 
 lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff check

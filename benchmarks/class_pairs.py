@@ -21,15 +21,17 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from dsflash_ros.bench import report
-from dsflash_ros.cli.options import positive
+from dsflash_ros.argument_types import positive
+from dsflash_ros.bench.results import store
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.errors import DSFlashError, EvaluationError
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.report import percent
-from dsflash_ros.label_maps import label_boxes
-from dsflash_ros.training.pairs import pair_targets
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.machine import machine
+from dsflash_ros.text_tables import show
+from dsflash_ros.training.relations.pairs import pair_targets
 
 
 class Pairs(NamedTuple):
@@ -162,11 +164,11 @@ def compare(train: PsgDataset, test: PsgDataset, steps: int) -> dict[str, dict]:
     return {name: scores(predict, asked, vocabulary) for name, predict in predictors.items()}
 
 
-def show(results: dict[str, dict]) -> None:
+def print_results(results: dict[str, dict]) -> None:
     """Print the means, then the predicates by how often they occur."""
     keys = [key for key in next(iter(results.values())) if "R@" in key and not key.endswith("inf")]
     rows = [{"": name, **{key: percent(found[key]) for key in keys}} for name, found in results.items()]
-    report.show("PredCls without pixels, %", rows)
+    show("PredCls without pixels, %", rows)
     tables = {name: found["per_predicate"] for name, found in results.items()}
     first = next(iter(tables.values()))
     rows = [
@@ -177,7 +179,7 @@ def show(results: dict[str, dict]) -> None:
         }
         for predicate, found in sorted(first.items(), key=lambda item: -item[1]["relations"])
     ]
-    report.show("predicates, recall in %", rows)
+    show("predicates, recall in %", rows)
 
 
 def main() -> int:
@@ -193,12 +195,12 @@ def main() -> int:
         for dataset in datasets:
             print(dataset.report())
         results = compare(*datasets, args.steps)
-        show(results)
+        print_results(results)
         if args.json:
             names = [Path(name).resolve().name for name in (args.dataset, args.test or args.dataset)]
             settings = {"dataset": names[0], "test": names[1], "steps": args.steps}
             rows = [{"predictor": name, **found} for name, found in results.items()]
-            report.store(args.json, "class_pairs", settings, rows, report.machine())
+            store(args.json, "class_pairs", settings, rows, machine())
     except DSFlashError as error:
         print(f"class_pairs: {error}", file=sys.stderr)
         return 1

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import torch
 
-from dsflash_ros.bench import report
+from dsflash_ros.bench.results import store
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.machine import machine
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.training.config import RelationConfig
-from dsflash_ros.training.train_relations import train_relations
+from dsflash_ros.text_tables import show
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.relations.train_relations import train_relations
 
 CONFIG = ModelConfig(
     "tiny",
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    on, rows = report.machine(), []
+    on, rows = machine(), []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_shapes(folder / "data", args.images, test_share=1 / 3)
@@ -69,10 +71,10 @@ def main() -> None:
             last = json.loads((folder / f"run{weight}" / "scores.jsonl").read_text().splitlines()[-1])
             names = ("R@20", "R@50", "mR@50", "direction_gap")
             rows.append({"weight of Eq. 7": str(weight), **{name: last[f"val/{name}"] for name in names}})
-    report.show(f"PredCls after {args.epochs} epochs of {args.images * 2 // 3} images, test split", rows)
+    show(f"PredCls after {args.epochs} epochs of {args.images * 2 // 3} images, test split", rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key != "json"}
-        report.store(args.json, "consistency", settings, rows, on)
+        store(args.json, "consistency", settings, rows, on)
 
 
 if __name__ == "__main__":

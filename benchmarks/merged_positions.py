@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import torch
 
-from dsflash_ros.letterbox import Letterbox
-from dsflash_ros.model import backbone
+from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.eomt import EoMT
-from dsflash_ros.model.token_merging import Merging
+from dsflash_ros.model.layers.token_merging import Merging
+from dsflash_ros.model.segmenters import backbone
+from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.pipeline.resizing import fit_image
 
 SIDE, GRID = 320, 20
 
@@ -69,7 +70,7 @@ def model_with_positions(sharpness: float, seed: int) -> EoMT:
 @torch.inference_mode()
 def main() -> None:
     images = [cv2.imread(path)[..., ::-1].copy() for path in sys.argv[1:]]
-    squares = np.stack([Letterbox(*image.shape[:2], SIDE).apply(image) for image in images])
+    squares = np.stack([fit_image(image, Letterbox(*image.shape[:2], SIDE)) for image in images])
     batch = torch.from_numpy(squares).permute(0, 3, 1, 2) / 255
     print("sharpness  ratio  " + "".join(f"{way.__name__:>15}" for way in WAYS))
     for sharpness in (1, 3, 6):

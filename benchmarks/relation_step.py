@@ -20,11 +20,14 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from dsflash_ros.bench import report
+from dsflash_ros.bench.results import store
+from dsflash_ros.machine import machine
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import CELLS, PATCH, ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.model.relation import label_coverage
-from dsflash_ros.training.relation_loss import PairInputs, batch_losses
+from dsflash_ros.model.relaters.coverage import label_coverage
+from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.text_tables import show
+from dsflash_ros.training.relations.relation_loss import batch_losses
 
 
 def make_batch(config: ModelConfig, images: int, segments: int) -> dict:
@@ -115,7 +118,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    on = report.machine()
+    on = machine()
     torch.manual_seed(0)
     model = DSFlash(ModelConfig(args.size))
     batch = make_batch(model.config, args.images, args.segments)
@@ -139,10 +142,10 @@ def main() -> None:
         ratio = median(a / b for a, b in zip(times[name], times["ours"], strict=True))
         seconds = median(times[name])
         rows.append({"step": name, "pairs": pairs, "s": seconds, "pairs/s": pairs / seconds, "time / ours": ratio})
-    report.show(f"{args.size}: segmenter, forward and backward; gradients agree to {worst:.1e}", rows)
+    show(f"{args.size}: segmenter, forward and backward; gradients agree to {worst:.1e}", rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key != "json"}
-        report.store(args.json, "relation_step", {**settings, "gradient difference": worst}, rows, on)
+        store(args.json, "relation_step", {**settings, "gradient difference": worst}, rows, on)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,37 @@
-"""Panoptic scene graphs from camera images, in real time, with and without ROS 2."""
+"""Panoptic scene graphs from camera images, in real time, with and without ROS 2.
 
+from dsflash_ros import Options, SceneGraphPipeline
+
+pipeline = SceneGraphPipeline.from_weights("toyroom", options=Options(relation_threshold=0.5))
+graph = pipeline(rgb)  # (H, W, 3) uint8 to a `SceneGraph`
+"""
+
+from importlib import import_module
 from pkgutil import extend_path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsflash_ros.graph import SceneGraph
+    from dsflash_ros.pipeline import Options, SceneGraphPipeline
 
 # The generated dsflash_ros.msg may lie in another directory (a colcon install space) than these sources.
 __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
+__all__ = ["Options", "SceneGraph", "SceneGraphPipeline"]
+
+_HOMES = {
+    "Options": "dsflash_ros.pipeline",
+    "SceneGraph": "dsflash_ros.graph",
+    "SceneGraphPipeline": "dsflash_ros.pipeline",
+}
+
+
+def __getattr__(name: str):
+    """Import on first use: the graph type needs no torch, which takes seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

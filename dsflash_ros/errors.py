@@ -41,7 +41,7 @@ class EvaluationError(DSFlashError):
     """Predictions break the evaluation protocol."""
 
 
-class WorldError(DSFlashError):
+class ToyroomError(DSFlashError):
     """A simulated room cannot be built, settled or rendered."""
 
 
@@ -55,4 +55,11 @@ def missing_extra(extra: str, error: ImportError) -> MissingExtraError:
         raise error  # a bug of ours
     return MissingExtraError(
         f"this needs {error.name or error}, which is not installed: pip install 'dsflash_ros[{extra}]'"
+    )
+
+
+def missing_ros(error: ImportError) -> DSFlashError:
+    """The error for an installation without ROS 2."""
+    return DSFlashError(
+        f"this needs ROS 2, which is not here ({error}): source a ROS 2 set-up file, or install dsflash_ros with ROS"
     )

@@ -24,13 +24,13 @@ from rclpy.executors import ExternalShutdownException
 from recorder import Recorder
 
 from dsflash_ros.errors import SourceError
-from dsflash_ros.graph import is_trained
-from dsflash_ros.ros.transport import prepare_transport
+from dsflash_ros.graph.scene_graph import is_trained
+from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.sources import Source, open_source
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).resolve().parent
-DRIVE = HERE / "drive"  # dsflash world camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
+DRIVE = HERE / "drive"  # dsflash toyroom camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
 DEFAULT_RATE = 10.0  # Hz, the player's
 START_S = 120.0  # for loading the model and finding each other
 PLAY_S = 40.0  # longer sources are cut

@@ -11,7 +11,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.time import Time
 
-from dsflash_ros.graph import is_trained
+from dsflash_ros.graph.scene_graph import is_trained
 from dsflash_ros.msg import SceneGraph
 
 ON = ("on", "standing on", "sitting on", "lying on")

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Makes the weights "toyroom" from nothing: renders the rooms, trains in four steps, calibrates, packs and evaluates.
-# Needs the extras world, train and eval. Takes hours on a CPU. usage: examples/train_toyroom.sh FOLDER [START]
+# Needs the extras toyroom, train and eval. Takes hours on a CPU. usage: examples/train_toyroom.sh FOLDER [START]
 # START: ViT-Ti pretrained on ImageNet, by default timm's own, which is downloaded.
 set -eu
 out=${1:?"usage: $0 FOLDER [START]"}
 start=${2:-timm:deit_tiny_patch16_224}
 mkdir -p "$out"
 
-dsflash world render --scenes 9500 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
-dsflash world render --scenes 500 --seed 2 --split test --out "$out/test"
+dsflash toyroom render --scenes 9500 --views 2 --seed 1 --test-share 0.02 --out "$out/train"
+dsflash toyroom render --scenes 500 --seed 2 --split test --out "$out/test"
 
 dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse"
 dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \

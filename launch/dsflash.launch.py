@@ -11,7 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from dsflash_ros.ros.transport import profile_path
+from dsflash_ros.ros.process.transport import profile_path
 
 CONFIG = Path(get_package_share_directory("dsflash_ros"), "config")
 

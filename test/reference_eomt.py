@@ -66,7 +66,7 @@ def reference_model(size: str, backbone: str, image_size: int, num_classes: int,
 
 
 def weights_of(model, backbone: str) -> dict[str, torch.Tensor]:
-    """The model's state dict under the names of `dsflash_ros.model.eomt.EoMT`."""
+    """The model's state dict under the names of `dsflash_ros.model.segmenters.eomt.EoMT`."""
     state = {}
     for name, tensor in model.state_dict().items():
         if name.startswith(("attn_mask_probs", "criterion")):

@@ -7,8 +7,10 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from dsflash_ros.bench.report import Row, spread
-from dsflash_ros.ros.conversions import image_to_rgb, panoptic_to_image, rgb_to_image
+from dsflash_ros.bench.results import spread
+from dsflash_ros.images.encodings import image_to_rgb
+from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
+from dsflash_ros.text_tables import Row
 
 BYTES_PER_PIXEL = {
     "rgb8": 3,

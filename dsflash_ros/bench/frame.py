@@ -6,9 +6,10 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from dsflash_ros.bench.report import Row, spread
+from dsflash_ros.bench.results import spread
 from dsflash_ros.errors import SourceError
 from dsflash_ros.sources import open_sources
+from dsflash_ros.text_tables import Row
 
 WARM_UP = 3
 

@@ -7,9 +7,9 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
-from dsflash_ros.bench.report import Row
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.views import View, Views
+from dsflash_ros.text_tables import Row
 
 BATCH = 8
 _PREFETCH = 2

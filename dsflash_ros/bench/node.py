@@ -17,11 +17,12 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 
-from dsflash_ros.bench.report import Row, spread
+from dsflash_ros.bench.results import spread
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.msg import SceneGraph
-from dsflash_ros.ros.messages import stamp_seconds
-from dsflash_ros.ros.transport import prepare_transport
+from dsflash_ros.ros.messages.graph_messages import stamp_seconds
+from dsflash_ros.ros.process.transport import prepare_transport
+from dsflash_ros.text_tables import Row
 
 WARM_UP_S = 3.0
 START_S = 120.0
@@ -119,7 +120,7 @@ def _processes(size: tuple[int, int], rate: float, parameters: dict[str, object]
     prepare_transport()
     with ExitStack() as stack:
         node = stack.enter_context(_child("dsflash_ros.ros.node", "--ros-args", "--log-level", "error", *settings))
-        camera = stack.enter_context(_child("dsflash_ros.bench.camera", *size, rate))
+        camera = stack.enter_context(_child("dsflash_ros.bench.image_sender", *size, rate))
         rclpy.init(args=[])
         stack.callback(rclpy.try_shutdown)
         receiver = _Receiver(node, [node, camera])

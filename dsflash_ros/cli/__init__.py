@@ -13,7 +13,10 @@ import sys
 import dsflash_ros
 from dsflash_ros.errors import DSFlashError
 
-COMMANDS = ("run", "node", "play", "world", "train", "eval", "tables", "weights", "bench")
+COMMANDS = ("run", "node", "play", "toyroom", "train", "eval", "tables", "weights", "bench")
+
+RENAMED = {"world": "toyroom"}
+"""Former names of commands, which still work."""
 
 _EPILOG = """\
 examples:
@@ -21,7 +24,7 @@ examples:
   dsflash run clip.mp4 --out results --stride 5  each fifth frame of a video
   dsflash play clip.mp4 --loop                   a camera on the topic /image ...
   dsflash node                                   ... and the node that turns it into scene graphs
-  dsflash world show --seed 1 --out rooms.png    simulated rooms with their true graphs
+  dsflash toyroom show --seed 1 --out rooms.png  simulated rooms with their true graphs
 
 exit codes:
   0 done   1 it failed, the reason is on stderr   2 wrong usage   130 interrupted   143 terminated
@@ -31,6 +34,12 @@ exit codes:
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (default: the process's). Returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        _parser().print_help()
+        return 0
+    if argv[0] in RENAMED:
+        print(f"dsflash {argv[0]} is now called dsflash {RENAMED[argv[0]]}", file=sys.stderr)
+        argv = [RENAMED[argv[0]], *argv[1:]]
     # All that follows `node` is for ROS, which has its own syntax.
     is_node = argv[:1] == ["node"] and not {"-h", "--help"} & set(argv[1:2])
     parser = _parser()

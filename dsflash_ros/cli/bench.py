@@ -13,8 +13,9 @@ examples:
 import argparse
 from pathlib import Path
 
-from dsflash_ros.cli.node import missing_ros
-from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive, positive_float
+from dsflash_ros.argument_types import positive, positive_float
+from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
+from dsflash_ros.errors import missing_ros
 
 AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
 """`dsflash_ros.data.views.AUGMENTATIONS`, which cannot be imported without torch."""
@@ -60,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, store."""
-    from dsflash_ros.bench import report
+    from dsflash_ros.bench.results import store
+    from dsflash_ros.machine import machine
+    from dsflash_ros.text_tables import show
 
     if args.what == "loader" and args.source is None:
         args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
@@ -68,15 +71,15 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(f"{args.what} makes its own images and takes no source")
     args.repeat = args.repeat or (512 if args.what == "loader" else 50)
     sizes = args.size or [(640, 480), (1920, 1080)]
-    on = report.machine()
+    on = machine()
     title, rows = {"frame": _frame, "conversions": _conversions, "node": _node, "loader": _loader}[args.what](
         args, sizes
     )
     print(", ".join(f"{key} {value}" for key, value in on.items()))
-    report.show(title, rows)
+    show(title, rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key not in ("run", "parser", "json", "command")}
-        report.store(args.json, args.what, settings, rows, on)
+        store(args.json, args.what, settings, rows, on)
     return 0
 
 

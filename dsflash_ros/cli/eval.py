@@ -16,7 +16,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from dsflash_ros.cli.options import add_dataset_arguments, add_model_arguments, dataset_from, pipeline_from, positive
+from dsflash_ros.argument_types import positive
+from dsflash_ros.cli.arguments import add_dataset_arguments, add_model_arguments, dataset_from, pipeline_from
 
 HELP = "score a model on a data set: recall, panoptic quality, speed"
 
@@ -52,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, measure, print, store."""
-    from dsflash_ros.bench.report import machine
     from dsflash_ros.evaluation.report import Report, about_dataset
     from dsflash_ros.evaluation.runner import check_vocabulary
-    from dsflash_ros.pipeline import check_weights
+    from dsflash_ros.machine import machine
+    from dsflash_ros.pipeline.pipeline import check_weights
 
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
@@ -99,9 +100,9 @@ def _warn_untrained(header, pipeline) -> None:
 def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
     from dataclasses import asdict
 
+    from dsflash_ros.conversion.checkpoint_files import sha256_of
     from dsflash_ros.files import expand
     from dsflash_ros.weights import resolve
-    from dsflash_ros.weights.files import sha256_of
 
     config, path = header.config, resolve(args.weights)
     is_name = path != expand(args.weights)

@@ -8,7 +8,7 @@ All arguments go to ROS:
 
 import argparse
 
-from dsflash_ros.errors import DSFlashError
+from dsflash_ros.errors import missing_ros
 
 HELP = "run the ROS 2 node"
 
@@ -25,10 +25,3 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise missing_ros(error) from error
     return main(args.ros_args)
-
-
-def missing_ros(error: ImportError) -> DSFlashError:
-    """The error for an installation without ROS 2."""
-    return DSFlashError(
-        f"this needs ROS 2, which is not here ({error}): source a ROS 2 set-up file, or install dsflash_ros with ROS"
-    )

@@ -13,9 +13,8 @@ import logging
 import time
 from collections.abc import Iterator
 
-from dsflash_ros.cli.node import missing_ros
-from dsflash_ros.cli.options import positive, positive_float
-from dsflash_ros.errors import SourceError
+from dsflash_ros.argument_types import positive, positive_float
+from dsflash_ros.errors import SourceError, missing_ros
 
 HELP = "publish images as a camera would"
 
@@ -51,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
         from rclpy.signals import SignalHandlerOptions
 
         from dsflash_ros.msg import SceneGraph
-        from dsflash_ros.ros.player import Player
-        from dsflash_ros.ros.transport import prepare_transport
+        from dsflash_ros.ros.playback.player import Player
+        from dsflash_ros.ros.process.transport import prepare_transport
     except ImportError as error:
         raise missing_ros(error) from error
+    from dsflash_ros.graph.topics import TRUTH_TOPIC
     from dsflash_ros.sources import open_sources
-    from dsflash_ros.sources.base import TRUTH_TOPIC
 
     sources = open_sources(args.source, args.bag_topic)
     prepare_transport()

@@ -18,7 +18,8 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-from dsflash_ros.cli.options import add_model_arguments, pipeline_from, positive
+from dsflash_ros.argument_types import positive
+from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
 
 HELP = "make scene graphs of images, videos, a camera or bags"
 
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the graphs."""
-    from dsflash_ros.cli.output import Output
+    from dsflash_ros.sinks.folder import Output
     from dsflash_ros.sources import open_sources
 
     sources = open_sources(args.source, args.topic)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.errors import missing_extra
 
     try:
-        from dsflash_ros.training import config as configs
+        from dsflash_ros.training import configuration as configs
 
         kind = {"segmenter": configs.SegmenterConfig, "relations": configs.RelationConfig}[args.what]
         missing = dict.fromkeys(("dataset", "out", "segmenter")[: 3 - (args.what == "segmenter")], "...")
@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
             print(configs.dump_config(config), end="")
             return 0
         if args.what == "segmenter":
-            from dsflash_ros.training.train_segmenter import train_segmenter as train
+            from dsflash_ros.training.segmenter.train_segmenter import train_segmenter as train
         else:
-            from dsflash_ros.training.train_relations import train_relations as train
-        from dsflash_ros.training.run import is_first_process
+            from dsflash_ros.training.relations.train_relations import train_relations as train
+        from dsflash_ros.training.run.fit import is_first_process
     except ImportError as error:
         raise missing_extra("train", error) from error
     best = train(config, args.resume)

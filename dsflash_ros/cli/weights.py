@@ -24,7 +24,8 @@ import json
 import shutil
 from pathlib import Path
 
-from dsflash_ros.cli.options import add_dataset_arguments, dataset_from, positive
+from dsflash_ros.argument_types import positive
+from dsflash_ros.cli.arguments import add_dataset_arguments, dataset_from
 
 HELP = "get, convert, calibrate, pack and describe checkpoints"
 
@@ -78,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from dsflash_ros.conversion.checkpoint_files import sha256_of
     from dsflash_ros.errors import WeightsError
     from dsflash_ros.files import check_output, replacing
-    from dsflash_ros.weights.files import sha256_of
     from dsflash_ros.weights.hub import fetch
 
     out = check_output(args.out, args.overwrite) if args.out else None
@@ -98,11 +99,11 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    from dsflash_ros.conversion.convert import convert
+    from dsflash_ros.conversion.dsformer import convert_dsformer
     from dsflash_ros.errors import WeightsError
+    from dsflash_ros.graph.vocabulary import Vocabulary
     from dsflash_ros.model.checkpoints import save_checkpoint
-    from dsflash_ros.vocabulary import Vocabulary
-    from dsflash_ros.weights.convert import convert
-    from dsflash_ros.weights.dsformer import convert_dsformer
     from dsflash_ros.weights.hub import locate
 
     out = _safetensors_file(args.out, args.overwrite)
@@ -124,8 +125,8 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _calibrate(args: argparse.Namespace) -> int:
+    from dsflash_ros.evaluation.calibrate import calibrate
     from dsflash_ros.evaluation.report import percent
-    from dsflash_ros.weights.calibrate import calibrate
     from dsflash_ros.weights.hub import resolve
 
     out = _safetensors_file(args.out, args.overwrite)
@@ -140,9 +141,9 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _pack(args: argparse.Namespace) -> int:
+    from dsflash_ros.evaluation.pack import pack
     from dsflash_ros.evaluation.report import Report
     from dsflash_ros.weights.hub import resolve
-    from dsflash_ros.weights.pack import pack
 
     out = _safetensors_file(args.out, args.overwrite)
     pack(resolve(args.source), out, [Report.read(path) for path in args.scores])

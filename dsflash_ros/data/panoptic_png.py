@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from dsflash_ros.label_maps import runs_of
+from dsflash_ros.graph.label_maps import runs_of
 
 VOID = 0
 """The id of pixels that belong to no segment."""

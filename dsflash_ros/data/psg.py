@@ -15,10 +15,11 @@ import numpy as np
 from dsflash_ros.data.panoptic_png import ids_of, labels_of
 from dsflash_ros.data.psg_json import Annotations, read_annotations
 from dsflash_ros.data.psg_writer import PsgWriter
-from dsflash_ros.decoding import decode_image
 from dsflash_ros.errors import DatasetError, ImageError
 from dsflash_ros.files import expand
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.images.decoding import decode_image
+from dsflash_ros.text_tables import counted
 
 __all__ = ["PsgDataset", "PsgWriter", "Record"]
 
@@ -162,11 +163,6 @@ class PsgDataset(Sequence[Record]):
         what = f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {', '.join(counts)}"
         wrong = [f"{problem}: {len(where)} (the first: {where[0]})" for problem, where in self.problems.items()]
         return "; ".join([what, *wrong])
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{number} {noun if number == 1 else noun + 's'}"
 
 
 def _places(path: Path, given: str | Path | None) -> list[Path]:

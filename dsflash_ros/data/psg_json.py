@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dsflash_ros.errors import DatasetError, WeightsError
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 Triple = tuple[int, int, int]
 

@@ -11,8 +11,8 @@ import numpy as np
 from dsflash_ros.data.panoptic_png import colours_of
 from dsflash_ros.errors import DatasetError, OutputError
 from dsflash_ros.files import expand, replacing
-from dsflash_ros.label_maps import label_boxes
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 _JPEG_QUALITY = 95
 _KNUTH = 2654435761

@@ -14,13 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dsflash_ros.cli.options import positive
+from dsflash_ros.argument_types import natural, positive, share
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.psg_writer import PsgWriter
 from dsflash_ros.errors import DSFlashError, OutputError
 from dsflash_ros.files import expand
-from dsflash_ros.label_maps import label_boxes
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(
     things=("ball", "box", "cone", "plate", "star", "bar"),
@@ -210,33 +210,15 @@ def _paint(random: np.random.Generator, labels: np.ndarray, count: int) -> np.nd
     return np.clip(colours[labels] + (wave + shade)[..., None] + noise, 0, 255).astype(np.uint8)
 
 
-def _seed(text: str) -> int:
-    """A whole number from 0, for argparse."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
-    return share
-
-
 def main(argv: list[str] | None = None) -> int:
     """Write a data set; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m dsflash_ros.data.shapes", description="Write a small data set.")
     parser.add_argument("directory", type=expand)
     parser.add_argument("--count", type=positive, default=100, help="images (default: 100)")
-    parser.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same images (default: 0)")
+    parser.add_argument("--seed", type=natural, default=0, help="the same seed gives the same images (default: 0)")
     parser.add_argument("--height", type=positive, default=240, help="of the images, pixels (default: 240)")
     parser.add_argument("--width", type=positive, default=320, help="of the images, pixels (default: 320)")
-    parser.add_argument("--test-share", type=_share, default=0.2, help="of the images, 0 to 1 (default: 0.2)")
+    parser.add_argument("--test-share", type=share, default=0.2, help="of the images, 0 to 1 (default: 0.2)")
     parser.add_argument("--overwrite", action="store_true", help="replace a data set that is there already")
     args = parser.parse_args(argv)
     try:

@@ -11,8 +11,9 @@ from torch.utils.data import Dataset, DistributedSampler, get_worker_info
 from dsflash_ros.data.augmentation import deit3_colours
 from dsflash_ros.data.psg import Record
 from dsflash_ros.errors import ConfigError, DatasetError
-from dsflash_ros.label_maps import label_boxes
-from dsflash_ros.letterbox import Letterbox
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.images.letterbox import Letterbox
+from dsflash_ros.pipeline.resizing import fit_image
 
 AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
 
@@ -131,7 +132,7 @@ def _letterboxed(
     flipped = augmentation != "none" and random.random() < 0.5
     labels = record.labels()
     boxes = box.scale_boxes(label_boxes(labels, len(record.segment_ids)))
-    image = box.apply(record.image()) if with_image else np.empty((0, 0, 3), np.uint8)
+    image = fit_image(record.image(), box) if with_image else np.empty((0, 0, 3), np.uint8)
     content = image[:height, :width]
     if flipped:
         content[:] = content[:, ::-1].copy()
@@ -153,7 +154,7 @@ def _cropped(record: Record, index: int, image_size: int, random: np.random.Gene
         small = _sample(labels, box, flipped)[window]
         if whole[small].any():
             break
-    content = box.apply(record.image())[: box.height, : box.width]
+    content = fit_image(record.image(), box)[: box.height, : box.width]
     image = _padded((cv2.flip(content, 1) if flipped else content)[window], image_size, 0)
     small = _padded(small, image_size, -1)
     boxes = label_boxes(small, len(record.segment_ids)).astype(np.float32)

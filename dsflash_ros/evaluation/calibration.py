@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.model.relation import RelationStage
+from dsflash_ros.model.relaters.dsflash import RelationStage
 
 THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of relations' scores, at which precision and recall are told."""

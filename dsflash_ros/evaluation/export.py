@@ -13,7 +13,7 @@ import numpy as np
 
 from dsflash_ros.errors import missing_extra
 from dsflash_ros.files import expand, replacing
-from dsflash_ros.label_maps import label_boxes
+from dsflash_ros.graph.label_maps import label_boxes
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dsflash_ros.evaluation.matching import shared_areas
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 
 class PanopticQuality:

@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsflash_ros.bench.report import show
-from dsflash_ros.data.psg import counted
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.files import expand, replacing
+from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import STAGES
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.text_tables import counted, show
 
 if TYPE_CHECKING:
     from dsflash_ros.data.psg import PsgDataset

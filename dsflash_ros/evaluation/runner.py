@@ -14,11 +14,11 @@ from dsflash_ros.evaluation.export import SgbenchFile
 from dsflash_ros.evaluation.matching import check_segments, match_segments, true_relations
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
-from dsflash_ros.graph import unpack_panoptic
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.scene_graph import unpack_panoptic
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from dsflash_ros.pipeline import SceneGraphPipeline
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 PROTOCOLS = ("predcls", "sgdet")
 """Predicate classification: the true segments are given. Scene graph detection: nothing is given but the image."""

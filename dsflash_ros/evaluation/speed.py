@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from dsflash_ros.graph import SceneGraph
+from dsflash_ros.graph.scene_graph import SceneGraph
 
 if TYPE_CHECKING:
-    from dsflash_ros.pipeline import SceneGraphPipeline
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 FORWARD = ("segment", "merge", "relate")
 """The stages of the forward pass: from the network's input to the relations' logits. Fitting the image into the input

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from functools import cache
 from importlib import resources
 
-from dsflash_ros.bench.report import show
 from dsflash_ros.evaluation.report import (
     Report,
     describe_dataset,
@@ -17,7 +16,8 @@ from dsflash_ros.evaluation.report import (
     percent,
 )
 from dsflash_ros.model.checkpoints import STAGES
-from dsflash_ros.options import Options
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.text_tables import show
 
 PSG_TEST_IMAGES = 2177
 """Images of PSG's test split that have relations (nine more have none)."""

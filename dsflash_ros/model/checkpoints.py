@@ -11,9 +11,9 @@ from torch import nn
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import save_tensors
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.vocabulary import Vocabulary
 
 FORMAT = "dsflash-1"
 

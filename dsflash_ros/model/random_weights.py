@@ -3,13 +3,13 @@
 import torch
 import torch.nn.functional as F
 
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ARCHITECTURES, ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.model.eomt import MASK_STRIDE, Segmentation
 from dsflash_ros.model.panoptic import boxes_of, merge_panoptic
-from dsflash_ros.model.relation import patch_coverage
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.model.relaters.coverage import patch_coverage
+from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
 
 SIZES = {"random": "tiny", **{f"random-{size}": size for size in ARCHITECTURES}}
 """What the names of untrained weights stand for."""

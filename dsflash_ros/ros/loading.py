@@ -1,13 +1,13 @@
 """The model that the parameters ask for. Importing the pipeline takes seconds, so it waits until one is wanted."""
 
+from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.ros.parameters import OPTIONS, Value
-from dsflash_ros.vocabulary import Vocabulary
 
 
 def check_choice(choice: dict[str, Value]) -> None:
     """Check device and weights without loading them. Raises `WeightsError`, `DeviceError`."""
-    from dsflash_ros.device import choose_device, choose_precision
-    from dsflash_ros.pipeline import check_weights
+    from dsflash_ros.pipeline.device import choose_device, choose_precision
+    from dsflash_ros.pipeline.pipeline import check_weights
 
     choose_precision(choice["precision"], choose_device(choice["device"]))
     check_weights(choice["weights"], _vocabulary(choice))
@@ -15,7 +15,7 @@ def check_choice(choice: dict[str, Value]) -> None:
 
 def load_pipeline(choice: dict[str, Value]):
     """The `SceneGraphPipeline` for these parameters. Raises `WeightsError`, `DeviceError`."""
-    from dsflash_ros.pipeline import Options, SceneGraphPipeline
+    from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
 
     return SceneGraphPipeline.from_weights(
         choice["weights"],

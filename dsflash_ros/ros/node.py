@@ -35,16 +35,16 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import SetBool
 
 from dsflash_ros.errors import ImageError
+from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.ros import parameters
-from dsflash_ros.ros.conversions import compressed_to_rgb, image_to_rgb
 from dsflash_ros.ros.diagnostics import UNTRAINED, Statistics, report
 from dsflash_ros.ros.image_input import ImageInput
-from dsflash_ros.ros.lifecycle import answer_impossible_transitions, result_unless, run, transition
 from dsflash_ros.ros.loading import check_choice, load_pipeline
-from dsflash_ros.ros.memory import free_memory
-from dsflash_ros.ros.messages import stamp_seconds
+from dsflash_ros.ros.messages.graph_messages import stamp_seconds
+from dsflash_ros.ros.process.lifecycle import answer_impossible_transitions, result_unless, run, transition
+from dsflash_ros.ros.process.memory import free_memory
+from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.results import ResultPublishers
-from dsflash_ros.ros.transport import prepare_transport
 from dsflash_ros.ros.worker import Worker, in_background
 
 LOG_PERIOD_S = 10.0

@@ -156,7 +156,7 @@ OPTIONS = (
     "tome_ratio",
     "low_resolution_masks",
 )
-"""Those that are fields of `dsflash_ros.pipeline.Options`."""
+"""Those that are fields of `dsflash_ros.pipeline.pipeline.Options`."""
 
 
 def declare(node: Node) -> None:

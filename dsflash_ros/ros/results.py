@@ -7,12 +7,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from dsflash_ros import msg
-from dsflash_ros.drawing import draw_overlay, draw_panoptic
-from dsflash_ros.graph import SceneGraph
-from dsflash_ros.ros.conversions import panoptic_to_image, rgb_to_image
-from dsflash_ros.ros.messages import graph_to_message, vocabulary_to_message
+from dsflash_ros.drawing.overlay import draw_overlay, draw_panoptic
+from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.ros.messages.graph_messages import graph_to_message, vocabulary_to_message
+from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
 from dsflash_ros.ros.parameters import qos_overriding_options
-from dsflash_ros.vocabulary import Vocabulary
 
 QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)

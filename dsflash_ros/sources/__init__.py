@@ -5,8 +5,8 @@ from itertools import groupby
 from pathlib import Path
 
 from dsflash_ros.errors import SourceError
-from dsflash_ros.sources.base import Frame, Source
 from dsflash_ros.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
+from dsflash_ros.sources.source import Frame, Source
 from dsflash_ros.sources.video import CameraSource, VideoSource
 
 __all__ = ["Frame", "Source", "open_source", "open_sources"]

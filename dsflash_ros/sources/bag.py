@@ -8,8 +8,9 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
-from dsflash_ros.ros.conversions import compressed_to_rgb, image_to_rgb
-from dsflash_ros.sources.base import TRUTH_TOPIC, Frame, Source
+from dsflash_ros.graph.topics import TRUTH_TOPIC
+from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
+from dsflash_ros.sources.source import Frame, Source
 
 _READERS = {"sensor_msgs/msg/Image": image_to_rgb, "sensor_msgs/msg/CompressedImage": compressed_to_rgb}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dsflash_ros.decoding import decode_image
 from dsflash_ros.errors import ImageError, SourceError
-from dsflash_ros.sources.base import Frame, Source
+from dsflash_ros.images.decoding import decode_image
+from dsflash_ros.sources.source import Frame, Source
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from dsflash_ros.errors import SourceError
-from dsflash_ros.sources.base import Frame, Source
+from dsflash_ros.sources.source import Frame, Source
 
 
 class VideoSource(Source):

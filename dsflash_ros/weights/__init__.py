@@ -1,4 +1,4 @@
-"""Checkpoints of the world: finding, converting, describing them."""
+"""Weights by name: finding, fetching and describing checkpoints."""
 
 from dsflash_ros.weights.hub import resolve
 

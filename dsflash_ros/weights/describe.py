@@ -5,14 +5,14 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+from dsflash_ros.conversion.checkpoint_files import sha256_of
+from dsflash_ros.conversion.dinov3 import is_delta
+from dsflash_ros.conversion.dsformer import is_dsformer
+from dsflash_ros.conversion.foreign import read_foreign
+from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, config_of, detect
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import FORMAT, read_header
-from dsflash_ros.weights.dinov3 import is_delta
-from dsflash_ros.weights.dsformer import is_dsformer
-from dsflash_ros.weights.files import sha256_of
-from dsflash_ros.weights.foreign import read_foreign
-from dsflash_ros.weights.layouts import ORIGINAL_DINOV3, config_of, detect
 
 _NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 

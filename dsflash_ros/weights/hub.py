@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from dsflash_ros.conversion.checkpoint_files import FILE_NAMES, hash_file, sha256_of, shard_files
 from dsflash_ros.errors import DSFlashError, OutputError, WeightsError
 from dsflash_ros.files import expand
-from dsflash_ros.weights.files import FILE_NAMES, hash_file, sha256_of, shard_files
 from dsflash_ros.weights.shipped import SHIPPED
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")

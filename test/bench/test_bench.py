@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from dsflash_ros.bench import frame, report
+from dsflash_ros.bench import frame
+from dsflash_ros.bench.results import spread, store
 from dsflash_ros.errors import OutputError, SourceError
-from dsflash_ros.graph import NOTHING, SceneGraph
+from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
+from dsflash_ros.machine import machine
+from dsflash_ros.text_tables import show
 
 
 def bench(*arguments):
@@ -24,11 +27,11 @@ def bench(*arguments):
 
 
 def test_spread():
-    assert report.spread(range(101)) == {"median ms": 50.0, "p90 ms": 90.0, "p99 ms": 99.0, "max ms": 100.0}
+    assert spread(range(101)) == {"median ms": 50.0, "p90 ms": 90.0, "p99 ms": 99.0, "max ms": 100.0}
 
 
 def test_table(capsys):
-    report.show("a title", [{"what": "slow", "ms": 12.5}, {"what": "fast", "ms": 0.5}])
+    show("a title", [{"what": "slow", "ms": 12.5}, {"what": "fast", "ms": 0.5}])
     assert capsys.readouterr().out.splitlines()[3:] == [
         "| what |    ms |",
         "|-----:|------:|",
@@ -39,12 +42,12 @@ def test_table(capsys):
 
 def test_store_and_machine(tmp_path):
     path = tmp_path / "results" / "here.json"
-    report.store(path, "frame", {"repeat": 3}, [{"ms": 1.0}], report.machine())
+    store(path, "frame", {"repeat": 3}, [{"ms": 1.0}], machine())
     stored = json.loads(path.read_text())
     assert (stored["benchmark"], stored["settings"], stored["rows"]) == ("frame", {"repeat": 3}, [{"ms": 1.0}])
     assert stored["machine"]["cores"] >= 1 and stored["machine"]["cpu"] and stored["machine"]["numpy"]
     with pytest.raises(OutputError, match="cannot write"):
-        report.store(path / "below_a_file.json", "frame", {}, [], {})
+        store(path / "below_a_file.json", "frame", {}, [], {})
 
 
 def test_frame_leaves_the_warm_up_out():

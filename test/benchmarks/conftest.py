@@ -1,4 +1,5 @@
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))  # scripts, in no package
+from places import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))  # scripts, in no package

@@ -12,7 +12,7 @@ import torch
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.psg_writer import PsgWriter
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
-from dsflash_ros.label_maps import label_boxes
+from dsflash_ros.graph.label_maps import label_boxes
 
 
 @pytest.fixture(scope="module")

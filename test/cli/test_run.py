@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import pytest
 from media_files import image_message, picture, raw_images, write_bag, write_image, write_video
+from places import SHARED
 
 from dsflash_ros.cli import main
-from dsflash_ros.pipeline import Options, SceneGraphPipeline
+from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
-PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
+PHOTOS = SHARED / "data/photos"
 
 
 def lines_of(folder):

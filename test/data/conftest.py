@@ -5,7 +5,7 @@ import pytest
 
 from dsflash_ros.data.psg import PsgDataset, PsgWriter
 from dsflash_ros.data.shapes import write_shapes
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(things=("cup", "dog"), stuff=("sky",), predicates=("on", "beside"))
 

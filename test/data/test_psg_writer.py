@@ -9,7 +9,7 @@ import pytest
 
 from dsflash_ros.data.psg import PsgDataset, PsgWriter
 from dsflash_ros.errors import DatasetError, OutputError
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(things=("cup", "dog"), stuff=("sky",), predicates=("on", "beside"))
 RGB = cv2.resize(np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8), (25, 20))

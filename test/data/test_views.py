@@ -10,8 +10,9 @@ from dsflash_ros.data.psg import PsgDataset, PsgWriter
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.data.views import AUGMENTATIONS, EpochSampler, Views
 from dsflash_ros.errors import ConfigError, DatasetError
-from dsflash_ros.label_maps import label_boxes
-from dsflash_ros.letterbox import Letterbox
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.images.letterbox import Letterbox
+from dsflash_ros.pipeline.resizing import fit_image
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_plain_view_is_what_inference_sees(one, height, width, image_size):
     data = one(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST).astype(int) - 1)
     record, box = data[0], Letterbox(height, width, image_size)
     view = Views(data, image_size)[0]
-    assert np.array_equal(view.image, box.apply(record.image()))
+    assert np.array_equal(view.image, fit_image(record.image(), box))
     assert (view.height, view.width, view.flipped, view.index, view.image_id) == (box.height, box.width, False, 0, "a")
 
     labels = record.labels()

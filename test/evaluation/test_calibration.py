@@ -7,7 +7,7 @@ from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Calibration, Reliability
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.ranking import rank_relations
-from dsflash_ros.model.relation import RelationStage
+from dsflash_ros.model.relaters.dsflash import RelationStage
 
 
 def drawn(count, slope, intercept, seed=0):

@@ -6,7 +6,7 @@ import torch
 
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(things=("cat", "dog", "cow"), stuff=("sky", "sea"), predicates=("on",))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dsflash_ros.evaluation.speed import measure_speed
-from dsflash_ros.graph import NOTHING, Node, SceneGraph
+from dsflash_ros.graph.scene_graph import NOTHING, Node, SceneGraph
 
 
 class Clock:

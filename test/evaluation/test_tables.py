@@ -1,16 +1,16 @@
 import json
 import re
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
+from places import SHARED
 
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.report import Report
 from dsflash_ros.evaluation.tables import PSG_TEST_IMAGES, print_tables, published
-from dsflash_ros.pipeline import Options
+from dsflash_ros.pipeline.pipeline import Options
 
-PAPERS = Path(__file__).parents[3] / "shared/papers"
+PAPERS = SHARED / "papers"
 
 
 def report(size="base", protocol="sgdet", trained=("segmenter", "relations"), dataset=None, speed=True, **options):

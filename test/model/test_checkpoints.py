@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dsflash_ros.errors import OutputError, WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(("cup", "dog"), ("floor",), ("on", "under"))
 CONFIG = ModelConfig(

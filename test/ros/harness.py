@@ -72,7 +72,7 @@ class Client:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
 
-        from dsflash_ros.ros.transport import prepare_transport
+        from dsflash_ros.ros.process.transport import prepare_transport
 
         prepare_transport()
         self.context = rclpy.Context()

@@ -6,25 +6,25 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from places import ROOT
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+sys.path.insert(0, str(ROOT / "examples"))
 
 from agreement import Agreement, iou, matches
 from planner import answers
 
 from dsflash_ros import msg
-from dsflash_ros.ros.player import rgb_to_jpeg
-from dsflash_ros.ros.recording import Recording
+from dsflash_ros.ros.playback.player import rgb_to_jpeg
+from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.sources import open_source
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def graph_message(nodes, relations, stamp=0):

@@ -11,12 +11,12 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 
 from rclpy.lifecycle import TransitionCallbackReturn
 
-from dsflash_ros.graph import NOTHING, SceneGraph
-from dsflash_ros.pipeline import Options
+from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.pipeline import Options
 from dsflash_ros.ros import node as node_module
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.node import DSFlashNode
-from dsflash_ros.vocabulary import Vocabulary
 
 
 class StandIn:

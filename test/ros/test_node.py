@@ -12,10 +12,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from dsflash_ros.graph import unpack_panoptic
+from dsflash_ros.graph.scene_graph import unpack_panoptic
+from dsflash_ros.graph.vocabulary import Vocabulary as Names
+from dsflash_ros.images.encodings import image_to_rgb
 from dsflash_ros.msg import Vocabulary
-from dsflash_ros.ros.conversions import image_to_rgb
-from dsflash_ros.vocabulary import Vocabulary as Names
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

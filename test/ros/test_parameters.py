@@ -6,7 +6,7 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 
 import rclpy
 
-from dsflash_ros.pipeline import Options
+from dsflash_ros.pipeline.pipeline import Options
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.parameters import BY_NAME, PARAMETERS, ParameterError

@@ -1,17 +1,17 @@
 """What all sources have in common, and how one is opened."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from media_files import picture, read_source, write_image, write_video
+from places import SHARED
 
 from dsflash_ros.errors import SourceError
 from dsflash_ros.sources import open_source, open_sources
-from dsflash_ros.sources.base import Frame, Source
+from dsflash_ros.sources.source import Frame, Source
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 
 
 def test_image_files_in_a_row_make_one_source(tmp_path):

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
 
 CONFIG = ModelConfig(
     "tiny",

@@ -10,8 +10,8 @@ from runs import CONFIG
 
 from dsflash_ros import cli
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
-from dsflash_ros.model.dsflash import DSFlash
 
 
 @pytest.mark.slow

@@ -12,13 +12,13 @@ from runs import CONFIG, make_inputs
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, save_checkpoint
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.model.eomt import Segmentation
-from dsflash_ros.training.config import SegmenterConfig, load_config
-from dsflash_ros.training.segmenter import SegmenterTraining
-from dsflash_ros.training.segmenter_data import SegmenterSamples, collate_segmenter
-from dsflash_ros.training.train_segmenter import prepare_model
+from dsflash_ros.model.segmenters.segmenter import Segmentation
+from dsflash_ros.training.configuration import SegmenterConfig, load_config
+from dsflash_ros.training.segmenter.segmenter_data import SegmenterSamples, collate_segmenter
+from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining
+from dsflash_ros.training.segmenter.train_segmenter import prepare_model
 
 STEPS = 7391
 """Of an epoch of COCO in batches of 16."""

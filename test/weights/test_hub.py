@@ -13,10 +13,10 @@ import pytest
 from hub_server import COMMIT, hub
 from safetensors.torch import save
 
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.vocabulary import Vocabulary
 
 pytest.importorskip("huggingface_hub")
 ID = "org/model"

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from places import ROOT
 from safetensors import safe_open
 
 from dsflash_ros import cli
-from dsflash_ros.cli.options import add_model_arguments
+from dsflash_ros.cli.arguments import add_model_arguments
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import STAGES, Header, read_header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.dsflash import DSFlash
-from dsflash_ros.pipeline import SceneGraphPipeline, check_weights
-from dsflash_ros.vocabulary import Vocabulary
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline, check_weights
 from dsflash_ros.weights.hub import locate, resolve
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS, SHIPPED
 
-ROOT = Path(__file__).parents[2]
 TOYROOM = Vocabulary.load(ROOT / "dsflash_ros/resources/toyroom.json")
 
 

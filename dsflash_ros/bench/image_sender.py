@@ -1,0 +1,64 @@
+"""A camera for `dsflash bench node`, run as a process of its own: `python -m dsflash_ros.bench.image_sender W H RATE`.
+
+With rate 0 it sends a frame 20 ms after the graph of the one before has come, so that no frame ever waits.
+"""
+
+import sys
+import time
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+from dsflash_ros.msg import SceneGraph
+from dsflash_ros.ros.process.transport import prepare_transport
+
+PAUSE_S = 0.02
+FIRST_RETRY_S = 2.0  # the node may not yet have found this camera
+
+
+class ImageSender(Node):
+    def __init__(self, width: int, height: int, rate: float) -> None:
+        super().__init__("bench_camera")
+        self._publisher = self.create_publisher(Image, "image", qos_profile_sensor_data)
+        self._image = Image(width=width, height=height, step=3 * width, encoding="rgb8")
+        self._image.data = np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8).tobytes()
+        if rate:
+            self.create_timer(1 / rate, self.send)
+        else:
+            self._due = time.monotonic()
+            self._answered = False
+            self.create_subscription(SceneGraph, "scene_graph", self.on_graph, 1)
+            self.create_timer(0.001, self.send_when_due)
+
+    def send(self) -> None:
+        if self._publisher.get_subscription_count():
+            self._image.header.stamp = self.get_clock().now().to_msg()
+            self._publisher.publish(self._image)
+
+    def on_graph(self, graph: SceneGraph) -> None:
+        self._answered = True
+        self._due = time.monotonic() + PAUSE_S
+
+    def send_when_due(self) -> None:
+        if time.monotonic() >= self._due:
+            self._due = float("inf") if self._answered else time.monotonic() + FIRST_RETRY_S
+            self.send()
+
+
+def main() -> None:
+    width, height, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    prepare_transport()
+    rclpy.init(args=[])
+    try:
+        rclpy.spin(ImageSender(width, height, rate))
+    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Pictures of scene graphs, and the lettering on them."""

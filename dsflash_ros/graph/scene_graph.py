@@ -1,0 +1,181 @@
+"""The result type: who and what is in view, and how each relates to each. Imports neither torch nor ROS."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import networkx
+
+NOTHING = -1
+"""Value of `SceneGraph.panoptic` where no segment is."""
+
+TRUTH = "truth"
+"""`SceneGraph.weights` of a graph that no model made: annotations, or a simulator's state."""
+
+MAX_NODE_ID = 0xFFFF
+"""Node ids fill the low 16 bits of a packed panoptic pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A segment of the image: one thing, or all stuff of one class.
+
+    Attributes:
+        id: unique in its graph, 0 to 65535.
+        class_id: index in `Vocabulary.classes`.
+        label: the class's name.
+        is_thing: countable object (True) or stuff (False).
+        score: confidence in the class, 0 to 1.
+        box: tightest box around the mask, pixels of the source image: (x0, y0, x1, y1), x1 and y1 exclusive.
+        area: pixels of the mask.
+        centroid: mean (x, y) of the mask's pixel centres, pixels; the centre of the top left pixel is (0.5, 0.5).
+    """
+
+    id: int
+    class_id: int
+    label: str
+    is_thing: bool
+    score: float
+    box: tuple[int, int, int, int]
+    area: int
+    centroid: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """Unique readable name, as in `cup_3`."""
+        return f"{self.label}_{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A directed relation between two nodes, `subject predicate object`.
+
+    Attributes:
+        subject, object: node ids.
+        predicate_id: index in `Vocabulary.predicates`.
+        predicate: the predicate's name.
+        score: confidence that it holds, 0 to 1; a probability where the weights are calibrated.
+    """
+
+    subject: int
+    object: int
+    predicate_id: int
+    predicate: str
+    score: float
+
+
+def is_trained(weights: str) -> bool:
+    """False for the names of untrained weights, `random` and `random-SIZE`."""
+    return not re.fullmatch(r"random(-\w+)?", weights)
+
+
+def pack_panoptic(class_id, node_id):
+    """Pack ids for `SceneGraph.panoptic`: class id in the high 16 bits, node id in the low 16 (ints or int arrays)."""
+    return class_id << 16 | node_id
+
+
+def unpack_panoptic(panoptic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split a packed map, (H, W) int32, into class ids and node ids, each (H, W) int32 with -1 where nothing is."""
+    nothing = panoptic < 0
+    return np.where(nothing, NOTHING, panoptic >> 16), np.where(nothing, NOTHING, panoptic & MAX_NODE_ID)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneGraph:
+    """Nodes and relations of one image.
+
+    Attributes:
+        nodes: the segments.
+        relations: best first, at most one for each directed pair of nodes.
+        panoptic: (H, W) int32 at the source image's resolution; `class_id << 16 | node_id`, -1 where nothing is.
+        stamp: seconds; when the image was taken.
+        source: what the image is called: a file, a topic.
+        weights: name of the model's weights. `random` or `random-SIZE` means untrained: such a graph means nothing.
+        latency_ms: milliseconds by stage, and `total`.
+    """
+
+    nodes: tuple[Node, ...]
+    relations: tuple[Relation, ...]
+    panoptic: np.ndarray
+    stamp: float = 0.0
+    source: str = ""
+    weights: str = ""
+    latency_ms: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.stamp):
+            raise ValueError(f"the stamp of a scene graph must be a finite number of seconds, got {self.stamp}")
+        if self.panoptic.ndim != 2 or self.panoptic.dtype != np.int32:
+            raise ValueError(f"panoptic must be (H, W) int32, got {self.panoptic.shape} {self.panoptic.dtype}")
+
+    @property
+    def is_trained(self) -> bool:
+        """False when the weights are random, so that the graph means nothing."""
+        return is_trained(self.weights)
+
+    def node(self, node_id: int) -> Node:
+        """The node of that id. Raises `KeyError` when there is none."""
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise KeyError(f"no node {node_id} in this graph; it has {[n.id for n in self.nodes]}")
+
+    def mask(self, node_id: int) -> np.ndarray:
+        """(H, W) bool: the pixels of that node."""
+        node = self.node(node_id)
+        return self.panoptic == pack_panoptic(node.class_id, node.id)
+
+    def triplets(self) -> list[tuple[str, str, str]]:
+        """Relations as readable (subject, predicate, object), as in ('cup_3', 'on', 'dining table_1'), best first."""
+        names = {node.id: node.name for node in self.nodes}
+        return [(names[r.subject], r.predicate, names[r.object]) for r in self.relations]
+
+    def to_json(self) -> dict:
+        """A line of `scene_graph.jsonl` as a dict of plain JSON types (the panoptic map is not in it)."""
+        return {
+            "stamp": self.stamp,
+            "source": self.source,
+            "weights": self.weights,
+            "nodes": [
+                {
+                    "id": node.id,
+                    "label": node.label,
+                    "class_id": node.class_id,
+                    "is_thing": node.is_thing,
+                    "score": round(node.score, 4),
+                    "box": list(node.box),
+                    "area": node.area,
+                    "centroid": [round(c, 2) for c in node.centroid],
+                }
+                for node in self.nodes
+            ],
+            "relations": [
+                {"subject": r.subject, "object": r.object, "predicate": r.predicate, "score": round(r.score, 4)}
+                for r in self.relations
+            ],
+            "latency_ms": {stage: round(ms, 3) for stage, ms in self.latency_ms.items()},
+        }
+
+    def to_networkx(self) -> "networkx.MultiDiGraph":
+        """A directed graph with `Node` fields on its nodes and `predicate`, `predicate_id`, `score` on its edges."""
+        try:
+            import networkx
+        except ImportError as error:
+            raise ImportError("to_networkx() needs networkx: pip install networkx") from error
+        graph = networkx.MultiDiGraph(stamp=self.stamp, source=self.source, weights=self.weights)
+        for node in self.nodes:
+            fields = ("class_id", "label", "is_thing", "score", "box", "area", "centroid")
+            graph.add_node(node.id, **{name: getattr(node, name) for name in fields})
+        for r in self.relations:
+            graph.add_edge(r.subject, r.object, predicate=r.predicate, predicate_id=r.predicate_id, score=r.score)
+        return graph
+
+    def to_pddl(self, name: str = "scene", domain: str = "scene_graph") -> str:
+        """A PDDL problem: the nodes as typed objects, the relations as initial facts, an empty goal to fill in."""
+        from dsflash_ros.planning.pddl import to_pddl  # the graph is below planning
+
+        return to_pddl(self, name, domain)

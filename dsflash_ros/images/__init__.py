@@ -1,0 +1,1 @@
+"""Images as arrays: decoding, camera encodings, letterboxing. Imports neither torch nor ROS."""

@@ -1,0 +1,39 @@
+"""The machine that a measurement was made on."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+
+def machine() -> dict[str, str | int]:
+    """CPU, cores, GPU and versions."""
+    found: dict[str, str | int] = {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "load at start": f"{os.getloadavg()[0]:.1f}",
+        "gpu": "none",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+    for package in ("dsflash_ros", "torch", "numpy", "opencv-python-headless", "opencv-python", "rclpy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    try:
+        import torch
+    except ImportError:
+        return found
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

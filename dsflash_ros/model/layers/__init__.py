@@ -1,0 +1,1 @@
+"""Layers that segmenters and relation stages share."""

@@ -1,0 +1,1 @@
+"""Segmenters: images in, masks, classes and features out. `segmenter.py` says what one is."""

@@ -1,0 +1,150 @@
+"""timm vision transformers, seen as what EoMT needs of them."""
+
+import timm
+import torch
+import torch.nn.functional as F
+from timm.layers import apply_rot_embed_cat
+from torch import nn
+
+from dsflash_ros.model.config import PATCH, ModelConfig
+from dsflash_ros.model.layers.attention import attention
+from dsflash_ros.model.layers.token_merging import match_tokens
+
+
+class Backbone(nn.Module):
+    """A ViT whose blocks run one by one, so that queries can join and tokens can merge.
+
+    Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches. The two
+    subclasses hide where timm's families differ: in positions, biases and layer scale.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.grid = config.grid
+        self.vit = timm.create_model(
+            config.timm_name, img_size=config.image_size, patch_size=PATCH, num_classes=0, dynamic_img_size=False
+        )
+        # EoMT normalises once, after the last block; timm's pooling head and its norm have no part in it.
+        self.vit.fc_norm = nn.Identity()
+
+    @property
+    def num_prefix_tokens(self) -> int:
+        """Class and register tokens."""
+        return self.vit.num_prefix_tokens
+
+    def norm(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The ViT's final normalisation."""
+        return self.vit.norm(tokens)
+
+    def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Normalised images (B, 3, S, S) to tokens, and the rotary embedding of the patches if there is one."""
+        raise NotImplementedError
+
+    def qkv(self, attn: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+        """Queries, keys and values, (B, N, 3 * D)."""
+        raise NotImplementedError
+
+    def scale(self, block: nn.Module, index: int, tokens: torch.Tensor) -> torch.Tensor:
+        """Layer scale of a block's attention (index 1) or MLP (index 2)."""
+        raise NotImplementedError
+
+    def run_block(
+        self,
+        index: int,
+        tokens: torch.Tensor,
+        rope: torch.Tensor | None,
+        tome_ratio: float = 0.0,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` > 0.
+
+        `mask`, (B, Q, N) bool: which tokens each of the first Q attends to, at least one; the others attend to all.
+        It cannot go with merging.
+        """
+        block = self.vit.blocks[index]
+        normed = block.norm1(tokens)
+        if tome_ratio > 0:
+            update = self._merged_attention(block.attn, tokens, normed, rope, tome_ratio)
+        else:
+            update = self._attention(block.attn, normed, rope, mask)
+        tokens = tokens + self.scale(block, 1, update)
+        return tokens + self.scale(block, 2, block.mlp(block.norm2(tokens)))
+
+    def _attention(
+        self, attn: nn.Module, tokens: torch.Tensor, rope: torch.Tensor | None, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        batch, count, dim = tokens.shape
+        qkv = self.qkv(attn, tokens).reshape(batch, count, 3, attn.num_heads, -1)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        if rope is not None:
+            query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
+        mixed = attention(query, key, value) if mask is None else _masked_attention(query, key, value, mask)
+        return attn.proj(mixed.transpose(1, 2).reshape(batch, count, dim))
+
+    def _merged_attention(
+        self, attn: nn.Module, tokens: torch.Tensor, normed: torch.Tensor, rope: torch.Tensor | None, ratio: float
+    ) -> torch.Tensor:
+        others = tokens.shape[1] - self.grid**2
+        merging = match_tokens(tokens[:, others:], self.grid, ratio)
+        merged = torch.cat((normed[:, :others], merging.merge(normed[:, others:])), dim=1)
+        if rope is not None:
+            rope = _circular_mean(merging.merge(rope.expand(tokens.shape[0], -1, -1))).unsqueeze(1)
+        update = self._attention(attn, merged, rope)
+        return torch.cat((update[:, :others], merging.unmerge(update[:, others:])), dim=1)
+
+
+class AbsoluteViT(Backbone):
+    """Learned absolute positions: plain ViT, DINOv2 with registers (timm's VisionTransformer)."""
+
+    def embed(self, images):
+        return self.vit._pos_embed(self.vit.patch_embed(images)), None
+
+    def qkv(self, attn, tokens):
+        return attn.qkv(tokens)
+
+    def scale(self, block, index, tokens):
+        return (block.ls1 if index == 1 else block.ls2)(tokens)
+
+
+class RotaryViT(Backbone):
+    """Rotary positions: DINOv3 (timm's Eva)."""
+
+    def embed(self, images):
+        return self.vit._pos_embed(self.vit.patch_embed(images))
+
+    def qkv(self, attn, tokens):
+        bias = torch.cat((attn.q_bias, attn.k_bias, attn.v_bias))
+        return F.linear(tokens, attn.qkv.weight, bias)
+
+    def scale(self, block, index, tokens):
+        return (block.gamma_1 if index == 1 else block.gamma_2) * tokens
+
+
+def make_backbone(config: ModelConfig) -> Backbone:
+    """The backbone that the config names, with fresh random weights."""
+    return (RotaryViT if config.backbone == "dinov3" else AbsoluteViT)(config)
+
+
+def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool, allows."""
+    # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the faster kernels.
+    masked, plain = query.split((mask.shape[1], query.shape[2] - mask.shape[1]), dim=2)
+    return torch.cat((attention(masked, key, value, mask.unsqueeze(1)), attention(plain, key, value)), dim=2)
+
+
+def _circular_mean(rope: torch.Tensor) -> torch.Tensor:
+    """Averaged sines and cosines, (..., 2 * d), scaled back to rotations: the position of merged tokens.
+
+    A plain average also shrinks queries and keys, the more the higher a frequency is. Of the four ways that
+    `benchmarks/merged_positions.py` compares, this one stays closest to attention without merging.
+    """
+    sine, cosine = rope.chunk(2, dim=-1)
+    length = torch.hypot(sine, cosine).clamp(min=1e-6)
+    return torch.cat((sine / length, cosine / length), dim=-1)
+
+
+def _rotate_patches(heads: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
+    """Rotate the patches, the last of (B, heads, N, d), by `rope`, (..., patches, 2 * d): sines, then cosines."""
+    others = heads.shape[2] - rope.shape[-2]
+    rotated = apply_rot_embed_cat(heads[:, :, others:], rope, half=True).type_as(heads)
+    return torch.cat((heads[:, :, :others], rotated), dim=2)

@@ -1,0 +1,1 @@
+"""Scene graphs for planners. Imports neither torch nor ROS."""

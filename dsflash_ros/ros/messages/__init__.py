@@ -1,0 +1,1 @@
+"""Arrays and graphs to ROS messages and back."""

@@ -1,0 +1,42 @@
+"""What a simulated robot camera sends besides its image, as messages. Imports neither MuJoCo nor torch."""
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from dsflash_ros.toyroom.build.scene import Camera
+
+MAP_FRAME = "map"
+"""The world's frame: z up, origin in a corner of the room, on the floor."""
+
+
+def camera_info(camera: Camera, header: Header) -> CameraInfo:
+    """Size and intrinsics of a lens without distortion."""
+    k = camera.intrinsics
+    return CameraInfo(
+        header=header,
+        width=camera.width,
+        height=camera.height,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k.ravel(),
+        r=np.eye(3).ravel(),
+        p=np.hstack((k, np.zeros((3, 1)))).ravel(),
+    )
+
+
+def camera_transform(camera: Camera, header: Header) -> TransformStamped:
+    """Where the frame of the header, the camera's optical frame, is in `MAP_FRAME`."""
+    rotation = cv2.Rodrigues(camera.rotation)[0].ravel()  # axis times angle
+    half = np.linalg.norm(rotation) / 2
+    x, y, z = rotation / 2 * np.sinc(half / np.pi)
+    return TransformStamped(
+        header=Header(stamp=header.stamp, frame_id=MAP_FRAME),
+        child_frame_id=header.frame_id,
+        transform=Transform(
+            translation=Vector3(**dict(zip("xyz", map(float, camera.position), strict=True))),
+            rotation=Quaternion(x=float(x), y=float(y), z=float(z), w=float(np.cos(half))),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Publishing and recording what a camera sees."""

@@ -1,0 +1,99 @@
+"""Publishes images at a steady rate, as a camera driver does."""
+
+import time
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.duration import Duration
+from rclpy.publisher import Publisher
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from dsflash_ros.errors import DSFlashError, ImageError
+from dsflash_ros.ros.messages.image_messages import rgb_to_image
+
+_JPEG_QUALITY = 95
+_LONGEST_FLUSH = Duration(seconds=2)
+
+
+class Player:
+    """A node with one image publisher, and others that go with it. `rclpy.init()` comes before."""
+
+    def __init__(self, topic: str, frame_id: str, compressed: bool = False, reliable: bool = True):
+        """Reliable publishers suit reliable and best-effort subscribers alike; best-effort ones do not."""
+        self.count = 0
+        self.was_heard = False
+        self._frame_id = frame_id
+        self._compressed = compressed
+        self._due = None
+        self._node = rclpy.create_node("dsflash_player")
+        self._qos = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        )
+        self._others: list[Publisher] = []
+        topic = f"{topic}/compressed" if compressed else topic
+        try:
+            self._publisher = self._node.create_publisher(CompressedImage if compressed else Image, topic, self._qos)
+        except Exception as error:
+            self.close()
+            raise DSFlashError(f"{topic!r} is no name for a topic: {str(error).splitlines()[0]}") from error
+        self.topic = self._publisher.topic_name
+
+    def advertise(self, message_type, topic: str) -> Publisher:
+        """A publisher of what goes with the images, of the same quality of service."""
+        self._others.append(self._node.create_publisher(message_type, topic, self._qos))
+        return self._others[-1]
+
+    def beside(self, name: str) -> str:
+        """The topic of that name in the images' namespace: /front/depth beside /front/image."""
+        topic = self.topic.removesuffix("/compressed") if self._compressed else self.topic
+        return f"{topic.rpartition('/')[0]}/{name}"
+
+    def wait_for_subscribers(self, count: int) -> None:
+        """Return when that many are there."""
+        while self._publisher.get_subscription_count() < count:
+            time.sleep(0.02)
+
+    def publish(self, rgb: np.ndarray, seconds: float) -> Header:
+        """Publish an image, (H, W, 3) uint8, when the one before has lasted its time; this one lasts `seconds`.
+
+        Returns:
+            The image's header, for messages that go with it.
+        """
+        header = Header(frame_id=self._frame_id)
+        message = rgb_to_jpeg(rgb, header) if self._compressed else rgb_to_image(rgb, header)
+        now = time.monotonic()
+        # One that comes late shifts those after it: a camera does not catch up by sending a burst.
+        due = now if self._due is None else max(now, self._due)
+        time.sleep(due - now)
+        self._due = due + seconds
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+        self.count += 1
+        self.was_heard = self.was_heard or self._publisher.get_subscription_count() > 0
+        return message.header
+
+    def flush(self) -> None:
+        """Wait until reliable subscribers have all images and what goes with them, at most two seconds for each."""
+        for publisher in (self._publisher, *self._others):
+            publisher.wait_for_all_acked(_LONGEST_FLUSH)
+
+    def close(self) -> None:
+        """Take the node down."""
+        self._node.destroy_node()
+
+
+def rgb_to_jpeg(rgb: np.ndarray, header: Header, quality: int = _JPEG_QUALITY) -> CompressedImage:
+    """A JPEG of an (H, W, 3) uint8 array, with that header; quality 1 to 100. Raises `ImageError` if too large."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    try:
+        data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    except cv2.error as error:
+        raise ImageError(f"an image of {rgb.shape[1]}x{rgb.shape[0]} cannot be a JPEG: {error}") from error
+    message = CompressedImage(header=header, format="jpeg")
+    message.data.frombytes(data.tobytes())
+    return message

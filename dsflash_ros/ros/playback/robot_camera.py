@@ -1,0 +1,77 @@
+"""The simulated camera of a robot: what it sees and what is really there, published or recorded."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.graph.topics import TRUTH_TOPIC
+from dsflash_ros.msg import SceneGraph as SceneGraphMessage
+from dsflash_ros.ros.messages.camera_messages import camera_info, camera_transform
+from dsflash_ros.ros.messages.graph_messages import graph_to_message
+from dsflash_ros.ros.messages.image_messages import depth_to_image, panoptic_to_image
+from dsflash_ros.ros.playback.player import Player, rgb_to_jpeg
+from dsflash_ros.ros.playback.recording import Recording
+from dsflash_ros.toyroom import VOCABULARY
+from dsflash_ros.toyroom.camera.shots import Shot
+from dsflash_ros.toyroom.truth.true_graph import true_graph
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # comes with any installation of ROS 2, but is not among pip's packages
+    TFMessage = None
+
+_JPEG_QUALITY = 85
+_FIRST_STAMP = 1_000_000_000
+"""ns, of a recording: 0 would mean that there is none."""
+
+_log = logging.getLogger(__name__)
+
+
+class RobotCamera:
+    """The publishers of what goes with a `Player`'s images, on topics beside them."""
+
+    def __init__(self, player: Player) -> None:
+        self._player = player
+        self._info = player.advertise(CameraInfo, player.beside("camera_info"))
+        self._depth = player.advertise(Image, player.beside("depth"))
+        self._graph = player.advertise(SceneGraphMessage, TRUTH_TOPIC)
+        self._panoptic = player.advertise(Image, "/ground_truth/panoptic")
+        self._tf = player.advertise(TFMessage, "/tf") if TFMessage else None
+        if self._tf is None:
+            _log.warning("/tf is not published: it needs tf2_msgs, which comes with an installation of ROS 2")
+
+    def publish(self, view: Shot, seconds: float) -> None:
+        """Publish a view when the one before has lasted its time; this one lasts `seconds`."""
+        header = self._player.publish(view.frame.rgb, seconds)
+        graph = _true_graph(view)
+        self._info.publish(camera_info(view.camera, header))
+        if self._tf is not None:
+            self._tf.publish(TFMessage(transforms=[camera_transform(view.camera, header)]))
+        self._depth.publish(depth_to_image(view.frame.depth, header))
+        self._graph.publish(graph_to_message(graph, header))
+        self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
+
+
+def record(views: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
+    """Write a bag of JPEG images, intrinsics, poses and true graphs. Returns how many images. Raises `OutputError`."""
+    topic = "/" + topic.lstrip("/")
+    count = 0
+    with Recording(path) as recording:
+        for count, view in enumerate(views, 1):
+            stamp = _FIRST_STAMP + round((count - 1) * 1e9 / rate_hz)
+            seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+            header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+            recording.write(f"{topic.rpartition('/')[0]}/camera_info", camera_info(view.camera, header), stamp)
+            recording.write_transform(camera_transform(view.camera, header), stamp)
+            recording.write(f"{topic}/compressed", rgb_to_jpeg(view.frame.rgb, header, _JPEG_QUALITY), stamp)
+            recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(view), header), stamp)
+    return count
+
+
+def _true_graph(view: Shot) -> SceneGraph:
+    return true_graph(view.truth.labels, view.truth.class_ids, view.truth.relations, VOCABULARY)

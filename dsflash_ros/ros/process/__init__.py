@@ -1,0 +1,1 @@
+"""What the process of a ROS node needs: transport, memory, lifecycle."""

@@ -1,0 +1,1 @@
+"""Where scene graphs go: JSON lines, pictures, videos."""

@@ -1,0 +1,99 @@
+"""What all sources have in common."""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+_log = logging.getLogger(__name__)
+
+
+_MOST_REPORTS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """An image of a source.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 RGB.
+        stamp: seconds; when it was taken, for videos from their beginning. Images have no such time: theirs is
+            their number in the source.
+        name: what it is called: the file, or the topic of a bag.
+        truth: the true scene graph, a serialised dsflash_ros/SceneGraph, where a bag has one of the same stamp.
+    """
+
+    rgb: np.ndarray
+    stamp: float
+    name: str
+    truth: bytes | None = None
+
+
+class Source:
+    """Frames, one after the other; iterate as often as you like. Also a context manager that closes it.
+
+    Frames that cannot be read are left out, counted and reported to the log; only a source without any that can be
+    read raises `SourceError`. Stamps that go back are kept, those that are no number are mended; both are counted.
+
+    Attributes:
+        name: what was opened.
+        rate: frames a second, None where there is no such thing.
+        is_sequence: frames follow each other in time, as those of a video, unlike those of a folder.
+        has_truth: some frames have their true scene graphs.
+        skipped: how many frames were left out.
+        bad_stamps: how many stamps went back or were no number.
+    """
+
+    is_sequence = True
+    has_truth = False
+
+    def __init__(self, name: str, rate: float | None = None, length: int | None = None):
+        self.name = name
+        self.rate = rate
+        self.skipped = 0
+        self.bad_stamps = 0
+        self._length = length
+
+    def __len__(self) -> int:
+        """How many frames there should be; broken ones count. Raises `TypeError` where that is unknown."""
+        if self._length is None:
+            raise TypeError(f"it is not known how many frames {self.name} has")
+        return self._length
+
+    def __iter__(self) -> Iterator[Frame]:
+        last = 0.0
+        for number, frame in enumerate(self._frames()):
+            if not math.isfinite(frame.stamp):
+                self._count_stamp(f"{frame.name}: a frame's stamp is {frame.stamp}; the last one, {last}, is used")
+                frame = replace(frame, stamp=last)
+            elif number and frame.stamp < last:
+                self._count_stamp(f"{frame.name}: stamps go back, from {last} to {frame.stamp}; they are kept")
+            last = frame.stamp
+            yield frame
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file or device."""
+
+    def skip(self, reason: object) -> None:
+        """Count and report a frame that cannot be used."""
+        self.skipped += 1
+        self._report(self.skipped, f"skipped a frame: {reason}")
+
+    def _frames(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+    def _count_stamp(self, sentence: str) -> None:
+        self.bad_stamps += 1
+        self._report(self.bad_stamps, sentence)
+
+    def _report(self, count: int, sentence: str) -> None:
+        if count <= _MOST_REPORTS:
+            _log.warning("%s%s", sentence, " (more of these are only counted)" if count == _MOST_REPORTS else "")

@@ -1,0 +1,65 @@
+"""Pictures of a room, through MuJoCo's renderer."""
+
+import numpy as np
+
+from dsflash_ros.errors import ToyroomError
+from dsflash_ros.toyroom.build.scene import Camera, Picture
+from dsflash_ros.toyroom.physics.backend import INSTALL, choose_backend
+from dsflash_ros.toyroom.physics.simulation import Simulation, mujoco
+
+
+class Renderer:
+    """Renders a simulation. A context manager; all its frames have one size."""
+
+    def __init__(self, simulation: Simulation, width: int = 640, height: int = 480) -> None:
+        """Raises `ToyroomError` when the machine cannot render."""
+        backend = choose_backend()
+        if not backend:
+            raise ToyroomError(f"there is no library to render with: {INSTALL}")
+        self._simulation = simulation
+        self._width, self._height = width, height
+        simulation.model.vis.global_.offwidth, simulation.model.vis.global_.offheight = width, height
+        try:
+            self._renderer = mujoco.Renderer(simulation.model, height, width)
+        except Exception as error:  # what the bindings of OpenGL raise has many types
+            raise ToyroomError(
+                f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); {INSTALL}"
+            ) from error
+
+    def frame(self, camera: Camera) -> Picture:
+        """What the camera sees; it must have the renderer's size."""
+        if (camera.width, camera.height) != (self._width, self._height):
+            raise ValueError(
+                f"a camera of {camera.width}x{camera.height} for a renderer of {self._width}x{self._height}"
+            )
+        rgb = self._render(camera).copy()
+        self._renderer.enable_depth_rendering()
+        depth = self._render(camera).astype(np.float32)
+        self._renderer.disable_depth_rendering()
+        self._renderer.enable_segmentation_rendering()
+        geoms = self._render(camera)[..., 0]
+        self._renderer.disable_segmentation_rendering()
+        items = np.append(self._simulation.item_of_geom, -1)[geoms].astype(np.int32)  # geom -1 takes the last
+        return Picture(rgb, np.where(items >= 0, depth, 0).astype(np.float32), items)
+
+    def _render(self, camera: Camera) -> np.ndarray:
+        renderer, data = self._renderer, self._simulation.data
+        renderer.update_scene(data)
+        near = self._simulation.model.vis.map.znear * self._simulation.model.stat.extent
+        half = near * np.tan(camera.fov / 2)
+        for view in renderer.scene.camera:  # one for each eye
+            view.pos, view.forward, view.up = camera.position, camera.rotation[:, 2], -camera.rotation[:, 1]
+            view.frustum_bottom, view.frustum_top = -half, half
+            view.frustum_center, view.frustum_width = 0.0, half * camera.width / camera.height
+            view.frustum_near, view.frustum_far = near, self._simulation.model.vis.map.zfar
+        return renderer.render()
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._renderer.close()
+
+    def __enter__(self) -> "Renderer":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()

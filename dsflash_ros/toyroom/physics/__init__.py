@@ -1,0 +1,1 @@
+"""MuJoCo: letting a room settle, and what its state tells of contacts and support."""

@@ -1,0 +1,1 @@
+"""The true scene graph of an image, from the simulator's state."""

@@ -1,0 +1,148 @@
+"""What a training step of the relation stage needs of each image, made by the loading processes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from dsflash_ros.data.psg import Record
+from dsflash_ros.data.views import View, Views
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.relaters.coverage import label_coverage
+from dsflash_ros.training.relations.feature_cache import FeatureCache
+from dsflash_ros.training.relations.pairs import sample_pairs
+
+
+class RelationSample(NamedTuple):
+    """An image with S segments, R relations and n pairs.
+
+    Attributes:
+        image: (3, size, size) uint8, or its features (4 * D, grid, grid) float where they were cached.
+        labels: (size, size) int16, the segment of each pixel or -1; or empty where not asked for.
+        coverage: (S, patches) float32, see `label_coverage`.
+        boxes: (S, 4) float32, scaled to -1..1 over the network input.
+        class_ids: (S,) int64.
+        relations: (R, 3) int64: subject, object, predicate.
+        pairs: (n, 2) int64, those to learn from.
+        content: (2,) int64, height and width of the network input that show the image.
+    """
+
+    image: torch.Tensor
+    labels: torch.Tensor
+    coverage: torch.Tensor
+    boxes: torch.Tensor
+    class_ids: torch.Tensor
+    relations: torch.Tensor
+    pairs: torch.Tensor
+    content: torch.Tensor
+
+
+class RelationBatch(NamedTuple):
+    """Several images; segments are numbered through the batch.
+
+    Attributes:
+        images, labels, contents: stacked.
+        counts: (B,) int64, segments of each image.
+        coverage, boxes, class_ids, relations, pairs: concatenated.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    contents: torch.Tensor
+    counts: torch.Tensor
+    coverage: torch.Tensor
+    boxes: torch.Tensor
+    class_ids: torch.Tensor
+    relations: torch.Tensor
+    pairs: torch.Tensor
+
+    @property
+    def starts(self) -> torch.Tensor:
+        """(B,) int64, the first segment of each image."""
+        return self.counts.cumsum(0) - self.counts
+
+    def of_image(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Relations (R, 3), in terms of the image's own segments, and class ids (S,) of one image."""
+        start, count = int(self.starts[index]), int(self.counts[index])
+        mine = (self.relations[:, 0] >= start) & (self.relations[:, 0] < start + count)
+        shift = torch.tensor([start, start, 0], device=self.relations.device)
+        return self.relations[mine] - shift, self.class_ids[start : start + count]
+
+    @property
+    def image_of(self) -> torch.Tensor:
+        """(S,) int64, the image of each segment."""
+        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(self.counts)
+
+
+class RelationSamples(Dataset):
+    """Samples by (epoch, index), the same in each process; an index alone is of epoch 0.
+
+    Args:
+        records: the images.
+        config: of the model.
+        augmentation, seed: see `Views`.
+        negative_share: see `sample_pairs`.
+        cache: features to use instead of images.
+        with_labels: give label maps, too.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        config: ModelConfig,
+        augmentation: str = "none",
+        seed: int = 0,
+        negative_share: float = 0.2,
+        cache: FeatureCache | None = None,
+        with_labels: bool = False,
+    ) -> None:
+        self.views = Views(records, config.image_size, augmentation, seed, with_images=cache is None)
+        self.records, self.config, self.seed = records, config, seed
+        self.negative_share, self.cache, self.with_labels = negative_share, cache, with_labels
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> RelationSample:
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        record, view = self.records[index], self.views[epoch, index]
+        labels = torch.from_numpy(view.labels)
+        relations = torch.from_numpy(record.relations)
+        count = len(record.class_ids)
+        random = np.random.default_rng((self.seed, epoch, index))
+        return RelationSample(
+            self._image(record, view),
+            labels if self.with_labels else labels.new_empty(0),
+            label_coverage(labels, count, self.config),
+            torch.from_numpy(view.boxes) * (2 / self.config.image_size) - 1,
+            torch.from_numpy(record.class_ids),
+            relations,
+            sample_pairs(relations, count, self.negative_share, random),
+            torch.tensor([view.height, view.width]),
+        )
+
+    def _image(self, record: Record, view: View) -> torch.Tensor:
+        if self.cache:
+            return self.cache.load(record, view.flipped)
+        return torch.from_numpy(view.image).permute(2, 0, 1).contiguous()
+
+
+def collate_relations(samples: list[RelationSample]) -> RelationBatch:
+    """Put samples together, numbering segments through."""
+    columns = RelationSample(*zip(*samples, strict=True))
+    counts = torch.tensor([len(ids) for ids in columns.class_ids])
+    first = (counts.cumsum(0) - counts).tolist()
+    shifts = [torch.tensor([start, start, 0]) for start in first]
+    return RelationBatch(
+        torch.stack(columns.image),
+        torch.stack(columns.labels),
+        torch.stack(columns.content),
+        counts,
+        torch.cat(columns.coverage),
+        torch.cat(columns.boxes),
+        torch.cat(columns.class_ids),
+        torch.cat([part + shift for part, shift in zip(columns.relations, shifts, strict=True)]),
+        torch.cat([part + start for part, start in zip(columns.pairs, first, strict=True)]),
+    )

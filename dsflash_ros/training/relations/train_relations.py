@@ -1,0 +1,119 @@
+"""`dsflash train relations`: from a segmenter's weights and a data set to a model that relates."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dsflash_ros.data.psg import Record
+from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.checkpoints import STAGES, Header, load_checkpoint
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.relaters.dsflash import RelationStage
+from dsflash_ros.pipeline.device import choose_device
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.relations.feature_cache import FeatureCache
+from dsflash_ros.training.relations.pairs import predicate_weights
+from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
+from dsflash_ros.training.relations.relation_training import RelationTraining
+from dsflash_ros.training.run import fit as run
+from dsflash_ros.training.run.loaders import Loaders
+from dsflash_ros.training.run.out_folder import run_folder
+from dsflash_ros.weights import resolve
+
+
+def train_relations(config: RelationConfig, resume: bool = False) -> Path:
+    """Train, see `run.fit`; returns the path of the best weights.
+
+    Raises also `WeightsError` for a segmenter that does not know the data set's classes.
+    """
+    train, val = run.open_data(config)
+    _refuse_mirrored_sides(config, train.vocabulary)
+    model, header = prepare_model(config, train.vocabulary)
+    records, val_records = run.with_relations(train), list(val) if val else None
+    with run_folder(config, resume, run.is_first_process()) as state:
+        cache = filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
+        samples = RelationSamples(
+            records,
+            header.config,
+            config.augmentation,
+            config.seed,
+            config.negative_share,
+            cache,
+            with_labels=config.masks_from == "segmenter",
+        )
+        val_samples = RelationSamples(val_records, header.config, cache=cache) if val_records else None
+        module = RelationTraining(
+            model, config, train.vocabulary.predicates, _predicate_weights(config, records, header)
+        )
+        return run.fit(module, Loaders(config, samples, val_samples, collate_relations), config, header, state)
+
+
+def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
+    """The segmenter that the configuration names, with a new relation stage for the vocabulary's predicates."""
+    if config.segmenter.startswith("random"):
+        raise WeightsError(f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights")
+    model, header = load_checkpoint(resolve(config.segmenter))
+    _check_segmenter(config.segmenter, header, vocabulary)
+    wanted = {key: getattr(config, key) for key in ("neck_dim", "neck_depth", "neck_heads") if getattr(config, key)}
+    model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **wanted)
+    if config.keep_relations:
+        _check_relations(config.segmenter, header, vocabulary, model_config)
+    else:
+        torch.manual_seed(config.seed)
+        model.config, model.relations = model_config, RelationStage(model_config)
+        header = replace(header, config=model_config, vocabulary=vocabulary)
+    recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
+    recipe.pop("calibration", None)  # of the scores of before
+    return model, replace(header, trained=STAGES, recipe=recipe, scores={})
+
+
+def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
+    difference = header.vocabulary.difference(vocabulary, ("things", "stuff"))
+    if difference:
+        raise WeightsError(
+            f"the segmenter {name} does not know the data set's classes: it has {difference}; "
+            "train a segmenter on this data set first (dsflash train segmenter)"
+        )
+    if "segmenter" not in header.trained:
+        raise WeightsError(f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)")
+
+
+def _check_relations(name: str, header: Header, vocabulary: Vocabulary, wanted: ModelConfig) -> None:
+    """That the weights have a relation stage to keep, trained or a DSFormer's, and that it is the wanted one."""
+    if "relations" not in header.trained and "relations" not in header.recipe:
+        raise WeightsError(f"keep_relations: the relation stage of {name} is untrained, there is nothing to keep")
+    if header.vocabulary.predicates != vocabulary.predicates:
+        raise ConfigError(f"keep_relations: {name} was made for other predicates than the data set's")
+    if header.config != wanted:
+        sizes = ", ".join(f"{key}={getattr(header.config, key)}" for key in ("neck_dim", "neck_depth", "neck_heads"))
+        raise ConfigError(f"keep_relations: the neck of {name} has {sizes}; set these, or null, as neck_dim=null")
+
+
+def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> None:
+    sided = [name for name in vocabulary.predicates if re.search(r"\b(left|right)\b", name)]
+    if sided and config.augmentation != "none":
+        raise ConfigError(
+            f"augmentation={config.augmentation} mirrors images, after which {sided[0]!r} would be wrong; "
+            "use augmentation=none with predicates that tell left from right"
+        )
+
+
+def _predicate_weights(config: RelationConfig, records: list[Record], header: Header) -> torch.Tensor | None:
+    if not config.balance_predicates:
+        return None
+    relations = [torch.from_numpy(record.relations) for record in records]
+    return predicate_weights(relations, header.config.num_predicates, config.negative_share)
+
+
+def filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
+    """The features of all records, computed in the run's precision, as they are without a cache."""
+    cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size, config.precision)
+    device = choose_device(config.device)
+    flips = (False, True) if config.augmentation == "flip" else (False,)
+    cache.fill(model.segmenter.to(device).eval(), records, flips, config.batch_size, config.workers)
+    model.segmenter.cpu()
+    return cache

@@ -1,0 +1,1 @@
+"""A training run, whatever is trained: loop, loading, schedules, checkpoints, progress."""

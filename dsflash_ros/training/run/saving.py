@@ -1,0 +1,106 @@
+"""What a run leaves behind: weights to use, and a state to go on from."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from dsflash_ros.errors import TrainingError
+from dsflash_ros.files import replacing
+from dsflash_ros.model.checkpoints import Header, save_checkpoint
+from dsflash_ros.training.run.progress import scores_of
+
+STATE = "last.ckpt"
+"""Everything that a run needs to go on; of the weights only those that are being trained."""
+
+BEST, LAST = "best.safetensors", "last.safetensors"
+"""Weights for the pipeline."""
+
+SCORES = "scores.jsonl"
+"""A line for each epoch."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints, whole or not at all."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        """Raises `OutputError`, with the last good checkpoint still there."""
+        with replacing(path) as partial:
+            try:
+                torch.save(checkpoint, partial)
+            except RuntimeError as error:  # how torch reports a full disk
+                raise OSError("it could not be written to its end; is the disk full?") from error
+
+    def load_checkpoint(self, path, *args, **options) -> dict:
+        """Raises `TrainingError` when it is damaged."""
+        try:
+            state = super().load_checkpoint(path, *args, **options)
+            if not {"state_dict", "optimizer_states", "loops"} <= set(state):
+                raise ValueError("it is no state of a run")
+        except Exception as error:  # damaged bytes make the unpickler raise anything
+            raise TrainingError(
+                f"cannot resume from {path}: {type(error).__name__}, {' '.join(str(error).split())[:100]}; "
+                f"{BEST} and {LAST} may be whole, from which a new run can start"
+            ) from error
+        return state
+
+
+class KeepWeights(Callback):
+    """Writes `last.safetensors`, `best.safetensors` and the state after each epoch.
+
+    `score` names the logged value that is best when it is largest, the later epoch if there are several; None keeps
+    the last epoch as the best. `epochs` counts those that were trained.
+    """
+
+    def __init__(self, out: Path, header: Header, score: str | None) -> None:
+        self.out, self.header, self.score = out, header, score
+        self.best: float | None = None
+        self.epochs = 0
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Forget the scores of an epoch that is done again, as after a disk was full."""
+        scores = self.out / SCORES
+        if trainer.is_global_zero and scores.exists():
+            lines = scores.read_text().splitlines(keepends=True)
+            with replacing(scores) as partial:
+                partial.write_text("".join(lines[: trainer.current_epoch]))
+
+    def state_dict(self) -> dict:
+        """What has to survive a resume."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on from there."""
+        self.best = state_dict["best"]
+
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Write. The state comes last: whoever resumes from it finds the weights that it speaks of."""
+        scores = scores_of(trainer)
+        current = scores.get(self.score) if self.score else None
+        is_best = current is None or self.best is None or current >= self.best
+        if is_best:
+            self.best = current
+        self.epochs += 1
+        if trainer.is_global_zero:
+            recipe = {**self.header.recipe, "epochs_done": trainer.current_epoch + 1}
+            header = replace(self.header, recipe=recipe, scores={**self.header.scores, **scores})
+            save_checkpoint(self.out / LAST, module.model, header)
+            if is_best:
+                _link(self.out / LAST, self.out / BEST)
+            with (self.out / SCORES).open("a") as file:
+                file.write(json.dumps({"epoch": trainer.current_epoch + 1, **scores}) + "\n")
+        trainer.save_checkpoint(self.out / STATE)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, in place of what had it. (A new `source` takes its own name only.)"""
+    with replacing(target) as partial:
+        partial.unlink()
+        try:
+            partial.hardlink_to(source)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, partial)

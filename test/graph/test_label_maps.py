@@ -1,0 +1,20 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dsflash_ros.graph.label_maps import label_boxes
+
+# Few values, so that there are runs, and segments without a pixel.
+maps = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
+    lambda shape: arrays(np.int32, shape, elements=st.integers(-1, 4))
+)
+
+
+@given(maps)
+def test_boxes_are_tight(labels):
+    boxes = label_boxes(labels, 6)
+    for index in range(6):
+        y, x = np.nonzero(labels == index)
+        expected = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [0, 0, 0, 0]
+        assert boxes[index].tolist() == expected

@@ -1,0 +1,143 @@
+import ast
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from places import ROOT
+
+LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+
+
+def assigned(path, name):
+    """The expression assigned to a name at the top of a Python file."""
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == name:
+            return statement.value
+    raise AssertionError(f"no {name} in {path}")
+
+
+def configurations_read(path):
+    """The literal names in LaunchConfiguration(...) calls."""
+    return set(re.findall(r'LaunchConfiguration\("(\w+)"\)', path.read_text()))
+
+
+def test_every_argument_is_declared_with_a_description():
+    declared = assigned(ROOT / "launch/dsflash.launch.py", "ARGUMENTS")
+    names = {key.value for key in declared.keys}
+    assert configurations_read(ROOT / "launch/dsflash.launch.py") <= names
+    for value in declared.values:
+        assert re.fullmatch(r".{10,}[.]", value.elts[1].value)
+
+
+def test_arguments_that_override_are_parameters_of_the_node():
+    parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
+    overridable = assigned(ROOT / "launch/dsflash.launch.py", "PARAMETERS")
+    kinds = {key.value: kind.id for key, kind in zip(overridable.keys, overridable.values, strict=True)}
+    assert kinds.pop("use_sim_time") == "bool"  # rclpy's own
+    assert kinds == {name: type(parameters.BY_NAME[name].default).__name__ for name in kinds}
+
+
+def test_config_has_every_parameter_at_its_default():
+    parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
+    config = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
+    assert config == {"/**": {"ros__parameters": {p.name: p.default for p in parameters.PARAMETERS}}}
+    # 5 == 5.0, but the node refuses an integer for a parameter that is a float
+    assert not any(p.problem(config["/**"]["ros__parameters"][p.name]) for p in parameters.PARAMETERS)
+
+
+def test_rviz_shows_the_topics_that_the_node_publishes():
+    layout = yaml.safe_load((ROOT / "config/dsflash.rviz").read_text())["Visualization Manager"]
+    displays = layout["Displays"]
+    assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
+    assert [display["Topic"]["Value"] for display in displays] == ["/dsflash/overlay", "/dsflash/panoptic_color"]
+    assert {display["Topic"]["Reliability Policy"] for display in displays} == {"Reliable"}
+
+
+@pytest.fixture
+def launch():
+    """The launch package of ROS 2. A package called launch on other indexes is something else."""
+    launch = pytest.importorskip("launch")
+    if not hasattr(launch, "LaunchDescription") or not importlib.util.find_spec("launch_ros"):
+        pytest.skip("needs ROS 2's launch and launch_ros")
+    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    return launch
+
+
+def start(launch, path, **arguments):
+    """Launch the file for real and stop it once all its processes have started. Returns their command lines."""
+    from launch.actions import EmitEvent, IncludeLaunchDescription, RegisterEventHandler, TimerAction
+    from launch.event_handlers import OnProcessStart
+    from launch.events import Shutdown
+
+    commands = []
+    service = launch.LaunchService()
+    service.include_launch_description(
+        launch.LaunchDescription(
+            [
+                RegisterEventHandler(OnProcessStart(on_start=lambda event, context: commands.append(event.cmd))),
+                IncludeLaunchDescription(str(path), launch_arguments=arguments.items()),
+                TimerAction(period=1.0, actions=[EmitEvent(event=Shutdown())]),
+            ]
+        )
+    )
+    service.run()
+    return commands
+
+
+def test_each_launch_file_describes_its_arguments(launch):
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    for path in LAUNCH_FILES:
+        arguments = get_launch_description_from_python_launch_file(str(path)).get_launch_arguments()
+        assert arguments
+        assert all(argument.description != "no description given" for argument in arguments)
+
+
+def test_node_gets_its_namespace_remappings_and_parameters(launch):
+    (command,) = start(
+        launch,
+        ROOT / "launch/dsflash.launch.py",
+        namespace="front",
+        image="/camera/image_raw",
+        weights="1e5",
+        autostart="False",
+        log_level="warn",
+    )
+    words = " ".join(command)
+    assert "/lib/dsflash_ros/dsflash_node " in words
+    assert "-r __node:=dsflash -r __ns:=/front " in words
+    assert "-r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed" in words
+    assert "--log-level warn" in words
+    files = [yaml.safe_load(Path(file).read_text()) for file in re.findall(r"--params-file (\S+)", words)]
+    assert files[0] == yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
+    assert files[1] == {"/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False}}}
+
+
+def test_arguments_not_given_leave_the_file_of_parameters_alone(launch, tmp_path):
+    (tmp_path / "mine.yaml").write_text("/**: {ros__parameters: {autostart: false}}")
+    (command,) = start(launch, ROOT / "launch/dsflash.launch.py", params_file=str(tmp_path / "mine.yaml"))
+    assert re.findall(r"--params-file (\S+)", " ".join(command)) == [str(tmp_path / "mine.yaml")]
+
+
+def test_one_node_for_each_camera(launch):
+    commands = start(launch, ROOT / "launch/dsflash_cameras.launch.py", cameras="left, right", autostart="false")
+    assert [re.findall(r"__ns:=(\S+)", " ".join(command)) for command in commands] == [["/left"], ["/right"]]
+
+
+def test_profile_is_set_for_what_the_launch_starts_unless_the_user_set_one(launch, monkeypatch):
+    from launch.actions import SetEnvironmentVariable
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    def variables():
+        description = get_launch_description_from_python_launch_file(str(ROOT / "launch/dsflash.launch.py"))
+        entities = [entity for entity in description.entities if isinstance(entity, SetEnvironmentVariable)]
+        return {entity.name[0].text: entity.value[0].text for entity in entities}
+
+    monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)
+    assert Path(variables()["FASTRTPS_DEFAULT_PROFILES_FILE"]).name == "fastdds.xml"
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "/mine.xml")
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE" not in variables()

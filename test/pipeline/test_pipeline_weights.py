@@ -1,0 +1,70 @@
+"""Which weights `SceneGraphPipeline.from_weights` takes, and what follows from what they are."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from media_files import picture
+
+from dsflash_ros.errors import DeviceError, WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.checkpoints import save_checkpoint
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline, check_weights
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return SceneGraphPipeline.from_weights("random", device="cpu")
+
+
+def test_weights_that_learned_from_pruned_patches_get_no_others(pipeline, tmp_path):
+    header = replace(check_weights("random"), recipe={"relations": {"pruning": True}})
+    save_checkpoint(tmp_path / "pruned.safetensors", pipeline.model, header)
+    pruned = SceneGraphPipeline.from_weights(tmp_path / "pruned.safetensors", device="cpu")
+    pipeline.options = Options(pruning=True)
+    expected = pipeline(picture(240, 320)).relations
+    pipeline.options = pruned.options = Options(pruning=False)
+    assert pruned.options.pruning and not pipeline.options.pruning
+    assert pruned(picture(240, 320)).relations == expected != pipeline(picture(240, 320)).relations
+
+
+def test_checkpoints_give_the_same_graphs(pipeline, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_checkpoint(path, pipeline.model, check_weights("random"))
+    loaded = SceneGraphPipeline.from_weights(path, device="cpu", vocabulary=Vocabulary.psg())
+    assert loaded.weights == str(path)
+    graph = loaded(picture(240, 320))
+    assert graph.is_trained
+    assert graph.nodes == pipeline(picture(240, 320)).nodes
+
+
+def test_weights_of_another_vocabulary():
+    psg = Vocabulary.psg()
+    with pytest.raises(WeightsError, match="another vocabulary, 'person' for 'cup' among the things"):
+        check_weights("random", Vocabulary(("cup",), ("floor",), ("on",)))
+    with pytest.raises(WeightsError, match="another vocabulary"):
+        SceneGraphPipeline.from_weights("random", vocabulary=Vocabulary(("cup",), ("floor",), ("on",)))
+    with pytest.raises(WeightsError, match="'over' for 'under' among the predicates"):
+        check_weights("random", replace(psg, predicates=("under", *psg.predicates[1:])))
+
+
+@pytest.mark.parametrize("weights", ["randon", "random-huge", "random-", "/none.safetensors", ""])
+def test_unknown_weights(weights):
+    with pytest.raises(WeightsError, match=r"no weights at .*; give a .safetensors file of dsflash_ros, or toyroom, "):
+        SceneGraphPipeline.from_weights(weights)
+
+
+def test_no_gpu_where_one_was_asked_for():
+    with pytest.raises(DeviceError, match=r"PyTorch finds"):
+        SceneGraphPipeline.from_weights("random", device=f"cuda:{torch.cuda.device_count()}")
+
+
+def test_weights_without_a_trained_relation_stage_give_no_relations(pipeline, tmp_path, caplog):
+    path = tmp_path / "segmenter.safetensors"
+    save_checkpoint(path, pipeline.model, replace(check_weights("random"), trained=("segmenter",)))
+    segmenter = SceneGraphPipeline.from_weights(path, device="cpu")
+    assert "no trained relation stage" in caplog.text
+    graph = segmenter(picture(240, 320))
+    assert graph.nodes == pipeline(picture(240, 320)).nodes
+    assert graph.relations == ()

@@ -1,0 +1,6 @@
+"""Where the repository lies, and data that some tests try and that need not be there."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"

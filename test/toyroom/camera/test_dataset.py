@@ -1,0 +1,195 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.errors import OutputError
+
+pytestmark = pytest.mark.usefixtures("need_renderer")
+
+pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
+
+from dsflash_ros.toyroom import VOCABULARY  # noqa: E402
+from dsflash_ros.toyroom.build.rooms import settled_room  # noqa: E402
+from dsflash_ros.toyroom.camera.dataset import Settings, render_dataset  # noqa: E402 (without MuJoCo it cannot be imported)
+
+SETTINGS = Settings(seed=5, views=2, width=160, height=120)
+COMMAND = ["toyroom", "render", "--seed", "5", "--views", "2", "--size", "160x120"]
+
+
+@pytest.fixture(scope="module")
+def rendered(need_renderer, tmp_path_factory):
+    """Three scenes of two images, to be read only; what `render_dataset` returned."""
+    folder = tmp_path_factory.mktemp("rendered") / "data"
+    return folder, render_dataset(folder, SETTINGS, 3, test_share=0.5, workers=2)
+
+
+@pytest.fixture
+def copy(rendered, tmp_path):
+    """The same, to be damaged."""
+    return shutil.copytree(rendered[0], tmp_path / "data")
+
+
+class Run(subprocess.Popen):
+    """The command in a process of its own."""
+
+    def __init__(self, folder, *more, code="", **options):
+        argv = [*COMMAND, "--out", str(folder), *map(str, more)]
+        program = f"import sys\n{code}\nfrom dsflash_ros.cli import main\nsys.exit(main({argv!r}))"
+        super().__init__(
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in one
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            **options,
+        )
+
+    def error(self):
+        """What was said on stderr, when it has ended."""
+        return self.communicate(timeout=60)[1]
+
+
+def content(folder):
+    """The bytes of all files."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_it_opens_as_a_data_set_without_problems(rendered):
+    folder, report = rendered
+    dataset = PsgDataset.open(folder)
+    assert dataset.vocabulary == VOCABULARY and not dataset.problems
+    assert [record.image_id for record in dataset] == [f"5_{scene:06}_{view}" for scene in range(3) for view in (0, 1)]
+    for record in dataset:
+        assert record.image().shape == (120, 160, 3) and record.image().std() > 5
+        assert len(np.unique(record.labels())) >= len(record.class_ids) >= 2
+    assert [len(PsgDataset.open(folder, split)) for split in ("train", "test")] == [4, 2]
+    assert (report.scenes, report.images, report.found) == (3, 6, 0)
+    assert report.thrown_away == sum(settled_room(5, scene)[1] for scene in range(3))
+
+
+def test_depth_and_cameras_put_each_pixel_where_it_is_in_the_room(rendered):
+    folder, _ = rendered
+    cameras = [json.loads(line) for line in (folder / "cameras.jsonl").read_text().splitlines()]
+    dataset, floors = PsgDataset.open(folder), 0
+    assert [camera["image_id"] for camera in cameras] == [record.image_id for record in dataset]
+    for number, (camera, record) in enumerate(zip(cameras, dataset, strict=True)):
+        depth = cv2.imread(str(folder / f"depth/{record.image_id}.png"), cv2.IMREAD_UNCHANGED)
+        assert depth.dtype == np.uint16 and depth.shape == (camera["height"], camera["width"]) == (120, 160)
+        y, x = np.nonzero(depth)
+        rays = np.linalg.inv(camera["K"]) @ np.stack((x, y, np.ones_like(x)))
+        pose = np.array(camera["camera_to_world"])
+        assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
+        points = (pose[:3, :3] @ (rays * depth[y, x] / 1000) + pose[:3, 3:]).T
+        room = settled_room(5, number // 2)[0].extents()
+        assert (points > room[:, 0].min(0) - 0.02).all() and (points < room[:, 1].max(0) + 0.02).all()
+        labels = record.labels()[y, x]
+        for segment, class_id in enumerate(record.class_ids):
+            if VOCABULARY.classes[class_id].startswith("floor"):
+                floors += 1
+                assert np.abs(points[labels == segment, 2]).max() < 0.02
+    assert floors >= 3
+
+
+def test_the_same_bytes_with_one_process_and_with_scenes_in_two_shares(rendered, tmp_path):
+    render_dataset(tmp_path, SETTINGS, 1, first=2, workers=1)
+    report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5, workers=1)
+    assert report.found == 2
+    assert content(tmp_path) == content(rendered[0])
+
+
+def test_views_and_scenes_differ(rendered):
+    images = [record.image() for record in PsgDataset.open(rendered[0])]
+    assert all((one != other).mean() > 0.5 for n, one in enumerate(images) for other in images[:n])
+
+
+def test_what_is_done_is_not_rendered_anew(copy):
+    before = content(copy)
+    times = {path: path.stat().st_mtime_ns for path in copy.glob("*/*.*")}
+    (copy / "scenes/5_000001.json").unlink()
+    (copy / "depth/5_000002_1.png").unlink()
+    assert render_dataset(copy, SETTINGS, 3, test_share=0.5, workers=1).found == 2
+    assert content(copy) == before
+    assert {path.name[:8] for path, when in times.items() if path.stat().st_mtime_ns == when} == {"5_000000"}
+    assert "3 scenes, 6 images: 6 were there, 0 rendered" in render_dataset(copy, SETTINGS, 3, test_share=0.5).report()
+
+
+def killed_worker(run):
+    processes = psutil.Process(run.pid).children()
+    next(process for process in processes if "spawn_main" in " ".join(process.cmdline())).kill()
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "says"),
+    [
+        (lambda run: os.killpg(run.pid, signal.SIGINT), 130, "interrupted"),  # as a terminal does
+        (lambda run: run.send_signal(signal.SIGTERM), 143, ""),
+        (killed_worker, 1, "one of the processes was killed"),
+    ],
+    ids=["interrupt", "termination", "killed process"],
+)
+def test_whatever_ends_it_leaves_what_goes_on(rendered, tmp_path, end, code, says):
+    run = Run(tmp_path, "--scenes", 500, "--workers", 2, start_new_session=True)
+    start = time.monotonic()
+    while not list(tmp_path.glob("scenes/*.json")):
+        assert run.poll() is None and time.monotonic() - start < 60, run.error()
+        time.sleep(0.02)
+    end(run)
+    error = run.error()
+    assert run.returncode == code
+    assert says in error and "Traceback" not in error and error.count("\n") <= 1
+    left = content(tmp_path)
+    assert "psg.json" not in left and not [name for name in left if name.endswith(".partial")]
+    scenes = [json.loads(data) for name, data in left.items() if name.startswith("scenes/")]
+    assert 0 < len(scenes) < 500
+    report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5, workers=2)
+    assert report.found >= 2
+    expected = content(rendered[0])
+    assert {name: data for name, data in content(tmp_path).items() if name in expected} == expected
+
+
+def test_a_full_disk_is_one_sentence_and_no_half_file(tmp_path):
+    """A limit on the size of files acts as a full disk does; JPEGs of this size do not fit under it."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    run = Run(tmp_path, "--scenes", 8, "--workers", 2, code=limit)
+    error = run.error()
+    assert run.returncode == 1 and error.count("\n") == 1 and "cannot write" in error, error
+    assert sorted(content(tmp_path)) == ["world.json"]
+
+
+def test_folders_of_others_are_refused(copy, tmp_path):
+    before = content(copy)
+    for other in (Settings(6, 2, 160, 120), Settings(5, 1, 160, 120), Settings(5, 2, 128, 120)):
+        with pytest.raises(OutputError, match="holds images of seed 5, 160x120, 2 to a scene, not of"):
+            render_dataset(copy, other, 1)
+    assert content(copy) == before
+    (tmp_path / "psg.json").write_text("{}")
+    with pytest.raises(OutputError, match="holds another data set"):
+        render_dataset(tmp_path, SETTINGS, 1)
+    (copy / "world.json").write_text("{")
+    with pytest.raises(OutputError, match=r"world\.json cannot be read"):
+        render_dataset(copy, SETTINGS, 1)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write to"):
+        render_dataset(tmp_path / "file", SETTINGS, 1)
+
+
+def test_two_runs_in_one_folder(copy):
+    import fcntl
+
+    with (copy / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="another run is writing"):
+            render_dataset(copy, SETTINGS, 3)
+    assert render_dataset(copy, SETTINGS, 3).found == 6

@@ -1,0 +1,191 @@
+import json
+import shutil
+import signal
+
+import pytest
+
+pytest.importorskip("lightning")
+
+import torch
+from runs import Run, arguments, same, weights_of
+
+from dsflash_ros import cli
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.shapes import VOCABULARY
+from dsflash_ros.data.views import EpochSampler
+from dsflash_ros.model.checkpoints import load_checkpoint, read_header
+from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.relations.pairs import pair_targets
+from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
+from dsflash_ros.training.relations.relation_loss import pair_losses
+from dsflash_ros.training.relations.train_relations import prepare_model
+from dsflash_ros.training.run.schedules import cosine_with_warmup
+
+
+def test_a_run_leaves_weights_curves_and_its_configuration(whole_run):
+    names = {path.name for path in whole_run.iterdir() if path.name != ".lock"}
+    assert names == {"best.safetensors", "last.safetensors", "last.ckpt", "config.yaml", "scores.jsonl", "curves"}
+    assert len((whole_run / "scores.jsonl").read_text().splitlines()) == 3
+    header = read_header(whole_run / "best.safetensors")
+    assert header.trained == ("segmenter", "relations")
+    assert header.recipe["relations"]["lr"] == 1e-3
+    assert "val/mR@50" in header.scores
+    assert SceneGraphPipeline.from_weights(whole_run / "best.safetensors", device="cpu").relates
+
+
+def test_tensorboard_reads_the_curves(whole_run):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    curves = event_accumulator.EventAccumulator(str(whole_run / "curves"))
+    curves.Reload()
+    assert {"train/loss_step", "train/loss_epoch", "val/mR@50", "lr-AdamW", "images_per_s"} <= set(
+        curves.Tags()["scalars"]
+    )
+    assert len(curves.Scalars("val/mR@50")) == 3
+
+
+def test_the_segmenter_stays_as_it_was(folder, whole_run):
+    before, after = weights_of(folder / "segmenter.safetensors"), weights_of(whole_run / "last.safetensors")
+    frozen = [name for name in before if name.startswith("segmenter.")]
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    learned = [name for name in after if name.startswith("relations.")]
+    assert all(
+        not torch.equal(before[name], after[name]) for name in learned if after[name].shape == before[name].shape
+    )
+
+
+def cut_and_resume(command, out):
+    """Interrupt a run after its first epoch, and go on with it."""
+    run = Run(command)
+    run.wait_for((out / "last.ckpt").exists)
+    run.send_signal(signal.SIGINT)
+    output = run.output()
+    assert run.returncode == 130, output
+    assert "Traceback" not in output
+    assert cli.main([*command, "--resume"]) == 0
+
+
+@pytest.mark.slow
+def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(folder):
+    """Workers fetch ahead, so that they must know the epoch from the start."""
+    options = ["epochs=3", "workers=1", "augmentation=deit3", "precision=bfloat16"]
+    assert cli.main(arguments(folder, "ahead", *options)) == 0
+    cut_and_resume(arguments(folder, "ahead_cut", *options), folder / "ahead_cut")
+    weights = [weights_of(folder / out / "last.safetensors") for out in ("ahead", "ahead_cut")]
+    assert same(*weights)
+
+
+@pytest.mark.slow
+def test_a_resumed_segmenter_has_the_same_bits(folder):
+    def command(out):
+        given = [f"dataset={folder / 'data'}", f"out={folder / out}", "val_split=none", "start=null"]
+        quick = ["image_size=64", "num_queries=8", "num_points=64", "warmup_steps=[1,2]", "batch_size=4", "workers=1"]
+        return ["train", "segmenter", "tiny", *given, *quick, "epochs=3", "device=cpu"]
+
+    assert cli.main(command("seg")) == 0
+    cut_and_resume(command("seg_cut"), folder / "seg_cut")
+    assert same(*(weights_of(folder / out / "last.safetensors") for out in ("seg", "seg_cut")))
+
+
+@pytest.mark.slow
+def test_resuming_after_an_interrupt_gives_the_same_bits(folder, whole_run):
+    cut_and_resume(arguments(folder, "cut", "epochs=3", "val_split=train"), folder / "cut")
+    for name in ("last.safetensors", "best.safetensors"):
+        assert same(weights_of(folder / "cut" / name), weights_of(whole_run / name))
+    assert (
+        read_header(folder / "cut" / "last.safetensors").scores.keys()
+        == read_header(whole_run / "last.safetensors").scores.keys()
+    )
+
+
+def learn_by_hand(folder, settings, processes):
+    """What `processes` processes should learn together: a loop over the steps that averages their gradients."""
+    config = load_config(RelationConfig, "tiny", settings, "relations")
+    records = list(PsgDataset.open(config.dataset, "train"))
+    model, header = prepare_model(config, VOCABULARY)
+    stage, samples = model.relations, RelationSamples(records, header.config)
+    optimizer = torch.optim.AdamW(stage.parameters(), weight_decay=config.weight_decay)
+    shares = [EpochSampler(range(len(records)), rank=rank, world_size=processes) for rank in range(processes)]
+    total = config.epochs * len(shares[0]) // config.batch_size
+    for step in range(total):
+        epoch, position = divmod(step, total // config.epochs)
+        optimizer.zero_grad()
+        for share in shares:
+            share.set_epoch(epoch)
+            keys = list(share)[position * config.batch_size : (position + 1) * config.batch_size]
+            batch = collate_relations([samples[key] for key in keys])
+            features = model.segmenter.eval()(batch.images / 255).features.detach()
+            inputs = PairInputs(stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of)
+            targets = pair_targets(batch.relations, batch.pairs, len(VOCABULARY.predicates))
+            parts = pair_losses(stage, inputs, batch.pairs, targets)
+            ((parts.cross_entropy + config.consistency_weight * parts.consistency) / processes).backward()
+        torch.nn.utils.clip_grad_norm_(stage.parameters(), config.gradient_clip)
+        optimizer.param_groups[0]["lr"] = config.lr * cosine_with_warmup(step, round(0.05 * total), total)
+        optimizer.step()
+    return stage.state_dict()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_learn_what_a_plain_loop_learns(folder, processes):
+    """DDP on two CPU processes, and one alone, against the steps written out."""
+    out = f"processes{processes}"
+    command = arguments(folder, out, "epochs=2", "val_split=train", f"devices={processes}", "batch_size=2")
+    run = Run(command)
+    output = run.output()
+    assert run.returncode == 0, output
+    assert output.count("epoch 2/2") == 1, "only one of them tells"
+    learned, _ = load_checkpoint(folder / out / "last.safetensors")
+    expected = learn_by_hand(folder, command[3:], processes)
+    for name, tensor in learned.relations.state_dict().items():
+        assert torch.allclose(tensor, expected[name], atol=2e-5), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("out", ["whole", "processes2"])
+def test_validation_says_what_eval_says(folder, whole_run, out):
+    """The scores of a run's last weights, of all processes' images together, and those of `dsflash eval`."""
+    weights = folder / out / "last.safetensors"
+    command = ["eval", str(folder / "data"), "--weights", str(weights), "--split", "train", "--protocol", "predcls"]
+    assert cli.main([*command, "--no-speed", "--device", "cpu", "--json", str(folder / f"scores-{out}.json")]) == 0
+    evaluated, trained = json.loads((folder / f"scores-{out}.json").read_text()), read_header(weights).scores
+    for name in ("R@20", "R@50", "mR@20", "mR@50"):
+        assert evaluated["relations"][name] == pytest.approx(trained[f"val/{name}"], abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["pruning=true", "balance_predicates=true", "precision=bfloat16", "negative_share=0"],
+)
+def test_every_option_trains(folder, option):
+    out = option.replace("=", "-")
+    assert cli.main(arguments(folder, out, "epochs=1", "val_split=train", option)) == 0
+    before = weights_of(folder / "segmenter.safetensors")
+    after = weights_of(folder / out / "best.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in after.values())
+    assert not torch.equal(before["relations.class_token"], after["relations.class_token"])
+
+
+def test_a_run_goes_on_from_trained_relations(folder, whole_run):
+    weights = whole_run / "best.safetensors"
+    keep = ["keep_relations=true", f"segmenter={weights}", "epochs=1", "lr=1e-30"]
+    assert cli.main(arguments(folder, "kept", *keep)) == 0
+    before, after = weights_of(weights), weights_of(folder / "kept" / "best.safetensors")
+    assert all(torch.allclose(before[name], after[name]) for name in before)
+
+
+def test_a_run_can_move_and_tells_when_it_is_complete(folder, whole_run, caplog):
+    shutil.copytree(whole_run, folder / "moved")
+    (folder / "moved" / "best.safetensors").unlink()
+    assert cli.main([*arguments(folder, "moved", "epochs=3", "val_split=train"), "--resume"]) == 0
+    assert "complete already: 3 epochs" in caplog.text
+
+
+def test_a_terminated_run_says_so_by_its_exit_code(folder):
+    run = Run(arguments(folder, "terminated", "epochs=500"))
+    run.wait_for((folder / "terminated" / "last.ckpt").exists)
+    run.terminate()
+    output = run.output()
+    assert run.returncode == 143, output
+    assert "Traceback" not in output
