@@ -1,4 +1,5 @@
-"""Build the wheel: the Python modules and the ROS messages, which CMake generates. Metadata is in pyproject.toml.
+"""Build the wheel: the Python modules and the ROS messages, which CMake generates. Metadata is in
+pyproject.toml.
 
 colcon ignores this file, because package.xml says that the build type is ament_cmake.
 `DSFLASH_WITHOUT_ROS=1 pip install .` builds a pure Python wheel without messages and needs no ROS.
@@ -56,7 +57,10 @@ ROS_SCRIPTS = [f"dsflash_node={NAME}.ros.node:main"]
 def refuse_sourced_ros():
     """Stop where the wheels' ROS would mix with one that is installed on the machine."""
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        if Path(prefix, "share", "rclpy").is_dir() and Path(prefix).resolve() != Path(sys.prefix).resolve():
+        if (
+            Path(prefix, "share", "rclpy").is_dir()
+            and Path(prefix).resolve() != Path(sys.prefix).resolve()
+        ):
             raise SystemExit(
                 f"A ROS 2 is sourced ({prefix}), which pip would mix with the ROS 2 wheels: build with `colcon build`, "
                 "use a shell without ROS 2, or leave ROS out with DSFLASH_WITHOUT_ROS=1."
@@ -71,15 +75,21 @@ def ros_prefix():
             "Building the messages needs the ROS 2 build tools: run pip without --no-build-isolation, "
             f"or install them first: pip install {shlex.join(ROS_BUILD_REQUIREMENTS)}"
         )
-    return Path(spec.origin).parents[4]  # <prefix>/lib/pythonX.Y/site-packages/ament_package/__init__.py
+    return Path(spec.origin).parents[
+        4
+    ]  # <prefix>/lib/pythonX.Y/site-packages/ament_package/__init__.py
 
 
 class BuildMessages(build_ext):
-    """Generate, compile and install the messages with CMake, then sort the result into package and data files."""
+    """Generate, compile and install the messages with CMake, then sort the result into package and
+    data files.
+    """
 
     def run(self):
         work = Path(self.build_temp).resolve() / "cmake"
-        shutil.rmtree(work, ignore_errors=True)  # its cache may name a build environment that is gone
+        shutil.rmtree(
+            work, ignore_errors=True
+        )  # its cache may name a build environment that is gone
         self.build(ros_prefix(), work / "build", work / "prefix")
         self.collect_package(work / "prefix")
         self.collect_data(work / "prefix")
@@ -95,7 +105,16 @@ class BuildMessages(build_ext):
             subprocess.run([program, *map(str, arguments)], env=env, check=True)
 
         cmake(
-            *("-S", HERE, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
+            *(
+                "-S",
+                HERE,
+                "-B",
+                build,
+                "-G",
+                "Ninja",
+                "-DCMAKE_BUILD_TYPE=Release",
+                "-DBUILD_TESTING=OFF",
+            ),
             *(f"-DCMAKE_INSTALL_PREFIX={prefix}", f"-DCMAKE_PREFIX_PATH={ros}"),
             f"-DPython3_EXECUTABLE={sys.executable}",
         )
@@ -103,27 +122,39 @@ class BuildMessages(build_ext):
         cmake("--install", build)
 
     def collect_package(self, prefix):
-        """Copy the generated dsflash_ros.msg and its libraries. When editable, the source tree is the package."""
+        """Copy the generated dsflash_ros.msg and its libraries.
+
+        When editable, the source tree is the package.
+        """
         generated = next(prefix.glob(f"lib/python*/*-packages/{NAME}"))
         package = HERE / NAME if self.editable_mode else Path(self.build_lib) / NAME
         package.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(package / "msg", ignore_errors=True)
-        shutil.copytree(generated / "msg", package / "msg", ignore=shutil.ignore_patterns("__pycache__", "*.c"))
+        shutil.copytree(
+            generated / "msg", package / "msg", ignore=shutil.ignore_patterns("__pycache__", "*.c")
+        )
         for library in generated.glob("*.so"):
-            (package / library.name).unlink(missing_ok=True)  # overwriting would crash a node that has it loaded
+            (package / library.name).unlink(
+                missing_ok=True
+            )  # overwriting would crash a node that has it loaded
             shutil.copy2(library, package)
 
     def collect_data(self, prefix):
-        """Install the rest under sys.prefix as the ROS wheels do: lib/ is on their library path, share/ their index."""
+        """Install the rest under sys.prefix as the ROS wheels do: lib/ is on their library path,
+        share/ their index.
+        """
         data = {}
         for path in sorted(p.relative_to(prefix) for p in prefix.rglob("*") if p.is_file()):
             if is_data(path):
                 data.setdefault(str(path.parent), []).append(str(prefix / path))
         self.distribution.data_files = sorted(data.items())
         if self.editable_mode:
-            # editable_wheel asks for has_data(), which setuptools lacks, and would leave the data files out.
+            # editable_wheel asks for has_data(), which setuptools lacks, and would leave the data
+            # files out.
             self.distribution.has_data = lambda: True
-            self.distribution.get_command_obj("install_data").data_files = self.distribution.data_files
+            self.distribution.get_command_obj(
+                "install_data"
+            ).data_files = self.distribution.data_files
 
     def get_outputs(self):
         return []
@@ -133,7 +164,9 @@ class BuildMessages(build_ext):
 
 
 def is_data(path):
-    """Whether this file of CMake's prefix goes into the wheel: libraries, executables, and what ROS tools look up."""
+    """Whether this file of CMake's prefix goes into the wheel: libraries, executables, and what ROS
+    tools look up.
+    """
     top, *rest = path.parts
     if top == "lib":
         return len(rest) == 1 or rest[0] == NAME

@@ -5,8 +5,10 @@
 frequency    how often each predicate holds for the two classes in the training images
 MLP          a small network that is given the two classes and where the two boxes are
 
-Both learn from all directed pairs of the split "train" of DATASET and are evaluated, as a model is, on the split "test"
-of DATASET2, or of DATASET itself: a directed pair scores 1 - P(no relation), its predicate is the best of the others.
+Both learn from all directed pairs of the split "train" of DATASET and are evaluated, as a model is,
+on the split "test"
+of DATASET2, or of DATASET itself: a directed pair scores 1 - P(no relation), its predicate is the
+best of the others.
 """
 
 import argparse
@@ -41,7 +43,8 @@ class Pairs(NamedTuple):
         pairs: (n, 2) int64, subject and object.
         classes: (n, 2) int64, theirs.
         geometry: (n, 21) float32, of their boxes.
-        targets: (n, 1 + predicates) float32, a distribution: index 0 is "no relation"; several predicates share.
+        targets: (n, 1 + predicates) float32, a distribution: index 0 is "no relation"; several
+            predicates share.
         relations: (R, 3) int64, the truth.
         segments: S.
     """
@@ -59,13 +62,20 @@ def pairs_of(dataset: PsgDataset) -> list[Pairs]:
     found = []
     for record in tqdm(dataset, f"boxes of {dataset.split}", unit="image", disable=None):
         count = len(record.class_ids)
-        boxes = label_boxes(record.labels(), count) / [record.width, record.height, record.width, record.height]
+        boxes = label_boxes(record.labels(), count) / [
+            record.width,
+            record.height,
+            record.width,
+            record.height,
+        ]
         pairs = torch.from_numpy(np.argwhere(~np.eye(count, dtype=bool)))
         relations = torch.from_numpy(record.relations)
         targets = pair_targets(relations, pairs, len(dataset.vocabulary.predicates))[:, 0]
         classes = torch.from_numpy(record.class_ids)[pairs]
         geometry = geometry_of(torch.from_numpy(boxes).float()[pairs])
-        found.append(Pairs(pairs, classes, geometry, F.normalize(targets, 1, -1), record.relations, count))
+        found.append(
+            Pairs(pairs, classes, geometry, F.normalize(targets, 1, -1), record.relations, count)
+        )
     return found
 
 
@@ -74,9 +84,15 @@ def geometry_of(boxes: torch.Tensor) -> torch.Tensor:
     low, high = boxes[..., :2], boxes[..., 2:]
     size, centre = high - low, (low + high) / 2
     offset, log_size = centre[:, 1] - centre[:, 0], size.log()
-    shared = (torch.minimum(high[:, 0], high[:, 1]) - torch.maximum(low[:, 0], low[:, 1])).clamp(min=0).prod(-1)
+    shared = (
+        (torch.minimum(high[:, 0], high[:, 1]) - torch.maximum(low[:, 0], low[:, 1]))
+        .clamp(min=0)
+        .prod(-1)
+    )
     areas = size.prod(-1)
-    shares = shared.unsqueeze(1) / torch.stack((areas[:, 0], areas[:, 1], areas.sum(1) - shared), dim=1)
+    shares = shared.unsqueeze(1) / torch.stack(
+        (areas[:, 0], areas[:, 1], areas.sum(1) - shared), dim=1
+    )
     # how far the object's edges are beyond the subject's, over the subject's size
     edges = (boxes[:, 1] - boxes[:, 0]) / size[:, 0].repeat(1, 2)
     columns = (boxes.flatten(1), log_size.flatten(1), offset, shares, edges.clamp(-10, 10))
@@ -114,12 +130,15 @@ def frequencies(train: list[Pairs], vocabulary: Vocabulary) -> torch.Tensor:
     return F.normalize(counts, 1, -1).view(size, size, width)
 
 
-def learn(train: list[Pairs], vocabulary: Vocabulary, steps: int, batch: int = 1024) -> ClassesAndBoxes:
+def learn(
+    train: list[Pairs], vocabulary: Vocabulary, steps: int, batch: int = 1024
+) -> ClassesAndBoxes:
     """Train the network: cross entropy, AdamW, cosine."""
     torch.manual_seed(0)
     model = ClassesAndBoxes(vocabulary)
     classes, geometry, targets = (
-        torch.cat([getattr(image, name) for image in train]) for name in ("classes", "geometry", "targets")
+        torch.cat([getattr(image, name) for image in train])
+        for name in ("classes", "geometry", "targets")
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -134,8 +153,12 @@ def learn(train: list[Pairs], vocabulary: Vocabulary, steps: int, batch: int = 1
 
 
 @torch.inference_mode()
-def scores(predict: Callable[[Pairs], torch.Tensor], test: list[Pairs], vocabulary: Vocabulary) -> dict:
-    """`RecallMetrics.results` of what gives probabilities, (n, 1 + predicates), of an image's pairs."""
+def scores(
+    predict: Callable[[Pairs], torch.Tensor], test: list[Pairs], vocabulary: Vocabulary
+) -> dict:
+    """`RecallMetrics.results` of what gives probabilities, (n, 1 + predicates), of an image's
+    pairs.
+    """
     metrics = RecallMetrics(vocabulary.predicates)
     for image in test:
         probabilities = predict(image)
@@ -147,7 +170,10 @@ def scores(predict: Callable[[Pairs], torch.Tensor], test: list[Pairs], vocabula
 
 
 def compare(train: PsgDataset, test: PsgDataset, steps: int) -> dict[str, dict]:
-    """The scores of both, by name. Raises `EvaluationError` where there is nothing to learn or to evaluate."""
+    """The scores of both, by name.
+
+    Raises `EvaluationError` where there is nothing to learn or to evaluate.
+    """
     vocabulary = train.vocabulary
     difference = vocabulary.difference(test.vocabulary)
     if difference:
@@ -167,7 +193,9 @@ def compare(train: PsgDataset, test: PsgDataset, steps: int) -> dict[str, dict]:
 def print_results(results: dict[str, dict]) -> None:
     """Print the means, then the predicates by how often they occur."""
     keys = [key for key in next(iter(results.values())) if "R@" in key and not key.endswith("inf")]
-    rows = [{"": name, **{key: percent(found[key]) for key in keys}} for name, found in results.items()]
+    rows = [
+        {"": name, **{key: percent(found[key]) for key in keys}} for name, found in results.items()
+    ]
     show("PredCls without pixels, %", rows)
     tables = {name: found["per_predicate"] for name, found in results.items()}
     first = next(iter(tables.values()))
@@ -184,20 +212,29 @@ def print_results(results: dict[str, dict]) -> None:
 
 def main() -> int:
     """Learn, evaluate, print, store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset", metavar="DATASET", help="psg.json or its folder: to learn from")
     parser.add_argument("--test", metavar="DATASET2", help="to evaluate on (default: DATASET)")
-    parser.add_argument("--steps", type=positive, default=4000, metavar="N", help="of training (default: 4000)")
+    parser.add_argument(
+        "--steps", type=positive, default=4000, metavar="N", help="of training (default: 4000)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")
     args = parser.parse_args()
     try:
-        datasets = PsgDataset.open(args.dataset, "train"), PsgDataset.open(args.test or args.dataset, "test")
+        datasets = (
+            PsgDataset.open(args.dataset, "train"),
+            PsgDataset.open(args.test or args.dataset, "test"),
+        )
         for dataset in datasets:
             print(dataset.report())
         results = compare(*datasets, args.steps)
         print_results(results)
         if args.json:
-            names = [Path(name).resolve().name for name in (args.dataset, args.test or args.dataset)]
+            names = [
+                Path(name).resolve().name for name in (args.dataset, args.test or args.dataset)
+            ]
             settings = {"dataset": names[0], "test": names[1], "steps": args.steps}
             rows = [{"predictor": name, **found} for name, found in results.items()]
             store(args.json, "class_pairs", settings, rows, machine())

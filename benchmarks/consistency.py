@@ -2,10 +2,11 @@
 
     python benchmarks/consistency.py [--weights 0 0.01 1] [--epochs 60] [--json FILE]
 
-Trains on a synthetic set (`dsflash_ros.data.shapes`), on the features of an untrained ViT, so that masks and boxes are
-what there is to learn from. Prints PredCls on other images of the set, and the direction gap: the mean of
-|z_fwd(a, b) - z_bwd(b, a)| over the logits of related pairs, which is how much the answer depends on which segment
-comes first.
+Trains on a synthetic set (`dsflash_ros.data.shapes`), on the features of an untrained ViT, so that
+masks and boxes are
+what there is to learn from. Prints PredCls on other images of the set, and the direction gap: the
+mean of |z_fwd(a, b) - z_bwd(b, a)| over the logits of related pairs, which is how much the answer
+depends on which segment comes first.
 """
 
 import argparse
@@ -48,7 +49,9 @@ def main() -> None:
         folder = Path(name)
         write_shapes(folder / "data", args.images, test_share=1 / 3)
         torch.manual_seed(0)
-        header = Header(CONFIG, VOCABULARY, trained=("segmenter",))  # which is not so, but serves here
+        header = Header(
+            CONFIG, VOCABULARY, trained=("segmenter",)
+        )  # which is not so, but serves here
         save_checkpoint(folder / "segmenter.safetensors", DSFlash(CONFIG), header)
         for weight in args.weights:
             config = RelationConfig(
@@ -68,9 +71,13 @@ def main() -> None:
                 device="cpu",
             )
             train_relations(config)
-            last = json.loads((folder / f"run{weight}" / "scores.jsonl").read_text().splitlines()[-1])
+            last = json.loads(
+                (folder / f"run{weight}" / "scores.jsonl").read_text().splitlines()[-1]
+            )
             names = ("R@20", "R@50", "mR@50", "direction_gap")
-            rows.append({"weight of Eq. 7": str(weight), **{name: last[f"val/{name}"] for name in names}})
+            rows.append(
+                {"weight of Eq. 7": str(weight), **{name: last[f"val/{name}"] for name in names}}
+            )
     show(f"PredCls after {args.epochs} epochs of {args.images * 2 // 3} images, test split", rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key != "json"}

@@ -1,7 +1,8 @@
 """Where do merged tokens stand? Four ways to form the rotary position of tokens merged in DINOv3.
 
-Prints how far the features with merging are from those without: ||merged - plain|| / ||plain||, for random
-weights whose queries and keys are alike, times a sharpness, so that attention depends on positions.
+Prints how far the features with merging are from those without: ||merged - plain|| / ||plain||, for
+random weights whose queries and keys are alike, times a sharpness, so that attention depends on
+positions.
 Usage: python benchmarks/merged_positions.py IMAGE…
 """
 
@@ -33,7 +34,9 @@ def circular_mean(merging, rope, periods):
 def centroid(merging, rope, periods):
     centres = (torch.arange(GRID) + 0.5) / GRID * 2 - 1
     position = torch.stack(torch.meshgrid(centres, centres, indexing="ij"), dim=-1).view(1, -1, 2)
-    angle = (2 * math.pi * merging.merge(position.expand(len(rope), -1, -1))[..., None] / periods).flatten(2)
+    angle = (
+        2 * math.pi * merging.merge(position.expand(len(rope), -1, -1))[..., None] / periods
+    ).flatten(2)
     angle = torch.cat((angle, angle), dim=-1)
     return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
@@ -82,8 +85,13 @@ def main() -> None:
                 periods = model.backbone.vit.rope.periods
                 for index, way in enumerate(WAYS):
                     with merged_positions(way, periods):
-                        errors[index] += ((model(batch, ratio).features - plain).norm() / plain.norm()).item() / 3
-            print(f"{sharpness:9}  {ratio:5}  " + "".join(f"{error:15.4f}" for error in errors), flush=True)
+                        errors[index] += (
+                            (model(batch, ratio).features - plain).norm() / plain.norm()
+                        ).item() / 3
+            print(
+                f"{sharpness:9}  {ratio:5}  " + "".join(f"{error:15.4f}" for error in errors),
+                flush=True,
+            )
 
 
 class merged_positions:
@@ -101,8 +109,11 @@ class merged_positions:
 
         self.match = match
         backbone.match_tokens = remember
-        # The averaged rope that comes in is dropped; the rope of all patches is what it was averaged from.
-        backbone._circular_mean = lambda averaged: self.way(self.matched, self.full(len(averaged)), self.periods)
+        # The averaged rope that comes in is dropped; the rope of all patches is what it was
+        # averaged from.
+        backbone._circular_mean = lambda averaged: self.way(
+            self.matched, self.full(len(averaged)), self.periods
+        )
 
     def __exit__(self, *_) -> None:
         backbone.match_tokens, backbone._circular_mean = self.match, ORIGINAL

@@ -1,15 +1,19 @@
 """A training step of the relation stage: ours, and two straightforward ones, side by side.
 
-    python benchmarks/relation_step.py [--size small] [--images 2] [--segments 8] [--repeat 5] [--json FILE]
+    python benchmarks/relation_step.py [--size small] [--images 2] [--segments 8] [--repeat 5]
+    [--json FILE]
 
-All take the same images and full-resolution masks, the same pairs in both orders, and minimise the same loss; their
+All take the same images and full-resolution masks, the same pairs in both orders, and minimise the
+same loss; their
 gradients are compared before anything is timed. What is straightforward:
 
-nothing shared    each pair is a sample of its own: its image passes the segmenter, then for each order its masks are
-                  pooled, the image's patches are embedded, and all tokens run through all blocks
+nothing shared    each pair is a sample of its own: its image passes the segmenter, then for each
+                  order its masks are pooled, the image's patches are embedded, and all tokens run
+                  through all blocks
 features shared   the same, but an image passes the segmenter once
-ours              what `dsflash train relations` does: masks are pooled once a segment, patches embedded once an image,
-                  both orders pass the neck together, and its last block computes only the token that is used
+ours              what `dsflash train relations` does: masks are pooled once a segment, patches
+                  embedded once an image, both orders pass the neck together, and its last block
+                  computes only the token that is used
 """
 
 import argparse
@@ -41,16 +45,22 @@ def make_batch(config: ModelConfig, images: int, segments: int) -> dict:
         "boxes": torch.rand(images * segments, 4, generator=generator) * 2 - 1,
         "image_of": torch.arange(images).repeat_interleave(segments),
         "pairs": torch.cat([pairs + start * segments for start in range(images)]),
-        "targets": torch.rand(images * len(pairs), 2, config.num_predicates + 1, generator=generator).round(),
+        "targets": torch.rand(
+            images * len(pairs), 2, config.num_predicates + 1, generator=generator
+        ).round(),
     }
 
 
 def our_step(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
-    """What `RelationTraining` does with a batch, and the coverage, which the loading processes compute."""
+    """What `RelationTraining` does with a batch, and the coverage, which the loading processes
+    compute.
+    """
     stage, segments = model.relations, len(batch["boxes"]) // len(batch["labels"])
     with torch.no_grad():
         features = model.segmenter.features(batch["images"])
-    coverage = torch.cat([label_coverage(labels, segments, model.config) for labels in batch["labels"]])
+    coverage = torch.cat(
+        [label_coverage(labels, segments, model.config) for labels in batch["labels"]]
+    )
     inputs = PairInputs(stage.embed_patches(features), coverage, batch["boxes"], batch["image_of"])
     batch_losses(stage, inputs, batch["pairs"], batch["targets"], 1.0, pairs_at_once)[0].backward()
 
@@ -75,13 +85,17 @@ def nothing_shared(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
 def straightforward(model: DSFlash, batch: dict, pairs_at_once: int, features_of) -> None:
     """The loss and its gradient, without sharing what pairs have in common."""
     stage, segments = model.relations, len(batch["boxes"]) // len(batch["labels"])
-    masks = torch.cat([labels == torch.arange(segments).view(-1, 1, 1) for labels in batch["labels"]])
+    masks = torch.cat(
+        [labels == torch.arange(segments).view(-1, 1, 1) for labels in batch["labels"]]
+    )
     for chunk in torch.arange(len(batch["pairs"])).split(pairs_at_once):
         pairs, targets = batch["pairs"][chunk], batch["targets"][chunk]
         features = features_of(batch["image_of"][pairs[:, 0]])
         both = []
         for order in (pairs, pairs.flip(1)):
-            shares = [F.avg_pool2d(masks[side].float(), CELLS * PATCH).flatten(1) for side in order.T]
+            shares = [
+                F.avg_pool2d(masks[side].float(), CELLS * PATCH).flatten(1) for side in order.T
+            ]
             patches = stage.patch_embed(features).flatten(2).transpose(1, 2)
             enriched = patches + stage.mask_embedding(*shares)
             location = stage.location(torch.cat([batch["boxes"][side] for side in order.T], dim=1))
@@ -94,7 +108,11 @@ def straightforward(model: DSFlash, batch: dict, pairs_at_once: int, features_of
         (t_ab, t_ba), (u_ba, u_ab) = both
         loss = ((t_ab - u_ab).square() + (t_ba - u_ba).square()).mean()
         for tokens, target in zip(both, (targets, targets.flip(1)), strict=True):
-            loss = loss + F.binary_cross_entropy_with_logits(stage.head(torch.stack(tokens, dim=1)), target) / 2
+            loss = (
+                loss
+                + F.binary_cross_entropy_with_logits(stage.head(torch.stack(tokens, dim=1)), target)
+                / 2
+            )
         (loss * len(chunk) / len(batch["pairs"])).backward()
 
 
@@ -141,7 +159,15 @@ def main() -> None:
     for name in STEPS:
         ratio = median(a / b for a, b in zip(times[name], times["ours"], strict=True))
         seconds = median(times[name])
-        rows.append({"step": name, "pairs": pairs, "s": seconds, "pairs/s": pairs / seconds, "time / ours": ratio})
+        rows.append(
+            {
+                "step": name,
+                "pairs": pairs,
+                "s": seconds,
+                "pairs/s": pairs / seconds,
+                "time / ours": ratio,
+            }
+        )
     show(f"{args.size}: segmenter, forward and backward; gradients agree to {worst:.1e}", rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key != "json"}

@@ -2,8 +2,10 @@
 
     python benchmarks/training_curves.py RUN… [--out docs/training.png]
 
-RUN is a folder that `dsflash train` wrote, in the order of the recipe: segmenter, finer segmenter, relations. Each has
-a column: above the training loss, below what was reached on the validation split after each epoch. Needs matplotlib.
+RUN is a folder that `dsflash train` wrote, in the order of the recipe: segmenter, finer segmenter,
+    relations. Each has
+a column: above the training loss, below what was reached on the validation split after each epoch.
+Needs matplotlib.
 """
 
 import argparse
@@ -18,7 +20,8 @@ from dsflash_ros.errors import DSFlashError, TrainingError
 from dsflash_ros.files import check_output, expand, replacing
 
 SHOWN = ("val/PQ", "val/SQ", "val/RQ", "val/R@50", "val/mR@20", "val/mR@50")
-"""Scores that are drawn, where a run has them; the ones that choose the best epoch are drawn thick."""
+"""Scores that are drawn, where a run has them; the ones that choose the best epoch are drawn thick.
+"""
 
 CHOOSING = ("val/PQ", "val/mR@50")
 
@@ -43,23 +46,35 @@ def read_run(folder: Path) -> Run:
         config = yaml.safe_load((folder / "config.yaml").read_text())
         lines = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
         names = [name for name in ("train/loss", *SHOWN) if all(name in line for line in lines)]
-        epochs, curves = [line["epoch"] for line in lines], {name: [line[name] for line in lines] for name in names}
+        epochs, curves = (
+            [line["epoch"] for line in lines],
+            {name: [line[name] for line in lines] for name in names},
+        )
         what = "relations" if "segmenter" in config else f"segmenter, {config['image_size']} px"
         title = f"{what}\nlr {config['lr']:g}, batches of {config['batch_size']}"
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        raise TrainingError(f"{folder} is no folder of a training run ({' '.join(str(reason).split())})") from error
+        reason = (
+            error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        )
+        raise TrainingError(
+            f"{folder} is no folder of a training run ({' '.join(str(reason).split())})"
+        ) from error
     if not epochs:
         raise TrainingError(f"no epoch of the run in {folder} has ended yet")
     return Run(title, epochs, curves)
 
 
 def draw(runs: list[Run], out: Path) -> None:
-    """Write the picture. Raises `TrainingError` without matplotlib, `OutputError` when it cannot be written."""
+    """Write the picture.
+
+    Raises `TrainingError` without matplotlib, `OutputError` when it cannot be written.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise TrainingError("drawing needs matplotlib, which is not installed: pip install matplotlib") from error
+        raise TrainingError(
+            "drawing needs matplotlib, which is not installed: pip install matplotlib"
+        ) from error
     figure = Figure(figsize=(1.5 + 3.3 * len(runs), 5.6), layout="constrained")
     axes = figure.subplots(2, len(runs), squeeze=False, sharex="col", height_ratios=(2, 3))
     for (loss, scores), run in zip(axes.T, runs, strict=True):
@@ -69,7 +84,13 @@ def draw(runs: list[Run], out: Path) -> None:
         for name in filter(run.curves.__contains__, SHOWN):
             values = [100 * value for value in run.curves[name]]
             label = f"{name.removeprefix('val/')} {values[-1]:.1f}"
-            scores.plot(run.epochs, values, marker=marker, linewidth=2.4 if name in CHOOSING else 1.0, label=label)
+            scores.plot(
+                run.epochs,
+                values,
+                marker=marker,
+                linewidth=2.4 if name in CHOOSING else 1.0,
+                label=label,
+            )
         scores.set_ylim(0, 100)
         scores.set_xlabel("epoch")
         scores.xaxis.get_major_locator().set_params(integer=True)
@@ -86,9 +107,19 @@ def draw(runs: list[Run], out: Path) -> None:
 
 def main() -> int:
     """Read, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a training run")
-    parser.add_argument("--out", type=Path, default=Path("docs/training.png"), metavar="FILE", help="the PNG to write")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folder of a training run"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("docs/training.png"),
+        metavar="FILE",
+        help="the PNG to write",
+    )
     args = parser.parse_args()
     try:
         out = check_output(args.out, overwrite=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dsflash_ros.graph import SceneGraph
     from dsflash_ros.pipeline import Options, SceneGraphPipeline
 
-# The generated dsflash_ros.msg may lie in another directory (a colcon install space) than these sources.
+# The generated dsflash_ros.msg may lie in another directory (a colcon install space) than these
+# sources.
 __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
 __all__ = ["Options", "SceneGraph", "SceneGraphPipeline"]

@@ -44,5 +44,7 @@ def size(text: str) -> tuple[int, int]:
     """Width and height of an image, for argparse."""
     sides = text.split("x")
     if len(sides) != 2 or not all(side.isdecimal() and 16 <= int(side) <= 4096 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 640x480, from 16x16 to 4096x4096")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size such as 640x480, from 16x16 to 4096x4096"
+        )
     return int(sides[0]), int(sides[1])

@@ -6,7 +6,9 @@ class DSFlashError(Exception):
 
 
 class ImageError(DSFlashError):
-    """An image or image message cannot be read: empty, truncated, of an unknown encoding, of a wrong shape or type."""
+    """An image or image message cannot be read: empty, truncated, of an unknown encoding, of a
+    wrong shape or type.
+    """
 
 
 class SourceError(DSFlashError):
@@ -30,7 +32,9 @@ class DatasetError(DSFlashError):
 
 
 class ConfigError(DSFlashError):
-    """A training configuration is wrong: an unknown key, a value out of range, two that contradict each other."""
+    """A training configuration is wrong: an unknown key, a value out of range, two that contradict
+    each other.
+    """
 
 
 class TrainingError(DSFlashError):

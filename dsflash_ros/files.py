@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def expand(path: str | Path) -> Path:
-    """The path with its `~` resolved; unchanged where that names no home directory, so that it is not found, later."""
+    """The path with its `~` resolved; unchanged where that names no home directory, so that it is
+    not found, later.
+    """
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -22,9 +24,11 @@ def expand(path: str | Path) -> Path:
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> Path:
-    """The path, expanded, of a result that comes later. Raises `OutputError` where `replacing` would have no place.
+    """The path, expanded, of a result that comes later. Raises `OutputError` where `replacing`
+    would have no place.
 
-    That is: it is a folder, is there already and not to be overwritten, or its folder cannot be written.
+    That is: it is a folder, is there already and not to be overwritten, or its folder cannot be
+    written.
     """
     path = expand(path)
     try:
@@ -35,7 +39,9 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
         if path.exists() and not overwrite:
             raise OutputError(f"{path} is there already; give --overwrite to replace it")
         if not path.parent.is_dir():
-            raise OutputError(f"the folder {path.parent} for {path.name} does not exist; make it first")
+            raise OutputError(
+                f"the folder {path.parent} for {path.name} does not exist; make it first"
+            )
         with tempfile.TemporaryFile(dir=path.parent, prefix=f".{path.name}."):
             return path
     except OSError as error:
@@ -44,14 +50,17 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give the path of a temporary file beside `path`, which takes its place when the block ends without an error.
+    """Give the path of a temporary file beside `path`, which takes its place when the block ends
+    without an error.
 
-    Until then, and if anything fails, what was there stays. Raises `OutputError` when it cannot be written: disk
-    full, no permission, no such folder.
+    Until then, and if anything fails, what was there stays. Raises `OutputError` when it cannot be
+    written: disk full, no permission, no such folder.
     """
     path, partial = Path(path), None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        descriptor, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".partial"
+        )
         partial = Path(name)
         os.close(descriptor)
         yield partial
@@ -66,13 +75,22 @@ def replacing(path: str | Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def save_tensors(path: str | Path, tensors: dict[str, "torch.Tensor"], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, as `replacing` does. The tensors may lie anywhere, on any device."""
+def save_tensors(
+    path: str | Path, tensors: dict[str, "torch.Tensor"], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, as `replacing` does.
+
+    The tensors may lie anywhere, on any device.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with replacing(path) as partial:
         try:
-            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, metadata)
+            save_file(
+                {name: tensor.contiguous().cpu() for name, tensor in tensors.items()},
+                partial,
+                metadata,
+            )
         except SafetensorError as error:  # how it reports a full disk
             raise OSError(str(error)) from error

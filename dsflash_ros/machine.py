@@ -10,13 +10,22 @@ def machine() -> dict[str, str | int]:
     """CPU, cores, GPU and versions."""
     found: dict[str, str | int] = {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 0,
         "load at start": f"{os.getloadavg()[0]:.1f}",
         "gpu": "none",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    for package in ("dsflash_ros", "torch", "numpy", "opencv-python-headless", "opencv-python", "rclpy"):
+    for package in (
+        "dsflash_ros",
+        "torch",
+        "numpy",
+        "opencv-python-headless",
+        "opencv-python",
+        "rclpy",
+    ):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

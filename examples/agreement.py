@@ -10,10 +10,11 @@ LEAST_IOU = 0.5
 
 
 class Agreement:
-    """Counts over frames, of objects, relations and parts of answers: the true ones, those told, those in both.
+    """Counts over frames, of objects, relations and parts of answers: the true ones, those told,
+    those in both.
 
-    Objects are the same where class and place are; relations where both their objects and the predicate are; of
-    answers each part counts, as "cup" of what is on the table.
+    Objects are the same where class and place are; relations where both their objects and the
+    predicate are; of answers each part counts, as "cup" of what is on the table.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,9 @@ class Agreement:
         """Compare the graph of a frame with the true one."""
         same, said = matches(graph, truth), answers(graph)
         told = {(r.subject_id, r.object_id, r.predicate) for r in graph.relations}
-        true = {(same.get(r.subject_id), same.get(r.object_id), r.predicate) for r in truth.relations}
+        true = {
+            (same.get(r.subject_id), same.get(r.object_id), r.predicate) for r in truth.relations
+        }
         self.frames += 1
         self._count("objects", len(truth.nodes), len(graph.nodes), len(same))
         self._count("relations", len(truth.relations), len(told), len(told & true))
@@ -53,8 +56,12 @@ def _percent(part: int, whole: int) -> str:
 
 
 def matches(graph: SceneGraph, truth: SceneGraph) -> dict[int, int]:
-    """Ids of true nodes and of the nodes that show the same: of one class, boxes overlapping by half, best first."""
-    overlaps = [(iou(a, b), a.id, b.id) for a in truth.nodes for b in graph.nodes if a.label == b.label]
+    """Ids of true nodes and of the nodes that show the same: of one class, boxes overlapping by
+    half, best first.
+    """
+    overlaps = [
+        (iou(a, b), a.id, b.id) for a in truth.nodes for b in graph.nodes if a.label == b.label
+    ]
     same: dict[int, int] = {}
     for overlap, true_id, found_id in sorted(overlaps, reverse=True):
         if overlap >= LEAST_IOU and true_id not in same and found_id not in same.values():
@@ -64,7 +71,11 @@ def matches(graph: SceneGraph, truth: SceneGraph) -> dict[int, int]:
 
 def iou(a: SceneNode, b: SceneNode) -> float:
     """Intersection over union of the boxes."""
-    width = min(a.box.x_offset + a.box.width, b.box.x_offset + b.box.width) - max(a.box.x_offset, b.box.x_offset)
-    height = min(a.box.y_offset + a.box.height, b.box.y_offset + b.box.height) - max(a.box.y_offset, b.box.y_offset)
+    width = min(a.box.x_offset + a.box.width, b.box.x_offset + b.box.width) - max(
+        a.box.x_offset, b.box.x_offset
+    )
+    height = min(a.box.y_offset + a.box.height, b.box.y_offset + b.box.height) - max(
+        a.box.y_offset, b.box.y_offset
+    )
     both = max(width, 0) * max(height, 0)
     return both / (a.box.width * a.box.height + b.box.width * b.box.height - both)

@@ -1,12 +1,13 @@
-"""The whole way in one command: a player, the node and a planner as three processes that talk over DDS.
+"""The whole way in one command: a player, the node and a planner as three processes that talk over
+DDS.
 
     python examples/demo.py [SOURCE]
 
-SOURCE is an image, a folder, a video or a bag; without it a drive through a simulated room is played that the model has
-never seen, with the true graphs beside the images. The planner answers three questions while it goes on; the end tells
-how much of the truth the graphs told, and how much of what they told is true. Records the graphs in
-out/demo/scene_graph.jsonl, the newest overlay in out/demo/overlay.png and, unless SOURCE is images, all of them in
-out/demo/overlay.mp4.
+SOURCE is an image, a folder, a video or a bag; without it a drive through a simulated room is
+played that the model has never seen, with the true graphs beside the images. The planner answers
+three questions while it goes on; the end tells how much of the truth the graphs told, and how much
+of what they told is true. Records the graphs in out/demo/scene_graph.jsonl, the newest overlay in
+out/demo/overlay.png and, unless SOURCE is images, all of them in out/demo/overlay.mp4.
 
 Exit code: 0 when the graphs of the frames that were played arrived, 1 when not.
 """
@@ -30,7 +31,9 @@ from dsflash_ros.sources import Source, open_source
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).resolve().parent
-DRIVE = HERE / "drive"  # dsflash toyroom camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
+DRIVE = (
+    HERE / "drive"
+)  # dsflash toyroom camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
 DEFAULT_RATE = 10.0  # Hz, the player's
 START_S = 120.0  # for loading the model and finding each other
 PLAY_S = 40.0  # longer sources are cut
@@ -42,7 +45,15 @@ class Processes:
 
     def __init__(self, source: Source, text: str, weights: str) -> None:
         rate = [] if source.is_sequence else ["--rate", "1"]
-        play = ["-m", "dsflash_ros.cli", "play", text, *rate, "--wait", "2"]  # for the node and the recorder
+        play = [
+            "-m",
+            "dsflash_ros.cli",
+            "play",
+            text,
+            *rate,
+            "--wait",
+            "2",
+        ]  # for the node and the recorder
         node = ["-m", "dsflash_ros.ros.node", "--ros-args", "-p", f"weights:={weights}"]
         self.planner = subprocess.Popen([sys.executable, str(HERE / "planner.py")])
         self.node = subprocess.Popen([sys.executable, *node])
@@ -52,7 +63,10 @@ class Processes:
         """Which process ended that should not have, as a sentence; empty while all is well."""
         for name in ("node", "planner", "player"):
             code = getattr(self, name).poll()
-            if code is not None and (name, code) not in (("player", 0), ("player", 128 + signal.SIGTERM)):
+            if code is not None and (name, code) not in (
+                ("player", 0),
+                ("player", 128 + signal.SIGTERM),
+            ):
                 return f"the {name} ended with exit code {code}; see what it said above"
         return ""
 
@@ -69,7 +83,10 @@ class Processes:
 
 
 def follow(processes: Processes, recorder: Recorder) -> str:
-    """Record until the source is played and its last graph is there. Returns what went wrong; empty for nothing."""
+    """Record until the source is played and its last graph is there.
+
+    Returns what went wrong; empty for nothing.
+    """
     end = time.monotonic() + START_S
     playing = False
     while True:
@@ -92,13 +109,30 @@ def follow(processes: Processes, recorder: Recorder) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", nargs="?", default=str(DRIVE), help="image, folder, video or bag (default: a drive)")
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="as for the node (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results (default: out/demo)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default=str(DRIVE),
+        help="image, folder, video or bag (default: a drive)",
+    )
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, help="as for the node (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/demo"),
+        help="folder for the results (default: out/demo)",
+    )
     args = parser.parse_args()
     if not is_trained(args.weights):
-        print("The model is untrained: its graphs show that the machinery works, and mean nothing.", flush=True)
+        print(
+            "The model is untrained: its graphs show that the machinery works, and mean nothing.",
+            flush=True,
+        )
     try:
         with open_source(args.source) as source:  # rather than start three processes in vain
             rate_hz = (source.rate or DEFAULT_RATE) if source.is_sequence else None

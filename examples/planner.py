@@ -1,6 +1,8 @@
-"""An example of a planner: subscribes scene graphs and answers three questions about what is in view.
+"""An example of a planner: subscribes scene graphs and answers three questions about what is in
+view.
 
-Run it next to the node: `python examples/planner.py`, or with a namespace: `--ros-args -r __ns:=/front`.
+Run it next to the node: `python examples/planner.py`, or with a namespace: `--ros-args -r
+__ns:=/front`.
 """
 
 import sys
@@ -18,10 +20,18 @@ ON = ("on", "standing on", "sitting on", "lying on")
 HOLDS = ("holding", "carrying")
 
 
-def related(graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = "") -> list[tuple[str, str]]:
-    """Labels of subject and object of the relations with these predicates; empty: any subject, any object."""
+def related(
+    graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = ""
+) -> list[tuple[str, str]]:
+    """Labels of subject and object of the relations with these predicates; empty: any subject, any
+    object.
+    """
     labels = {node.id: node.label for node in graph.nodes}
-    pairs = [(labels[r.subject_id], labels[r.object_id]) for r in graph.relations if r.predicate in predicates]
+    pairs = [
+        (labels[r.subject_id], labels[r.object_id])
+        for r in graph.relations
+        if r.predicate in predicates
+    ]
     return [(a, b) for a, b in pairs if subject in ("", a) and object in ("", b)]
 
 
@@ -30,7 +40,9 @@ def answers(graph: SceneGraph) -> dict[str, set[str]]:
     return {
         "what is on the table?": {a for a, _ in related(graph, ON, object="dining table")},
         "who holds what?": {f"{a} holds {b}" for a, b in related(graph, HOLDS)},
-        "what is in front of the chair?": {a for a, _ in related(graph, ["in front of"], object="chair")},
+        "what is in front of the chair?": {
+            a for a, _ in related(graph, ["in front of"], object="chair")
+        },
     }
 
 
@@ -43,12 +55,18 @@ class Planner(Node):
 
     def on_scene_graph(self, graph: SceneGraph) -> None:
         """Print the answers that have changed; a real planner would update its world model here."""
-        new = {question: answer for question, answer in answers(graph).items() if self._known.get(question) != answer}
+        new = {
+            question: answer
+            for question, answer in answers(graph).items()
+            if self._known.get(question) != answer
+        }
         self._known |= new
         age = self.get_clock().now() - Time.from_msg(graph.header.stamp)
         for question, answer in new.items():
             listed = ", ".join(sorted(answer)) or "nothing"
-            print(f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {listed}")
+            print(
+                f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {listed}"
+            )
         if not is_trained(graph.weights) and not self._warned:
             print("    (the model is untrained: none of this means anything)")
             self._warned = True

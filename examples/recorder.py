@@ -23,7 +23,8 @@ class Recorder:
 
     Args:
         out: folder for the results.
-        rate_hz: of the video of the overlays; None for no video, where the images are of several sizes.
+        rate_hz: of the video of the overlays; None for no video, where the images are of several
+            sizes.
     """
 
     def __init__(self, out: Path, rate_hz: float | None) -> None:
@@ -42,7 +43,9 @@ class Recorder:
         self._node.create_subscription(SceneGraph, TRUTH_TOPIC, self._on_truth, 10)
         self._node.create_subscription(SceneGraph, "scene_graph", self._on_graph, 10)
         self._node.create_subscription(Image, "dsflash/overlay", self._on_overlay, 10)
-        self._node.create_subscription(Image, "image", self._on_image, 10)  # last, for the player waits for it
+        self._node.create_subscription(
+            Image, "image", self._on_image, 10
+        )  # last, for the player waits for it
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
@@ -60,19 +63,36 @@ class Recorder:
 
     @property
     def has_last_results(self) -> bool:
-        """Only a newer frame may take another's place, so that the last one must have its graph and overlay."""
-        return bool(self.sent) and self.sent[-1] in self._graphs and stamp_of(self._overlay) == self.sent[-1]
+        """Only a newer frame may take another's place, so that the last one must have its graph and
+        overlay.
+        """
+        return (
+            bool(self.sent)
+            and self.sent[-1] in self._graphs
+            and stamp_of(self._overlay) == self.sent[-1]
+        )
 
     def failure(self) -> str:
         """What is wrong with the results, as a sentence; empty when they are right."""
         if strangers := set(self._graphs) - set(self.sent):
             return f"{len(strangers)} graphs have a stamp that no frame has"
-        return "" if self.has_last_results else f"of {len(self.sent)} frames the last has no graph or no overlay"
+        return (
+            ""
+            if self.has_last_results
+            else f"of {len(self.sent)} frames the last has no graph or no overlay"
+        )
 
     def summary(self) -> str:
         dropped = len(self.sent) - len(self._graphs)
-        note = f"; {dropped} came while the model was busy and gave way to newer ones" if dropped else ""
-        lines = [f"{len(self._graphs)} graphs for {len(self.sent)} frames{note}.", self._agreement()]
+        note = (
+            f"; {dropped} came while the model was busy and gave way to newer ones"
+            if dropped
+            else ""
+        )
+        lines = [
+            f"{len(self._graphs)} graphs for {len(self.sent)} frames{note}.",
+            self._agreement(),
+        ]
         lines += [f"{self._lines.name}: the graphs", f"{self._picture_path}: the newest overlay"]
         if self._video is not None:
             lines.append(f"{self._video_path}: all overlays")
@@ -105,7 +125,9 @@ class Recorder:
         if self._video is None:
             # MPEG-4 part 2: H.264, which browsers play too, is missing in OpenCV's wheels
             fourcc, size = cv2.VideoWriter_fourcc(*"mp4v"), (image.width, image.height)
-            self._video = cv2.VideoWriter(str(self._video_path), fourcc, round(self._rate_hz, 2), size)
+            self._video = cv2.VideoWriter(
+                str(self._video_path), fourcc, round(self._rate_hz, 2), size
+            )
         self._video.write(_bgr(image))
 
 

@@ -18,7 +18,10 @@ CONFIG = Path(get_package_share_directory("dsflash_ros"), "config")
 ARGUMENTS = {
     "namespace": ("", "Namespace of the node and its topics: one for each camera."),
     "image": ("image", "Topic of the camera's images, without /compressed."),
-    "params_file": (str(CONFIG / "dsflash.yaml"), "Parameters of the node; the arguments below override it."),
+    "params_file": (
+        str(CONFIG / "dsflash.yaml"),
+        "Parameters of the node; the arguments below override it.",
+    ),
     "weights": (
         "",
         "A .safetensors file, its id on the hub, toyroom (knows simulated rooms only), or random (untrained).",
@@ -26,7 +29,10 @@ ARGUMENTS = {
     "device": ("", "auto, cpu, cuda or cuda:N."),
     "precision": ("", "auto, float32, bfloat16 or float16."),
     "image_transport": ("", "raw, or compressed to subscribe to <image>/compressed."),
-    "autostart": ("", "true: the node configures and activates itself; false: it waits for ros2 lifecycle set."),
+    "autostart": (
+        "",
+        "true: the node configures and activates itself; false: it waits for ros2 lifecycle set.",
+    ),
     "use_sim_time": ("", "true: take the time from /clock."),
     "log_level": ("info", "debug, info, warn, error or fatal."),
     "rviz": ("false", "true: show overlay and panoptic map in rviz (package rviz2)."),
@@ -39,7 +45,8 @@ PARAMETERS = {
     "autostart": bool,
     "use_sim_time": bool,
 }
-# The node sets this up for itself. Here it is for a camera that the same launch starts later, because what counts is
+# The node sets this up for itself. Here it is for a camera that the same launch starts later,
+# because what counts is
 # the sender's transport, and for rviz.
 ENVIRONMENT = {
     "FASTRTPS_DEFAULT_PROFILES_FILE": profile_path(),
@@ -52,8 +59,15 @@ ENVIRONMENT = {
 def generate_launch_description():
     return LaunchDescription(
         [
-            *(DeclareLaunchArgument(name, default_value=d, description=text) for name, (d, text) in ARGUMENTS.items()),
-            *(SetEnvironmentVariable(name, value) for name, value in ENVIRONMENT.items() if name not in os.environ),
+            *(
+                DeclareLaunchArgument(name, default_value=d, description=text)
+                for name, (d, text) in ARGUMENTS.items()
+            ),
+            *(
+                SetEnvironmentVariable(name, value)
+                for name, value in ENVIRONMENT.items()
+                if name not in os.environ
+            ),
             OpaqueFunction(function=start_node),
             Node(
                 package="rviz2",
@@ -61,7 +75,10 @@ def generate_launch_description():
                 namespace=LaunchConfiguration("namespace"),
                 arguments=["--display-config", str(CONFIG / "dsflash.rviz")],
                 # relative names follow the namespace
-                remappings=[(f"/dsflash/{topic}", f"dsflash/{topic}") for topic in ("overlay", "panoptic_color")],
+                remappings=[
+                    (f"/dsflash/{topic}", f"dsflash/{topic}")
+                    for topic in ("overlay", "panoptic_color")
+                ],
                 condition=IfCondition(LaunchConfiguration("rviz")),
             ),
         ]

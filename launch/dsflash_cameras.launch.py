@@ -4,7 +4,12 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.substitutions import LaunchConfiguration
 
 ONE_CAMERA = str(Path(get_package_share_directory("dsflash_ros"), "launch", "dsflash.launch.py"))
@@ -26,8 +31,12 @@ def generate_launch_description():
 def start_nodes(context):
     cameras = [name.strip() for name in LaunchConfiguration("cameras").perform(context).split(",")]
     if not all(cameras) or len(set(cameras)) < len(cameras):
-        raise ValueError(f"cameras must be different names separated by commas, as in front,left,right; got {cameras}")
+        raise ValueError(
+            f"cameras must be different names separated by commas, as in front,left,right; got {cameras}"
+        )
     return [
-        GroupAction([IncludeLaunchDescription(ONE_CAMERA, launch_arguments={"namespace": camera}.items())])
+        GroupAction(
+            [IncludeLaunchDescription(ONE_CAMERA, launch_arguments={"namespace": camera}.items())]
+        )
         for camera in cameras
     ]

@@ -9,7 +9,9 @@ from dsflash_ros.sources import open_source
 
 
 def picture(height=24, width=32, seed=0, channels=3):
-    return np.random.default_rng(seed).integers(0, 255, (height, width, channels), np.uint8).squeeze()
+    return (
+        np.random.default_rng(seed).integers(0, 255, (height, width, channels), np.uint8).squeeze()
+    )
 
 
 def write_image(path, rgb):
@@ -28,7 +30,9 @@ def write_video(path, frames=12, rate=25.0, size=(64, 48)):
 def image_message(store, rgb, stamp=(0, 0), encoding="rgb8"):
     types = store.types
     header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](*stamp), "camera")
-    return types["sensor_msgs/msg/Image"](header, *rgb.shape[:2], encoding, 0, rgb.shape[1] * 3, rgb.ravel())
+    return types["sensor_msgs/msg/Image"](
+        header, *rgb.shape[:2], encoding, 0, rgb.shape[1] * 3, rgb.ravel()
+    )
 
 
 def jpeg_message(store, rgb, stamp=(0, 0)):
@@ -44,7 +48,9 @@ def write_bag(path, topics, storage=StoragePlugin.SQLITE3):
     with Writer(path, version=9, storage_plugin=storage) as writer:
         for topic, messages in topics.items():
             made = [make if isinstance(make, bytes) else make(store) for make in messages]
-            kind = next((m.__msgtype__ for m in made if not isinstance(m, bytes)), "std_msgs/msg/Empty")
+            kind = next(
+                (m.__msgtype__ for m in made if not isinstance(m, bytes)), "std_msgs/msg/Empty"
+            )
             connection = writer.add_connection(topic, kind, typestore=store)
             for number, message in enumerate(made):
                 raw = message if isinstance(message, bytes) else store.serialize_cdr(message, kind)
@@ -54,7 +60,8 @@ def write_bag(path, topics, storage=StoragePlugin.SQLITE3):
 
 def raw_images(count=3, **fields):
     return [
-        lambda store, i=i: image_message(store, picture(seed=i), (10 + i, 500_000_000), **fields) for i in range(count)
+        lambda store, i=i: image_message(store, picture(seed=i), (10 + i, 500_000_000), **fields)
+        for i in range(count)
     ]
 
 

@@ -1,6 +1,8 @@
-"""The original EoMT rebuilt from the public modules that it is made of, with its names, and plain attention.
+"""The original EoMT rebuilt from the public modules that it is made of, with its names, and plain
+attention.
 
-The backbones are timm's VisionTransformer and transformers' DINOv3ViTModel themselves; nothing of ours is used.
+The backbones are timm's VisionTransformer and transformers' DINOv3ViTModel themselves; nothing of
+ours is used.
 """
 
 import timm
@@ -18,9 +20,15 @@ class OriginalEoMT(nn.Module):
         width, _, _, last = WIDTHS[size]
         network = nn.Module()
         network.encoder = nn.Module()
-        network.encoder.backbone = _timm_dinov2(size, image_size) if backbone == "dinov2" else _relabelled(size)
-        network.encoder.register_buffer("pixel_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
-        network.encoder.register_buffer("pixel_std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
+        network.encoder.backbone = (
+            _timm_dinov2(size, image_size) if backbone == "dinov2" else _relabelled(size)
+        )
+        network.encoder.register_buffer(
+            "pixel_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1)
+        )
+        network.encoder.register_buffer(
+            "pixel_std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1)
+        )
         network.register_buffer("attn_mask_probs", torch.zeros(last))
         network.q = nn.Embedding(queries, width)
         network.class_head = nn.Linear(width, classes + 1)
@@ -56,7 +64,9 @@ class OriginalEoMT(nn.Module):
         pixels = patches.transpose(1, 2).reshape(len(x), -1, self.grid, self.grid)
         for block in net.upscale:
             pixels = block.norm(block.conv2(block.act(block.conv1(pixels))))
-        return torch.einsum("bqc,bchw->bqhw", net.mask_head(queries), pixels), net.class_head(queries)
+        return torch.einsum("bqc,bchw->bqhw", net.mask_head(queries), pixels), net.class_head(
+            queries
+        )
 
 
 def dinov3(size):
@@ -75,7 +85,9 @@ def dinov3(size):
 
 
 def differences(eomt, base):
-    """The state dict that, added to EoMT as its loader starts (`base`, zeros, buffers), gives `eomt`."""
+    """The state dict that, added to EoMT as its loader starts (`base`, zeros, buffers), gives
+    `eomt`.
+    """
     start = {name: torch.zeros_like(tensor) for name, tensor in eomt.state_dict().items()}
     start["network.attn_mask_probs"] += 1
     for name, tensor in as_backbone(base).state_dict().items():
@@ -116,8 +128,12 @@ def meta_names(model):
         qkv = [state[f"{theirs}attention.{part}_proj.weight"] for part in "qkv"]
         q, v = (state[f"{theirs}attention.{part}_proj.bias"] for part in "qv")
         meta[f"{metas}attn.qkv.weight"] = torch.cat(qkv)
-        meta[f"{metas}attn.qkv.bias"] = torch.cat((q, torch.randn(width), v))  # the middle is masked away
-        meta[f"{metas}attn.qkv.bias_mask"] = torch.cat((torch.ones(width), torch.zeros(width), torch.ones(width)))
+        meta[f"{metas}attn.qkv.bias"] = torch.cat(
+            (q, torch.randn(width), v)
+        )  # the middle is masked away
+        meta[f"{metas}attn.qkv.bias_mask"] = torch.cat(
+            (torch.ones(width), torch.zeros(width), torch.ones(width))
+        )
         for kind in ("weight", "bias"):
             meta[f"{metas}attn.proj.{kind}"] = state[f"{theirs}attention.o_proj.{kind}"]
             meta[f"{metas}mlp.fc1.{kind}"] = state[f"{theirs}mlp.up_proj.{kind}"]

@@ -37,7 +37,8 @@ DINOV3 = {
 
 
 def reference_model(size: str, backbone: str, image_size: int, num_classes: int, **more):
-    """A random transformers model in eval mode, all attention plain, with every tensor away from its trivial value.
+    """A random transformers model in eval mode, all attention plain, with every tensor away from
+    its trivial value.
 
     `more` is for its config.
     """
@@ -55,7 +56,9 @@ def reference_model(size: str, backbone: str, image_size: int, num_classes: int,
         model = transformers.EomtForUniversalSegmentation(transformers.EomtConfig(**sizes))
     else:
         # DINOv3's own epsilon is 1e-5; transformers' EoMT config defaults to 1e-6.
-        config = transformers.EomtDinov3Config(**{"intermediate_size": 4 * width, "layer_norm_eps": 1e-5} | sizes)
+        config = transformers.EomtDinov3Config(
+            **{"intermediate_size": 4 * width, "layer_norm_eps": 1e-5} | sizes
+        )
         model = transformers.EomtDinov3ForUniversalSegmentation(config)
     model.attn_mask_probs.zero_()
     with torch.no_grad():
@@ -82,12 +85,23 @@ def weights_of(model, backbone: str) -> dict[str, torch.Tensor]:
 
 
 def _fuse_qkv(state: dict[str, torch.Tensor], backbone: str) -> dict[str, torch.Tensor]:
-    fused = {name: tensor for name, tensor in state.items() if ".attn." not in name or ".attn.proj." in name}
+    fused = {
+        name: tensor
+        for name, tensor in state.items()
+        if ".attn." not in name or ".attn.proj." in name
+    }
     for name in [name for name in state if name.endswith("attn.q_proj.weight")]:
         attn = name.removesuffix("q_proj.weight")
-        fused[f"{attn}qkv.weight"] = torch.cat([state[f"{attn}{part}_proj.weight"] for part in "qkv"])
+        fused[f"{attn}qkv.weight"] = torch.cat(
+            [state[f"{attn}{part}_proj.weight"] for part in "qkv"]
+        )
         if backbone == "dinov2":
-            fused[f"{attn}qkv.bias"] = torch.cat([state[f"{attn}{part}_proj.bias"] for part in "qkv"])
+            fused[f"{attn}qkv.bias"] = torch.cat(
+                [state[f"{attn}{part}_proj.bias"] for part in "qkv"]
+            )
         else:
-            fused[f"{attn}q_bias"], fused[f"{attn}v_bias"] = state[f"{attn}q_proj.bias"], state[f"{attn}v_proj.bias"]
+            fused[f"{attn}q_bias"], fused[f"{attn}v_bias"] = (
+                state[f"{attn}q_proj.bias"],
+                state[f"{attn}v_proj.bias"],
+            )
     return fused

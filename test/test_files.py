@@ -18,11 +18,16 @@ def test_the_new_file_takes_the_old_ones_place_at_the_end(tmp_path):
     assert os.listdir(tmp_path) == ["a.json"]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
 def test_what_was_there_survives_a_failure(tmp_path, error):
     path = tmp_path / "a.json"
     path.write_text("old")
-    with pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt), replacing(path) as partial:
+    with (
+        pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt),
+        replacing(path) as partial,
+    ):
         partial.write_text("half")
         raise error
     assert path.read_text() == "old"

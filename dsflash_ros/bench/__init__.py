@@ -1,1 +1,4 @@
-"""Measurements behind `dsflash bench`. Each module has functions that return rows; `report` prints and stores them."""
+"""Measurements behind `dsflash bench`.
+
+Each module has functions that return rows; `report` prints and stores them.
+"""

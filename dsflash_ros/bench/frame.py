@@ -33,7 +33,11 @@ def frames_of(source: str, size: tuple[int, int] | None = None) -> Iterator[np.n
             with opened:
                 for frame in opened:
                     count += 1
-                    yield frame.rgb if size is None else cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+                    yield (
+                        frame.rgb
+                        if size is None
+                        else cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
+                    )
         if not count:
             raise SourceError(f"{source} has no image that can be read")
 

@@ -1,6 +1,8 @@
-"""A camera for `dsflash bench node`, run as a process of its own: `python -m dsflash_ros.bench.image_sender W H RATE`.
+"""A camera for `dsflash bench node`, run as a process of its own: `python -m
+dsflash_ros.bench.image_sender W H RATE`.
 
-With rate 0 it sends a frame 20 ms after the graph of the one before has come, so that no frame ever waits.
+With rate 0 it sends a frame 20 ms after the graph of the one before has come, so that no frame ever
+waits.
 """
 
 import sys
@@ -24,7 +26,9 @@ class ImageSender(Node):
         super().__init__("bench_camera")
         self._publisher = self.create_publisher(Image, "image", qos_profile_sensor_data)
         self._image = Image(width=width, height=height, step=3 * width, encoding="rgb8")
-        self._image.data = np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8).tobytes()
+        self._image.data = (
+            np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8).tobytes()
+        )
         if rate:
             self.create_timer(1 / rate, self.send)
         else:

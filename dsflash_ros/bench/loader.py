@@ -15,8 +15,11 @@ BATCH = 8
 _PREFETCH = 2
 
 
-def measure(dataset: PsgDataset, image_size: int, augmentation: str, workers: int, count: int) -> Row:
-    """Images a second over at least `count` images, after those that the workers have ready at the start.
+def measure(
+    dataset: PsgDataset, image_size: int, augmentation: str, workers: int, count: int
+) -> Row:
+    """Images a second over at least `count` images, after those that the workers have ready at the
+    start.
 
     Args:
         dataset: at least one image; they come again and again.
@@ -29,7 +32,9 @@ def measure(dataset: PsgDataset, image_size: int, augmentation: str, workers: in
     batches = warm_up + -(-count // BATCH)
     loader = DataLoader(
         Views(dataset, image_size, augmentation),
-        sampler=[divmod(number, len(dataset)) for number in range(batches * BATCH)],  # (epoch, index)
+        sampler=[
+            divmod(number, len(dataset)) for number in range(batches * BATCH)
+        ],  # (epoch, index)
         batch_size=BATCH,
         num_workers=workers,
         prefetch_factor=_PREFETCH if workers else None,
@@ -45,7 +50,8 @@ def measure(dataset: PsgDataset, image_size: int, augmentation: str, workers: in
         cv2.setNumThreads(threads[1])
     rate = (batches - warm_up) * BATCH / (arrivals[-1] - arrivals[warm_up - 1])
     cores = min(
-        max(workers, 1), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        max(workers, 1),
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
     )
     return {
         "augmentation": augmentation,
@@ -58,4 +64,7 @@ def measure(dataset: PsgDataset, image_size: int, augmentation: str, workers: in
 
 def _collate(views: list[View]) -> tuple[torch.Tensor, ...]:
     """What a training step needs, as tensors: they leave a worker in shared memory."""
-    return tuple(torch.stack([torch.from_numpy(getattr(view, name)) for view in views]) for name in ("image", "labels"))
+    return tuple(
+        torch.stack([torch.from_numpy(getattr(view, name)) for view in views])
+        for name in ("image", "labels")
+    )

@@ -1,6 +1,7 @@
 """The node's own cost: three processes, a camera, the node and this one, which receives the graphs.
 
-The own cost of a graph is the time from its image's stamp until it is received, minus what the pipeline took.
+The own cost of a graph is the time from its image's stamp until it is received, minus what the
+pipeline took.
 """
 
 import os
@@ -41,11 +42,20 @@ def measure_cost(size: tuple[int, int], graphs: int, parameters: dict[str, objec
         receiver.spin(lambda: len(receiver.graphs) >= graphs, START_S + graphs * 10.0)
     own = [(latency - pipeline) * 1e3 for latency, pipeline in receiver.graphs[:graphs]]
     pipeline = np.median([pipeline for _, pipeline in receiver.graphs]) * 1e3
-    return {"size": f"{size[0]}x{size[1]}", "graphs": graphs, **spread(own), "pipeline median ms": round(pipeline, 2)}
+    return {
+        "size": f"{size[0]}x{size[1]}",
+        "graphs": graphs,
+        **spread(own),
+        "pipeline median ms": round(pipeline, 2),
+    }
 
 
-def measure_load(size: tuple[int, int], rate: float, duration_s: float, parameters: dict[str, object]) -> Row:
-    """How the node stands a camera that sends at `rate`, Hz, for `duration_s`: drops, latency, memory."""
+def measure_load(
+    size: tuple[int, int], rate: float, duration_s: float, parameters: dict[str, object]
+) -> Row:
+    """How the node stands a camera that sends at `rate`, Hz, for `duration_s`: drops, latency,
+    memory.
+    """
     with _processes(size, rate, parameters) as receiver:
         end = time.monotonic() + duration_s
         receiver.spin(lambda: time.monotonic() > end, duration_s + 5.0)
@@ -56,8 +66,14 @@ def measure_load(size: tuple[int, int], rate: float, duration_s: float, paramete
         "size": f"{size[0]}x{size[1]}",
         "rate Hz": rate,
         "graphs": len(receiver.graphs),
-        **{f"frames {what}": count for what, count in receiver.counts.items() if what in ("received", "dropped")},
-        "pipeline median ms": round(float(np.median([pipeline for _, pipeline in receiver.graphs])) * 1e3, 1),
+        **{
+            f"frames {what}": count
+            for what, count in receiver.counts.items()
+            if what in ("received", "dropped")
+        },
+        "pipeline median ms": round(
+            float(np.median([pipeline for _, pipeline in receiver.graphs])) * 1e3, 1
+        ),
         **spread(excess, "beyond it "),
         "more than a period": sum(ms > period for ms in excess),
         "memory MiB": round(float(memory[0])),
@@ -70,7 +86,9 @@ class _Receiver:
     """Receives graphs and diagnostics, and watches the memory of the node's process."""
 
     def __init__(self, node_process: subprocess.Popen, watched: list[subprocess.Popen]) -> None:
-        self.graphs: list[tuple[float, float]] = []  # seconds from the stamp, seconds in the pipeline
+        self.graphs: list[
+            tuple[float, float]
+        ] = []  # seconds from the stamp, seconds in the pipeline
         self.counts: dict[str, int] = {}
         self.memory_mib: list[tuple[float, float]] = []
         self._pid = node_process.pid
@@ -86,9 +104,13 @@ class _Receiver:
         while not done():
             self._executor.spin_once(timeout_sec=0.1)
             if time.monotonic() > end:
-                raise DSFlashError(f"the benchmark got only {len(self.graphs)} graphs within {timeout_s:.0f} s")
+                raise DSFlashError(
+                    f"the benchmark got only {len(self.graphs)} graphs within {timeout_s:.0f} s"
+                )
             if any(process.poll() is not None for process in self._watched):
-                raise DSFlashError("the node or the camera of the benchmark ended; see what it said above")
+                raise DSFlashError(
+                    "the node or the camera of the benchmark ended; see what it said above"
+                )
 
     def forget(self) -> None:
         self.graphs.clear()
@@ -112,14 +134,18 @@ class _Receiver:
 
 
 @contextmanager
-def _processes(size: tuple[int, int], rate: float, parameters: dict[str, object]) -> Iterator[_Receiver]:
+def _processes(
+    size: tuple[int, int], rate: float, parameters: dict[str, object]
+) -> Iterator[_Receiver]:
     """Camera, node and receiver, warmed up. In a ROS domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     prepare_transport()
     with ExitStack() as stack:
-        node = stack.enter_context(_child("dsflash_ros.ros.node", "--ros-args", "--log-level", "error", *settings))
+        node = stack.enter_context(
+            _child("dsflash_ros.ros.node", "--ros-args", "--log-level", "error", *settings)
+        )
         camera = stack.enter_context(_child("dsflash_ros.bench.image_sender", *size, rate))
         rclpy.init(args=[])
         stack.callback(rclpy.try_shutdown)

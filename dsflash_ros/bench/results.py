@@ -16,7 +16,9 @@ def spread(values_ms, prefix: str = "") -> Row:
     return {f"{prefix}{name} ms": round(float(value), 3) for name, value in row.items()}
 
 
-def store(path: Path, benchmark: str, settings: dict, rows: list[Row], on: dict[str, str | int]) -> None:
+def store(
+    path: Path, benchmark: str, settings: dict, rows: list[Row], on: dict[str, str | int]
+) -> None:
     """Write a measurement as JSON. Raises `OutputError` when that is not possible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
-"""The `dsflash` command. Each subcommand is a module here with `HELP`, `add_arguments(parser)` and `run(args) -> int`.
+"""The `dsflash` command. Each subcommand is a module here with `HELP`, `add_arguments(parser)` and
+`run(args) -> int`.
 
-Those modules import torch, OpenCV and ROS only when they run, so that `--help` is quick and works without them.
+Those modules import torch, OpenCV and ROS only when they run, so that `--help` is quick and works
+without them.
 """
 
 import argparse
@@ -61,7 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # who presses twice wants no traceback of what is ending anyway
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # who presses twice wants no traceback of what is ending anyway
         print(f"dsflash {args.command}: interrupted", file=sys.stderr)
         return 130
 
@@ -96,7 +100,9 @@ def _terminate(*_) -> None:
 
 
 def _quiet_libraries() -> None:
-    """Our own errors say what is wrong with an input; OpenCV's and FFmpeg's lines around them would hide them."""
+    """Our own errors say what is wrong with an input; OpenCV's and FFmpeg's lines around them would
+    hide them.
+    """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.basicConfig(level=logging.WARNING, format="dsflash: %(message)s")

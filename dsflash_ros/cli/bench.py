@@ -1,12 +1,13 @@
-"""Measure on this machine: the pipeline's stages, messages, the node's own cost, the loading of data sets.
+"""Measure on this machine: the pipeline's stages, messages, the node's own cost, the loading of
+data sets.
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
-  dsflash bench frame examples/drive              with these images in place of noise: as many segments as they show
-  dsflash bench conversions
+  dsflash bench frame examples/drive              with these images in place of noise: as many
+  segments as they show dsflash bench conversions
   dsflash bench node                              what the node adds to the pipeline's time
-  dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is too fast
-  dsflash bench loader data/psg --workers 8       images a second that training gets
+  dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is
+  too fast dsflash bench loader data/psg --workers 8       images a second that training gets
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
@@ -25,13 +26,17 @@ HELP = "measure latencies and rates on this machine"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and how."""
-    parser.add_argument("what", choices=("frame", "conversions", "node", "loader"), help="what to measure")
+    parser.add_argument(
+        "what", choices=("frame", "conversions", "node", "loader"), help="what to measure"
+    )
     parser.add_argument(
         "source",
         nargs="?",
         help="for frame: an image, folder, video or bag (default: noise); for loader: a psg.json or the folder of one",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="store the table and the machine there, too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="store the table and the machine there, too"
+    )
     parser.add_argument(
         "--size",
         type=_size,
@@ -40,16 +45,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the frames, repeatable (default: 640x480, 1920x1080; of a source: its own)",
     )
     parser.add_argument(
-        "--repeat", type=positive, metavar="N", help="frames to measure (default: 50), images for loader (512)"
+        "--repeat",
+        type=positive,
+        metavar="N",
+        help="frames to measure (default: 50), images for loader (512)",
     )
     node = parser.add_argument_group("node")
-    node.add_argument("--rate", type=positive_float, metavar="HZ", help="let the camera send at that rate")
-    node.add_argument("--duration", type=positive_float, default=60.0, metavar="S", help="with --rate (default: 60)")
+    node.add_argument(
+        "--rate", type=positive_float, metavar="HZ", help="let the camera send at that rate"
+    )
+    node.add_argument(
+        "--duration",
+        type=positive_float,
+        default=60.0,
+        metavar="S",
+        help="with --rate (default: 60)",
+    )
     loader = parser.add_argument_group("loader")
     loader.add_argument(
-        "--workers", type=int, choices=range(257), metavar="N", default=0, help="processes (default: 0)"
+        "--workers",
+        type=int,
+        choices=range(257),
+        metavar="N",
+        default=0,
+        help="processes (default: 0)",
     )
-    loader.add_argument("--image-size", type=positive, default=640, metavar="S", help="network input (default: 640)")
+    loader.add_argument(
+        "--image-size", type=positive, default=640, metavar="S", help="network input (default: 640)"
+    )
     loader.add_argument(
         "--augmentation",
         action="append",
@@ -72,13 +95,17 @@ def run(args: argparse.Namespace) -> int:
     args.repeat = args.repeat or (512 if args.what == "loader" else 50)
     sizes = args.size or [(640, 480), (1920, 1080)]
     on = machine()
-    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node, "loader": _loader}[args.what](
-        args, sizes
-    )
+    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node, "loader": _loader}[
+        args.what
+    ](args, sizes)
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     show(title, rows)
     if args.json:
-        settings = {key: value for key, value in vars(args).items() if key not in ("run", "parser", "json", "command")}
+        settings = {
+            key: value
+            for key, value in vars(args).items()
+            if key not in ("run", "parser", "json", "command")
+        }
         store(args.json, args.what, settings, rows, on)
     return 0
 
@@ -113,9 +140,15 @@ def _node(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, 
     choice = {name: getattr(args, name) for name in names}
     if args.rate:
         rows = [node.measure_load(size, args.rate, args.duration, choice) for size in sizes]
-        return "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory of the node", rows
+        return (
+            "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory of the node",
+            rows,
+        )
     rows = [node.measure_cost(size, args.repeat, choice) for size in sizes]
-    return "the node's own cost: time from the image's stamp to the graph's receipt minus the pipeline's, ms", rows
+    return (
+        "the node's own cost: time from the image's stamp to the graph's receipt minus the pipeline's, ms",
+        rows,
+    )
 
 
 def _loader(args: argparse.Namespace, _: list[tuple[int, int]]) -> tuple[str, list]:

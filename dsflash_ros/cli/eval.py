@@ -1,9 +1,10 @@
 """Score a model on a data set in PSG's format, as the DSFlash paper does.
 
-Recall of relations (R@k, mR@k, mR@inf) and of instances, panoptic quality, latency and relations per second, under
-the single-mask-per-object protocol: one mask for each object, one relation for each directed pair.
-predcls gives the model the true segments; sgdet gives it only the image.
-Here all relations are ranked: the relation threshold is 0 and there may be 65535 of them, unless you say otherwise.
+Recall of relations (R@k, mR@k, mR@inf) and of instances, panoptic quality, latency and relations
+per second, under the single-mask-per-object protocol: one mask for each object, one relation for
+each directed pair. predcls gives the model the true segments; sgdet gives it only the image.
+Here all relations are ranked: the relation threshold is 0 and there may be 65535 of them, unless
+    you say otherwise.
 
 examples:
   dsflash eval psg/psg.json --weights dsflash_base.safetensors --json base.json
@@ -17,7 +18,12 @@ import logging
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.cli.arguments import add_dataset_arguments, add_model_arguments, dataset_from, pipeline_from
+from dsflash_ros.cli.arguments import (
+    add_dataset_arguments,
+    add_model_arguments,
+    dataset_from,
+    pipeline_from,
+)
 
 HELP = "score a model on a data set: recall, panoptic quality, speed"
 
@@ -31,12 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data set, protocol, output, speed, model."""
     add_dataset_arguments(parser)
     protocols = ("sgdet", "predcls")
-    parser.add_argument("--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)")
+    parser.add_argument(
+        "--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)"
+    )
     parser.add_argument("--json", metavar="FILE", help="store everything there")
     parser.add_argument(
-        "--export", nargs=2, metavar=("FORMAT", "FILE"), help="write the predictions, too; FORMAT is sgbench: a zip"
+        "--export",
+        nargs=2,
+        metavar=("FORMAT", "FILE"),
+        help="write the predictions, too; FORMAT is sgbench: a zip",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the files of --json and --export")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files of --json and --export"
+    )
     speed = parser.add_argument_group("speed")
     speed.add_argument("--no-speed", action="store_true", help="do not measure it")
     for name, default, text in (
@@ -45,7 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("batch", 16, "images in a pass, for relations per second"),
     ):
         speed.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{text} (default: {default})"
+            f"--{name}",
+            type=positive,
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default})",
         )
     add_model_arguments(parser)
     parser.set_defaults(relation_threshold=0.0, max_relations=0xFFFF)
@@ -78,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
         "machine": machine(),
     }
     scores, failure = _evaluate(args, pipeline, dataset, export_path, about)
-    report = Report(**about, **scores, speed=None if args.no_speed else _speed(args, pipeline, dataset))
+    report = Report(
+        **about, **scores, speed=None if args.no_speed else _speed(args, pipeline, dataset)
+    )
     report.print()
     if json_path:
         report.write(json_path)
@@ -94,7 +113,10 @@ def _warn_untrained(header, pipeline) -> None:
     if not (header.trained and pipeline.is_trained):
         _log.warning("the weights %r are untrained: these scores mean nothing", pipeline.weights)
     elif "segmenter" not in header.trained:
-        _log.warning("the weights %r have no trained segmenter: only predcls means anything", pipeline.weights)
+        _log.warning(
+            "the weights %r have no trained segmenter: only predcls means anything",
+            pipeline.weights,
+        )
 
 
 def _about_model(args: argparse.Namespace, header, pipeline) -> dict:

@@ -1,6 +1,8 @@
-"""Publish images on a ROS 2 topic as a camera would: stamped with the time of publishing, at a steady rate.
+"""Publish images on a ROS 2 topic as a camera would: stamped with the time of publishing, at a
+steady rate.
 
-Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there under their images' headers.
+Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there under their
+images' headers.
 
 examples:
   dsflash play clip.mp4 --loop
@@ -26,21 +28,39 @@ _log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sources, topic, timing and quality of service."""
     parser.add_argument(
-        "source", nargs="+", metavar="SOURCE", help="image, folder of images, video, camera index, or ROS bag"
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="image, folder of images, video, camera index, or ROS bag",
     )
     parser.add_argument("--topic", default="image", help="topic to publish on (default: image)")
-    parser.add_argument("--bag-topic", metavar="TOPIC", help="image topic of a bag; needed when it has several")
-    parser.add_argument("--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)")
     parser.add_argument(
-        "--rate", type=positive_float, metavar="HZ", help=f"default: that of the video or bag, or {_DEFAULT_RATE:g}"
+        "--bag-topic", metavar="TOPIC", help="image topic of a bag; needed when it has several"
     )
-    parser.add_argument("--loop", action="store_true", help="begin again at the end, until interrupted")
+    parser.add_argument(
+        "--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=positive_float,
+        metavar="HZ",
+        help=f"default: that of the video or bag, or {_DEFAULT_RATE:g}",
+    )
+    parser.add_argument(
+        "--loop", action="store_true", help="begin again at the end, until interrupted"
+    )
     parser.add_argument("--count", type=positive, metavar="N", help="stop after N images")
-    parser.add_argument("--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed")
     parser.add_argument(
-        "--best-effort", action="store_true", help="as most camera drivers do; by default reliable, which suits all"
+        "--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed"
     )
-    parser.add_argument("--wait", type=positive, metavar="N", help="wait for N subscribers before the first image")
+    parser.add_argument(
+        "--best-effort",
+        action="store_true",
+        help="as most camera drivers do; by default reliable, which suits all",
+    )
+    parser.add_argument(
+        "--wait", type=positive, metavar="N", help="wait for N subscribers before the first image"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -59,10 +79,18 @@ def run(args: argparse.Namespace) -> int:
 
     sources = open_sources(args.source, args.bag_topic)
     prepare_transport()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is the command's own matter
-    player = Player(args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort)
+    rclpy.init(
+        args=[], signal_handler_options=SignalHandlerOptions.NO
+    )  # Ctrl-C is the command's own matter
+    player = Player(
+        args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort
+    )
     try:
-        truths = player.advertise(SceneGraph, TRUTH_TOPIC) if any(source.has_truth for source in sources) else None
+        truths = (
+            player.advertise(SceneGraph, TRUTH_TOPIC)
+            if any(source.has_truth for source in sources)
+            else None
+        )
         if args.wait:
             player.wait_for_subscribers(args.wait)
         start = time.monotonic()

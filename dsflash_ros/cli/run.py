@@ -1,8 +1,9 @@
 """Make scene graphs of images, folders, videos, a camera or ROS bags.
 
-Writes DIR/scene_graph.jsonl, one graph a line in the order of the frames, and pictures of the graphs:
-DIR/overlay/NAME.jpg for images, DIR/overlay/NAME.mp4 for videos, cameras and bags. What was written
-before an interrupt stays whole. Frames that cannot be read are left out, counted and reported.
+Writes DIR/scene_graph.jsonl, one graph a line in the order of the frames, and pictures of the
+graphs: DIR/overlay/NAME.jpg for images, DIR/overlay/NAME.mp4 for videos, cameras and bags. What was
+written before an interrupt stays whole. Frames that cannot be read are left out, counted and
+reported.
 
 examples:
   dsflash run photo.jpg folder/ --out results
@@ -29,16 +30,30 @@ _log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sources, output, model and options."""
     parser.add_argument(
-        "source", nargs="+", metavar="SOURCE", help="image, folder of images, video, camera index, or ROS bag"
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="image, folder of images, video, camera index, or ROS bag",
     )
     parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the results; made where it is not there"
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="folder for the results; made where it is not there",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that are in DIR already")
-    parser.add_argument("--no-overlay", action="store_true", help="make no pictures, only scene_graph.jsonl")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace results that are in DIR already"
+    )
+    parser.add_argument(
+        "--no-overlay", action="store_true", help="make no pictures, only scene_graph.jsonl"
+    )
     parser.add_argument("--topic", help="image topic of a bag; needed when it has several")
-    parser.add_argument("--stride", type=positive, default=1, metavar="N", help="use each N-th frame (default: 1)")
-    parser.add_argument("--limit", type=positive, metavar="N", help="at most N frames of each source")
+    parser.add_argument(
+        "--stride", type=positive, default=1, metavar="N", help="use each N-th frame (default: 1)"
+    )
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="at most N frames of each source"
+    )
     add_model_arguments(parser)
 
 
@@ -56,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
                 with source:
                     for graph in _graphs(source, pipeline, output, args.stride, args.limit):
                         if not (latencies or graph.is_trained):
-                            _log.warning("the weights %r are untrained: these scene graphs mean nothing", graph.weights)
+                            _log.warning(
+                                "the weights %r are untrained: these scene graphs mean nothing",
+                                graph.weights,
+                            )
                         latencies.append(graph.latency_ms["total"])
         finally:
             _summarize(latencies, time.perf_counter() - start, sources, output)
@@ -101,7 +119,11 @@ def _summarize(latencies: list[float], seconds: float, sources: list, output) ->
     skipped, bad_stamps = sum(s.skipped for s in sources), sum(s.bad_stamps for s in sources)
     if latencies:
         rate, median = len(latencies) / seconds, statistics.median(latencies)
-        print(f"{len(latencies)} frames in {seconds:.1f} s ({rate:.1f} a second), median latency {median:.1f} ms")
+        print(
+            f"{len(latencies)} frames in {seconds:.1f} s ({rate:.1f} a second), median latency {median:.1f} ms"
+        )
         print(f"written: {output.paths}")
     if skipped or bad_stamps:
-        _log.warning("%d frames skipped, %d stamps that go back or are no number", skipped, bad_stamps)
+        _log.warning(
+            "%d frames skipped, %d stamps that go back or are no number", skipped, bad_stamps
+        )

@@ -1,7 +1,8 @@
 """Print the DSFlash paper's tables with measured columns beside the published ones.
 
-RESULT is what `dsflash eval --json RESULT` wrote. Each stands in the rows whose model and options are its own (the
-star means --low-resolution-masks), with a note on its data set and machine; without any, measured columns are blank.
+RESULT is what `dsflash eval --json RESULT` wrote. Each stands in the rows whose model and options
+are its own (the star means --low-resolution-masks), with a note on its data set and machine;
+without any, measured columns are blank.
 
 examples:
   dsflash tables

@@ -1,20 +1,23 @@
-"""Publish what a robot's camera sees that drives through a simulated room, and what is really there.
+"""Publish what a robot's camera sees that drives through a simulated room, and what is really
+there.
 
 Publishes
-    image (sensor_msgs/Image, rgb8), or image/compressed (sensor_msgs/CompressedImage, jpeg) with --compressed.
-    depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as REP-118 has them.
-    camera_info (sensor_msgs/CameraInfo): no distortion.
+    image (sensor_msgs/Image, rgb8), or image/compressed (sensor_msgs/CompressedImage, jpeg) with
+    --compressed. depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as REP-118 has
+    them. camera_info (sensor_msgs/CameraInfo): no distortion.
     /tf (tf2_msgs/TFMessage): the camera's optical frame in `map`, where tf2_msgs is installed.
     /ground_truth/scene_graph (dsflash_ros/SceneGraph): what is in view, all scores 1.
-    /ground_truth/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1 where nothing is.
-All have the image's stamp. depth and camera_info are beside the image, as in /front/depth for --topic /front/image.
-With --record nothing is published: image/compressed, camera_info, /tf and /ground_truth/scene_graph go into a new bag,
-as fast as they are rendered, with stamps that begin at 1 s. The same arguments give the same bag on the same machine.
+    /ground_truth/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1
+    where nothing is.
+All have the image's stamp. depth and camera_info are beside the image, as in /front/depth for
+--topic /front/image. With --record nothing is published: image/compressed, camera_info, /tf and
+/ground_truth/scene_graph go into a new bag, as fast as they are rendered, with stamps that begin at
+1 s. The same arguments give the same bag on the same machine.
 
 examples:
   dsflash toyroom camera                                               a drive that never ends ...
-  dsflash node --ros-args -p weights:=toyroom                        ... and the node that looks at it
-  dsflash toyroom camera --seed 7 --rate 6 --duration 25 --record bag
+  dsflash node --ros-args -p weights:=toyroom                        ... and the node that looks at
+  it dsflash toyroom camera --seed 7 --rate 6 --duration 25 --record bag
 """
 
 import argparse
@@ -29,17 +32,33 @@ HELP = "publish a robot camera that drives through a room, with depth, pose and 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The room, the picture, and the options that `dsflash play` has."""
-    parser.add_argument("--seed", type=natural, default=0, metavar="S", help="of room and drive (default: 0)")
-    parser.add_argument("--size", type=size, default=(640, 480), metavar="WxH", help="pixels (default: 640x480)")
-    parser.add_argument("--rate", type=positive_float, default=10.0, metavar="HZ", help="default: 10")
-    parser.add_argument("--duration", type=positive_float, metavar="S", help="seconds (default: until interrupted)")
-    parser.add_argument("--topic", default="image", help="topic of the images (default: image)")
-    parser.add_argument("--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)")
-    parser.add_argument("--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed")
     parser.add_argument(
-        "--best-effort", action="store_true", help="as most camera drivers do; by default reliable, which suits all"
+        "--seed", type=natural, default=0, metavar="S", help="of room and drive (default: 0)"
     )
-    parser.add_argument("--wait", type=positive, metavar="N", help="wait for N subscribers before the first image")
+    parser.add_argument(
+        "--size", type=size, default=(640, 480), metavar="WxH", help="pixels (default: 640x480)"
+    )
+    parser.add_argument(
+        "--rate", type=positive_float, default=10.0, metavar="HZ", help="default: 10"
+    )
+    parser.add_argument(
+        "--duration", type=positive_float, metavar="S", help="seconds (default: until interrupted)"
+    )
+    parser.add_argument("--topic", default="image", help="topic of the images (default: image)")
+    parser.add_argument(
+        "--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed"
+    )
+    parser.add_argument(
+        "--best-effort",
+        action="store_true",
+        help="as most camera drivers do; by default reliable, which suits all",
+    )
+    parser.add_argument(
+        "--wait", type=positive, metavar="N", help="wait for N subscribers before the first image"
+    )
     parser.add_argument("--record", metavar="BAG", help="write a bag instead; needs --duration")
 
 
@@ -73,8 +92,12 @@ def _publish(views, args: argparse.Namespace) -> None:
 
     first = next(views)  # fails before anything is advertised where it cannot be rendered
     prepare_transport()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)  # Ctrl-C is the command's own matter
-    player = Player(args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort)
+    rclpy.init(
+        args=[], signal_handler_options=SignalHandlerOptions.NO
+    )  # Ctrl-C is the command's own matter
+    player = Player(
+        args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort
+    )
     try:
         camera = RobotCamera(player)
         if args.wait:

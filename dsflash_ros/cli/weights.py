@@ -1,21 +1,22 @@
 """Get, convert, calibrate, pack and describe checkpoints.
 
-EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of dsflash_ros of
-any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its terms) and
-transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a checkpoint as a start.
-Downloads stay in the cache (HF_HOME) and are used without network afterwards. `calibrate` measures on images that no
-training saw how often relations of each score are true, and makes that their score; their order stays. `pack` halves
-the file of a trained model (float16, which bfloat16 and float32 pipelines read, too) and writes into it what it
-reached.
+EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of
+dsflash_ros of
+any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its
+terms) and transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a
+checkpoint as a start. Downloads stay in the cache (HF_HOME) and are used without network
+afterwards. `calibrate` measures on images that no training saw how often relations of each score
+are true, and makes that their score; their order stays. `pack` halves the file of a trained model
+(float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
-  dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out large.safetensors
-  dsflash weights convert dsformer/last_state.pth --into small.safetensors --out start.safetensors
-  dsflash weights calibrate runs/relations/best.safetensors toy/psg.json --split val --out calibrated.safetensors
-  dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
-  dsflash weights info small.safetensors
+  dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out
+  large.safetensors dsflash weights convert dsformer/last_state.pth --into small.safetensors --out
+  start.safetensors dsflash weights calibrate runs/relations/best.safetensors toy/psg.json --split
+  val --out calibrated.safetensors dsflash weights pack calibrated.safetensors --scores scores.json
+  --out packed.safetensors dsflash weights info small.safetensors
   dsflash weights info toyroom                    the weights of the package
 """
 
@@ -33,48 +34,96 @@ HELP = "get, convert, calibrate, pack and describe checkpoints"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Five actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    fetch = actions.add_parser("fetch", help="download a checkpoint from the hub", allow_abbrev=False)
+    fetch = actions.add_parser(
+        "fetch", help="download a checkpoint from the hub", allow_abbrev=False
+    )
     fetch.add_argument("repo_id", metavar="ORG/NAME", help="repository on the hub")
-    fetch.add_argument("--file", help="which file (default: model.safetensors, else pytorch_model.bin)")
+    fetch.add_argument(
+        "--file", help="which file (default: model.safetensors, else pytorch_model.bin)"
+    )
     fetch.add_argument("--revision", help="branch, tag or commit (default: main)")
     fetch.add_argument("--sha256", metavar="HEX", help="what the file must have")
     fetch.add_argument("--out", type=Path, metavar="FILE", help="copy it there, too")
     fetch.add_argument("--overwrite", action="store_true", help="replace FILE")
 
-    convert = actions.add_parser("convert", help="make a checkpoint of dsflash_ros of another", allow_abbrev=False)
-    convert.add_argument("source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b")
-    convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
-    convert.add_argument("--overwrite", action="store_true", help="replace FILE")
-    convert.add_argument("--base", metavar="DINOV3", help="what the weights are differences to; file or hub id")
-    convert.add_argument("--image-size", type=positive, metavar="N", help="side of the input (default: as trained)")
-    convert.add_argument(
-        "--vocabulary", metavar="NAMES", help="'psg', a data set's psg.json or a JSON file (default: psg)"
+    convert = actions.add_parser(
+        "convert", help="make a checkpoint of dsflash_ros of another", allow_abbrev=False
     )
-    convert.add_argument("--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one")
+    convert.add_argument(
+        "source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b"
+    )
+    convert.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
+    )
+    convert.add_argument("--overwrite", action="store_true", help="replace FILE")
+    convert.add_argument(
+        "--base", metavar="DINOV3", help="what the weights are differences to; file or hub id"
+    )
+    convert.add_argument(
+        "--image-size", type=positive, metavar="N", help="side of the input (default: as trained)"
+    )
+    convert.add_argument(
+        "--vocabulary",
+        metavar="NAMES",
+        help="'psg', a data set's psg.json or a JSON file (default: psg)",
+    )
+    convert.add_argument(
+        "--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one"
+    )
 
-    calibrate = actions.add_parser("calibrate", help="make scores of relations probabilities", allow_abbrev=False)
-    calibrate.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, toyroom")
+    calibrate = actions.add_parser(
+        "calibrate", help="make scores of relations probabilities", allow_abbrev=False
+    )
+    calibrate.add_argument(
+        "source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, toyroom"
+    )
     add_dataset_arguments(calibrate)
-    calibrate.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
+    calibrate.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
+    )
+    calibrate.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
+    )
     calibrate.add_argument("--overwrite", action="store_true", help="replace FILE")
 
-    pack = actions.add_parser("pack", help="store a checkpoint in half precision, with its scores", allow_abbrev=False)
-    pack.add_argument("source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, or toyroom")
-    pack.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file")
+    pack = actions.add_parser(
+        "pack", help="store a checkpoint in half precision, with its scores", allow_abbrev=False
+    )
+    pack.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a checkpoint of dsflash_ros: a file, its hub id, or toyroom",
+    )
+    pack.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
+    )
     pack.add_argument("--overwrite", action="store_true", help="replace FILE")
     pack.add_argument(
-        "--scores", action="append", default=[], metavar="JSON", help="of `dsflash eval --json` with SOURCE; repeatable"
+        "--scores",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="of `dsflash eval --json` with SOURCE; repeatable",
     )
 
     info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
-    info.add_argument("source", metavar="SOURCE", help="a file, a folder with one, a hub id such as a/b, or toyroom")
+    info.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a file, a folder with one, a hub id such as a/b, or toyroom",
+    )
     info.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action."""
-    actions = {"fetch": _fetch, "convert": _convert, "calibrate": _calibrate, "pack": _pack, "info": _info}
+    actions = {
+        "fetch": _fetch,
+        "convert": _convert,
+        "calibrate": _calibrate,
+        "pack": _pack,
+        "info": _info,
+    }
     return actions[args.action](args)
 
 
@@ -87,7 +136,9 @@ def _fetch(args: argparse.Namespace) -> int:
     out = check_output(args.out, args.overwrite) if args.out else None
     path = fetch(args.repo_id, args.file, args.revision, args.sha256)
     if out and path.name.endswith(".index.json"):
-        raise WeightsError(f"{args.repo_id} is in several files, which stay in the cache ({path}); leave out --out")
+        raise WeightsError(
+            f"{args.repo_id} is in several files, which stay in the cache ({path}); leave out --out"
+        )
     if out:
         with replacing(out) as partial:
             shutil.copyfile(path, partial)
@@ -135,7 +186,9 @@ def _calibrate(args: argparse.Namespace) -> int:
     done = calibrate(resolve(args.source), dataset, out, args.limit, args.device)
     slope, intercept = done.calibration.slope, done.calibration.intercept
     print(f"scores in logits: times {slope:.3f}, plus {intercept:.3f}")
-    print(f"calibration error on these images: {percent(done.before)} % before, {percent(done.after)} % after")
+    print(
+        f"calibration error on these images: {percent(done.before)} % before, {percent(done.after)} % after"
+    )
     print(f"written: {out}")
     return 0
 
@@ -157,7 +210,9 @@ def _safetensors_file(path: Path, overwrite: bool) -> Path:
 
     out = check_output(path, overwrite)
     if out.suffix != ".safetensors":
-        raise OutputError(f"--out {out} will be a safetensors file: give a name that ends in .safetensors")
+        raise OutputError(
+            f"--out {out} will be a safetensors file: give a name that ends in .safetensors"
+        )
     return out
 
 
@@ -179,4 +234,10 @@ def _readable(value) -> str:
         return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items()) or "-"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "nothing"
-    return "unknown" if value is None else f"{value:,}" if isinstance(value, int) and value > 9999 else str(value)
+    return (
+        "unknown"
+        if value is None
+        else f"{value:,}"
+        if isinstance(value, int) and value > 9999
+        else str(value)
+    )

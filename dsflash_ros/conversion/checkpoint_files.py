@@ -1,4 +1,7 @@
-"""The files of a checkpoint: what they are called, which belong together, their checksums. Imports no torch."""
+"""The files of a checkpoint: what they are called, which belong together, their checksums.
+
+Imports no torch.
+"""
 
 import hashlib
 import json
@@ -6,7 +9,12 @@ from pathlib import Path
 
 from dsflash_ros.errors import WeightsError
 
-FILE_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+FILE_NAMES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 """What the weights of a folder or hub repository are called, the preferred first."""
 
 
@@ -14,7 +22,9 @@ def shard_files(index: Path) -> list[Path]:
     """The files that the index of a sharded checkpoint names, whether they are there or not."""
     names = read_json(index).get("weight_map")
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise WeightsError(f"{index} is no index of a sharded checkpoint: it has no 'weight_map' of file names")
+        raise WeightsError(
+            f"{index} is no index of a sharded checkpoint: it has no 'weight_map' of file names"
+        )
     return [index.with_name(name) for name in sorted(set(names.values()))]
 
 
@@ -40,4 +50,6 @@ def read_json(path: Path) -> dict:
         reason = "no object"
     except (OSError, ValueError) as error:
         reason = str(error)
-    raise WeightsError(f"cannot read {str(path)!r}: {reason}; it may be half downloaded, get it again")
+    raise WeightsError(
+        f"cannot read {str(path)!r}: {reason}; it may be half downloaded, get it again"
+    )

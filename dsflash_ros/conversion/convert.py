@@ -51,11 +51,14 @@ def convert(
     Args:
         source: a file, the index of a sharded checkpoint, or a folder.
         base: the DINOv3 that the weights are differences to, when they are.
-        image_size: side of the network input, pixels; learned positions are interpolated. None: the checkpoint's own.
-        vocabulary: names of the classes; None: PSG's, for checkpoints with the 133 classes of COCO panoptic.
+        image_size: side of the network input, pixels; learned positions are interpolated. None: the
+            checkpoint's own.
+        vocabulary: names of the classes; None: PSG's, for checkpoints with the 133 classes of COCO
+            panoptic.
 
     Raises:
-        WeightsError: the files are damaged, of an unknown layout, do not fit, or need other arguments.
+        WeightsError: the files are damaged, of an unknown layout, do not fit, or need other
+            arguments.
     """
     foreign = read_foreign(source)
     layout = detect(foreign.tensors)
@@ -74,19 +77,29 @@ def _convert(foreign, layout, base, image_size, vocabulary) -> Conversion:
     tensors = foreign.tensors
     said = foreign.config.get("image_size")
     own = config_of(layout, tensors, said if isinstance(said, int) else None)
-    _check_base(is_delta(tensors) if layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) else False, layout, own, base)
+    _check_base(
+        is_delta(tensors) if layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) else False,
+        layout,
+        own,
+        base,
+    )
     vocabulary = _choose_vocabulary(vocabulary, own.num_classes)
     notes = _notes(foreign, layout, own, image_size, is_difference=base is not None)
 
     expected = expected_tensors(own)
-    weights = {name: tensor for name, tensor in tensors.items() if not _is_pixel_buffer(layout, name)}
+    weights = {
+        name: tensor for name, tensor in tensors.items() if not _is_pixel_buffer(layout, name)
+    }
     state = rename(layout, weights, expected, f"a {own.size} EoMT with {own.num_classes} classes")
     recipe = {"source": foreign.path.name, "layout": layout.name, "sha256": foreign.sha256}
     if base is not None:
         backbone, recipe["base"] = read_base(base, own)
-        # what lies outside the encoder, and EoMT's own loader starts from zero there, is no difference
+        # what lies outside the encoder, and EoMT's own loader starts from zero there, is no
+        # difference
         state |= {name: state[name] + tensor for name, tensor in backbone.items()}
-        notes.append(f"base: {recipe['base']['layout']}, added to the {len(backbone)} tensors of the backbone")
+        notes.append(
+            f"base: {recipe['base']['layout']}, added to the {len(backbone)} tensors of the backbone"
+        )
 
     config = replace(
         own,
@@ -128,7 +141,9 @@ def _model(config: ModelConfig, state: Mapping[str, torch.Tensor]) -> DSFlash:
 
 def _check_base(delta: bool, layout: Layout, config: ModelConfig, base: str | Path | None) -> None:
     if delta and layout.backbone != "dinov3":
-        raise WeightsError("its pixel statistics are zero, as in differences to DINOv3, but its backbone is DINOv2")
+        raise WeightsError(
+            "its pixel statistics are zero, as in differences to DINOv3, but its backbone is DINOv2"
+        )
     if delta and base is None:
         word = {"small": "vits16", "base": "vitb16", "large": "vitl16"}[config.size]
         raise WeightsError(
@@ -136,7 +151,9 @@ def _check_base(delta: bool, layout: Layout, config: ModelConfig, base: str | Pa
             f"for example --base facebook/dinov3-{word}-pretrain-lvd1689m"
         )
     if base is not None and not delta:
-        raise WeightsError(f"these are whole weights ({layout.name}), to which no base is added; leave out --base")
+        raise WeightsError(
+            f"these are whole weights ({layout.name}), to which no base is added; leave out --base"
+        )
 
 
 def _choose_vocabulary(vocabulary: Vocabulary | None, classes: int) -> Vocabulary:
@@ -149,13 +166,22 @@ def _choose_vocabulary(vocabulary: Vocabulary | None, classes: int) -> Vocabular
             '--vocabulary FILE.json: {"things": [...], "stuff": [...], "predicates": [...]}, in the order of its '
             "classes, things first"
         )
-    raise WeightsError(f"it tells {classes} classes apart, but the vocabulary names {len(chosen.classes)}")
+    raise WeightsError(
+        f"it tells {classes} classes apart, but the vocabulary names {len(chosen.classes)}"
+    )
 
 
 def _notes(
-    foreign: ForeignCheckpoint, layout: Layout, own: ModelConfig, image_size: int | None, is_difference: bool
+    foreign: ForeignCheckpoint,
+    layout: Layout,
+    own: ModelConfig,
+    image_size: int | None,
+    is_difference: bool,
 ) -> list[str]:
-    """What is odd about a checkpoint. Raises `WeightsError` where it would give another model than ours."""
+    """What is odd about a checkpoint.
+
+    Raises `WeightsError` where it would give another model than ours.
+    """
     notes = []
     for name, tensor in foreign.tensors.items():
         if name.endswith("attn_mask_probs"):
@@ -164,7 +190,9 @@ def _notes(
                     f"its queries join before the last {len(tensor)} blocks, "
                     f"but before the last {own.architecture.query_blocks} in our {own.size} model"
                 )
-            probabilities = tensor.float() + (1 if is_difference else 0)  # EoMT starts training at 1
+            probabilities = tensor.float() + (
+                1 if is_difference else 0
+            )  # EoMT starts training at 1
             if probabilities.abs().max() > 1e-3:
                 notes.append(
                     f"note: trained with masked attention that was not annealed away ({name} is "
@@ -176,13 +204,19 @@ def _notes(
             f"note: its config.json has layer_norm_eps {epsilon}; {_EPSILON[layout.backbone]} is used, "
             f"with which {layout.backbone} and EoMT were trained"
         )
-    if layout.backbone == "dinov3" and not (image_size or isinstance(foreign.config.get("image_size"), int)):
-        notes.append(f"note: the file does not say its image size, {own.image_size} is taken; else give --image-size")
+    if layout.backbone == "dinov3" and not (
+        image_size or isinstance(foreign.config.get("image_size"), int)
+    ):
+        notes.append(
+            f"note: the file does not say its image size, {own.image_size} is taken; else give --image-size"
+        )
     return notes
 
 
 def _is_pixel_buffer(layout: Layout, name: str) -> bool:
-    return layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) and name.startswith("network.encoder.pixel_")
+    return layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) and name.startswith(
+        "network.encoder.pixel_"
+    )
 
 
 def _others(layout: Layout, tensors: Mapping[str, torch.Tensor]) -> int:

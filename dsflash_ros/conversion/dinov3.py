@@ -1,4 +1,6 @@
-"""EoMT with DINOv3 is published as differences from DINOv3's weights; here the two are put together."""
+"""EoMT with DINOv3 is published as differences from DINOv3's weights; here the two are put
+together.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,19 +20,23 @@ META = Layout(
     {r"^backbone\.vit\.": "", r"reg_token": "storage_tokens", r"\.gamma_([12])": r".ls\1.gamma"},
     others=r"mask_token|rope_embed\.periods|blocks\.\d+\.attn\.qkv\.bias(_mask)?",
 )
-TIMM = Layout("timm's DINOv3", "dinov3", "reg_token", {r"^backbone\.vit\.": ""}, others=r"rope\.periods")
+TIMM = Layout(
+    "timm's DINOv3", "dinov3", "reg_token", {r"^backbone\.vit\.": ""}, others=r"rope\.periods"
+)
 _PIXELS = ("network.encoder.pixel_mean", "network.encoder.pixel_std")
 
 
 def is_delta(tensors: Mapping[str, torch.Tensor]) -> bool:
     """Whether tensors in EoMT's original layout are differences from DINOv3's weights.
 
-    The encoder's buffers tell: whole checkpoints hold ImageNet's mean and deviation of pixels, differences hold zeros.
-    Raises `WeightsError` when they are missing or neither.
+    The encoder's buffers tell: whole checkpoints hold ImageNet's mean and deviation of pixels,
+    differences hold zeros. Raises `WeightsError` when they are missing or neither.
     """
     missing = [name for name in _PIXELS if name not in tensors]
     if missing:
-        raise WeightsError(f"missing: {', '.join(missing)}, which tells whole weights from differences to DINOv3")
+        raise WeightsError(
+            f"missing: {', '.join(missing)}, which tells whole weights from differences to DINOv3"
+        )
     found = torch.cat([tensors[name].float().flatten() for name in _PIXELS])
     expected = torch.tensor(IMAGENET_MEAN + IMAGENET_STD)
     for candidate, answer in ((expected, False), (torch.zeros(6), True)):
@@ -43,17 +49,24 @@ def is_delta(tensors: Mapping[str, torch.Tensor]) -> bool:
 
 
 def read_base(path: str | Path, config: ModelConfig) -> tuple[dict[str, torch.Tensor], dict]:
-    """A DINOv3 backbone under the names of `EoMT`, in float32, and where it is from, for the recipe.
+    """A DINOv3 backbone under the names of `EoMT`, in float32, and where it is from, for the
+    recipe.
 
-    The file may be transformers', Meta's or timm's. Raises `WeightsError` when it is another model or of another size.
+    The file may be transformers', Meta's or timm's. Raises `WeightsError` when it is another model
+    or of another size.
     """
     foreign = read_foreign(path)
     # transformers' module has a level more than the files that were published
     tensors = {name.removeprefix("model."): tensor for name, tensor in foreign.tensors.items()}
-    layout = next((x for x in (DINOV3, META, TIMM) if any(name.startswith(x.marker) for name in tensors)), None)
+    layout = next(
+        (x for x in (DINOV3, META, TIMM) if any(name.startswith(x.marker) for name in tensors)),
+        None,
+    )
     token = tensors.get("embeddings.cls_token", tensors.get("cls_token"))
     if layout is None or token is None:
-        raise WeightsError(f"the base {foreign.path} is no DINOv3 backbone in the layout of transformers, Meta or timm")
+        raise WeightsError(
+            f"the base {foreign.path} is no DINOv3 backbone in the layout of transformers, Meta or timm"
+        )
     if token.shape[-1] != config.architecture.dim:
         raise WeightsError(
             f"the base {foreign.path} has width {token.shape[-1]}, but the differences are to a DINOv3 of size "
@@ -61,7 +74,11 @@ def read_base(path: str | Path, config: ModelConfig) -> tuple[dict[str, torch.Te
         )
     if layout is not DINOV3:
         tensors = _with_separate_biases(tensors, config.architecture.dim)
-    expected = {name: like for name, like in expected_tensors(config).items() if name.startswith("backbone.vit.")}
+    expected = {
+        name: like
+        for name, like in expected_tensors(config).items()
+        if name.startswith("backbone.vit.")
+    }
     try:
         state = rename(layout, tensors, expected, f"a DINOv3 of size {config.size}")
     except WeightsError as error:
@@ -69,8 +86,12 @@ def read_base(path: str | Path, config: ModelConfig) -> tuple[dict[str, torch.Te
     return state, {"layout": layout.name, "sha256": foreign.sha256}
 
 
-def _with_separate_biases(tensors: Mapping[str, torch.Tensor], width: int) -> dict[str, torch.Tensor]:
-    """Meta keeps the biases of q, k and v in one, that of k masked away; timm leaves them out where they are zero."""
+def _with_separate_biases(
+    tensors: Mapping[str, torch.Tensor], width: int
+) -> dict[str, torch.Tensor]:
+    """Meta keeps the biases of q, k and v in one, that of k masked away; timm leaves them out where
+    they are zero.
+    """
     separate = dict(tensors)
     for name in tensors:
         if name.endswith("attn.qkv.weight"):

@@ -1,7 +1,9 @@
-"""The neck and head of DSFormer (Lorenz et al., WACV 2024; github.com/lorjul/fair-psgg), as a start for training.
+"""The neck and head of DSFormer (Lorenz et al., WACV 2024; github.com/lorjul/fair-psgg), as a start
+for training.
 
-Its transformer is ours: patch tokens plus mask tokens, a class token and a location token, and the same head, whose
-index 0 is "no relation" and which speaks of (subject, object), our (a, b). What it has not is the gate.
+Its transformer is ours: patch tokens plus mask tokens, a class token and a location token, and the
+same head, whose index 0 is "no relation" and which speaks of (subject, object), our (a, b). What it
+has not is the gate.
 """
 
 import re
@@ -43,18 +45,25 @@ _THEIRS_ALONE = {
 
 def is_dsformer(names) -> bool:
     """Whether tensors of these names are a DSFormer's."""
-    return any(name.startswith("transformer_blocks.0.") for name in names) and "classification_token" in names
+    return (
+        any(name.startswith("transformer_blocks.0.") for name in names)
+        and "classification_token" in names
+    )
 
 
 def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
-    """Our checkpoint `into` with the neck and head of DSFormer where shapes agree; the rest stays as it is.
+    """Our checkpoint `into` with the neck and head of DSFormer where shapes agree; the rest stays
+    as it is.
 
     The relation stage counts as untrained: gate and patch embedding have not seen these weights.
-    Raises `WeightsError` when a file is damaged, `source` is no DSFormer, or no block of its neck fits.
+    Raises `WeightsError` when a file is damaged, `source` is no DSFormer, or no block of its neck
+    fits.
     """
     foreign = read_foreign(source)
     if not is_dsformer(foreign.tensors):
-        raise WeightsError(f"{foreign.path} is no DSFormer (fair-psgg's last_state.pth); only that goes into another")
+        raise WeightsError(
+            f"{foreign.path} is no DSFormer (fair-psgg's last_state.pth); only that goes into another"
+        )
     model, header = load_checkpoint(into)
     ours = model.relations.state_dict()
     taken, differing = {}, []
@@ -69,8 +78,14 @@ def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
             differing.append(f"{theirs} is {tuple(tensor.shape)}, here {tuple(ours[name].shape)}")
     # A block with some of its tensors would be neither theirs nor ours.
     blocks = {name.split(".")[1] for name in ours if name.startswith("blocks.")}
-    whole = [b for b in blocks if all(name in taken for name in ours if name.startswith(f"blocks.{b}."))]
-    taken = {name: t for name, t in taken.items() if not name.startswith("blocks.") or name.split(".")[1] in whole}
+    whole = [
+        b for b in blocks if all(name in taken for name in ours if name.startswith(f"blocks.{b}."))
+    ]
+    taken = {
+        name: t
+        for name, t in taken.items()
+        if not name.startswith("blocks.") or name.split(".")[1] in whole
+    }
     if not whole:
         raise WeightsError(
             f"no block of {foreign.path} fits a neck of width {header.config.neck_dim}: "
@@ -80,7 +95,12 @@ def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
         raise WeightsError(f"{foreign.path} holds numbers that are not finite")
     model.relations.load_state_dict(ours | taken)
     recipe = header.recipe | {
-        "relations": {"source": foreign.path.name, "layout": "DSFormer", "sha256": foreign.sha256, "taken": len(taken)},
+        "relations": {
+            "source": foreign.path.name,
+            "layout": "DSFormer",
+            "sha256": foreign.sha256,
+            "taken": len(taken),
+        },
         "into": {"source": Path(into).name, "sha256": sha256_of(expand(into))},
     }
     trained = tuple(stage for stage in header.trained if stage != "relations")
@@ -95,7 +115,10 @@ def _their_name(name: str) -> str:
 
 
 def _summary(
-    foreign: ForeignCheckpoint, ours: dict[str, torch.Tensor], taken: dict[str, torch.Tensor], differing: list[str]
+    foreign: ForeignCheckpoint,
+    ours: dict[str, torch.Tensor],
+    taken: dict[str, torch.Tensor],
+    differing: list[str],
 ) -> list[str]:
     used = {_their_name(name) for name in taken} | {line.split(" is ")[0] for line in differing}
     rest = sorted({name.split(".")[0] for name in foreign.tensors if name not in used})
@@ -109,11 +132,15 @@ def _summary(
         "note: index 0 of its head is no relation, as in ours; its predicates must be in our order (PSG's)",
     ]
     if architecture.get("bg_ratio_strategy") == "onoff":
-        lines.append("note: it took patches as covered wholly or not at all; here their share counts")
+        lines.append(
+            "note: it took patches as covered wholly or not at all; here their share counts"
+        )
     if architecture.get("use_masks") is False:
         lines.append("note: it was trained on boxes in place of masks")
     return lines
 
 
 def _groups(names) -> str:
-    return ", ".join(dict.fromkeys(re.sub(r"^(blocks\.\d+|[a-z_]+).*", r"\1", name) for name in names))
+    return ", ".join(
+        dict.fromkeys(re.sub(r"^(blocks\.\d+|[a-z_]+).*", r"\1", name) for name in names)
+    )

@@ -1,4 +1,6 @@
-"""Other people's checkpoint files: safetensors, sharded or not, and PyTorch's pickles, whose code is never run."""
+"""Other people's checkpoint files: safetensors, sharded or not, and PyTorch's pickles, whose code
+is never run.
+"""
 
 import pickle
 from dataclasses import dataclass
@@ -31,7 +33,10 @@ class ForeignCheckpoint:
 
 
 def read_foreign(path: str | Path) -> ForeignCheckpoint:
-    """Read a file, the index of a sharded checkpoint, or a folder with either. Raises `WeightsError`."""
+    """Read a file, the index of a sharded checkpoint, or a folder with either.
+
+    Raises `WeightsError`.
+    """
     path = _main_file(expand(path))
     files = shard_files(path) if path.name.endswith(".index.json") else [path]
     tensors = {}
@@ -41,7 +46,10 @@ def read_foreign(path: str | Path) -> ForeignCheckpoint:
     tensors = {name.replace("._orig_mod", ""): tensor for name, tensor in tensors.items()}
     config = path.with_name("config.json")
     return ForeignCheckpoint(
-        path, tensors, read_json(config) if config.is_file() else {}, {file.name: sha256_of(file) for file in files}
+        path,
+        tensors,
+        read_json(config) if config.is_file() else {},
+        {file.name: sha256_of(file) for file in files},
     )
 
 
@@ -50,9 +58,13 @@ def _main_file(path: Path) -> Path:
         for name in FILE_NAMES:
             if (path / name).is_file():
                 return path / name
-        raise WeightsError(f"the folder {str(path)!r} holds none of {', '.join(FILE_NAMES)}; give the file itself")
+        raise WeightsError(
+            f"the folder {str(path)!r} holds none of {', '.join(FILE_NAMES)}; give the file itself"
+        )
     if not path.is_file():
-        raise WeightsError(f"no weights at {str(path)!r}; give a checkpoint file, its folder, or a hub id such as a/b")
+        raise WeightsError(
+            f"no weights at {str(path)!r}; give a checkpoint file, its folder, or a hub id such as a/b"
+        )
     return path
 
 
@@ -60,7 +72,9 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise WeightsError(f"the checkpoint is incomplete: {str(path)!r} is missing; get it again") from error
+        raise WeightsError(
+            f"the checkpoint is incomplete: {str(path)!r} is missing; get it again"
+        ) from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{path} is not a readable safetensors file ({error}); it may be half downloaded, get it again"
@@ -71,7 +85,9 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise WeightsError(f"the checkpoint is incomplete: {str(path)!r} is missing; get it again") from error
+        raise WeightsError(
+            f"the checkpoint is incomplete: {str(path)!r} is missing; get it again"
+        ) from error
     except pickle.UnpicklingError as error:
         if "global" in str(error).lower():
             raise WeightsError(
@@ -79,16 +95,31 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
                 "save its state dict alone, with torch.save(model.state_dict(), ...)"
             ) from error
         raise _unreadable(path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise _unreadable(path, error) from error
     for key in ("state_dict", "model"):  # Lightning, DSFormer
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
-    if not isinstance(loaded, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in loaded.values()):
-        raise WeightsError(f"{path} holds no state dict (names and tensors, alone or under 'state_dict' or 'model')")
+    if not isinstance(loaded, dict) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in loaded.values()
+    ):
+        raise WeightsError(
+            f"{path} holds no state dict (names and tensors, alone or under 'state_dict' or 'model')"
+        )
     return loaded
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
     reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
-    return WeightsError(f"{path} is not a readable PyTorch file ({reason}); it may be half downloaded, get it again")
+    return WeightsError(
+        f"{path} is not a readable PyTorch file ({reason}); it may be half downloaded, get it again"
+    )

@@ -19,8 +19,8 @@ class Layout:
         name: what people call it.
         backbone: the backbone of its models.
         marker: how names start that are in no other layout.
-        rules: our names to theirs: patterns and replacements, applied one after the other; `{}` in the outcome stands
-            for q, k and v, three tensors that ours has as one.
+        rules: our names to theirs: patterns and replacements, applied one after the other; `{}` in
+            the outcome stands for q, k and v, three tensors that ours has as one.
         others: pattern of names that are no weights of the model at inference.
     """
 
@@ -80,14 +80,18 @@ _TRANSFORMERS = {
     r"^backbone\.vit\.": "",
 }
 
-ORIGINAL_DINOV2 = Layout("original EoMT, DINOv2", "dinov2", "network.encoder.backbone.blocks.0.attn.", _ORIGINAL)
+ORIGINAL_DINOV2 = Layout(
+    "original EoMT, DINOv2", "dinov2", "network.encoder.backbone.blocks.0.attn.", _ORIGINAL
+)
 ORIGINAL_DINOV3 = Layout(
     "original EoMT, DINOv3",
     "dinov3",
     "network.encoder.backbone.blocks.0.attention.",
     _dinov3("patch_embed", "blocks") | _ORIGINAL,
 )
-TRANSFORMERS_DINOV2 = Layout("transformers' eomt", "dinov2", "layers.0.attention.out_proj.", _DINOV2 | _TRANSFORMERS)
+TRANSFORMERS_DINOV2 = Layout(
+    "transformers' eomt", "dinov2", "layers.0.attention.out_proj.", _DINOV2 | _TRANSFORMERS
+)
 TRANSFORMERS_DINOV3 = Layout(
     "transformers' eomt_dinov3",
     "dinov3",
@@ -109,16 +113,23 @@ DINOV3 = Layout(
 def detect(names: Iterable[str]) -> Layout | None:
     """The layout of an EoMT's tensors, None when it is none of those known."""
     names = list(names)
-    return next((layout for layout in LAYOUTS if any(name.startswith(layout.marker) for name in names)), None)
+    return next(
+        (layout for layout in LAYOUTS if any(name.startswith(layout.marker) for name in names)),
+        None,
+    )
 
 
-def config_of(layout: Layout, tensors: Mapping[str, torch.Tensor], image_size: int | None = None) -> ModelConfig:
+def config_of(
+    layout: Layout, tensors: Mapping[str, torch.Tensor], image_size: int | None = None
+) -> ModelConfig:
     """The sizes of the EoMT that the tensors' shapes tell; all classes count as things.
 
     `image_size`: where positions are rotary, tensors do not tell it; None leaves our default.
     """
     queries, width = _shape(layout, tensors, "q.weight")
-    sizes = {architecture.dim: size for size, architecture in ARCHITECTURES.items() if size != "tiny"}
+    sizes = {
+        architecture.dim: size for size, architecture in ARCHITECTURES.items() if size != "tiny"
+    }
     if width not in sizes:
         known = ", ".join(f"{size} ({dim})" for dim, size in sizes.items())
         raise WeightsError(f"this is an EoMT of width {width}; there are only {known}")
@@ -127,15 +138,22 @@ def config_of(layout: Layout, tensors: Mapping[str, torch.Tensor], image_size: i
         count = _shape(layout, tensors, "backbone.vit.pos_embed")[-2]
         given = {"image_size": round(count**0.5) * PATCH}
     classes = _shape(layout, tensors, "class_head.weight")[0] - 1
-    return ModelConfig(sizes[width], layout.backbone, num_queries=queries, num_things=classes, num_stuff=0, **given)
+    return ModelConfig(
+        sizes[width], layout.backbone, num_queries=queries, num_things=classes, num_stuff=0, **given
+    )
 
 
 def rename(
-    layout: Layout, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], what: str
+    layout: Layout,
+    tensors: Mapping[str, torch.Tensor],
+    expected: Mapping[str, torch.Tensor],
+    what: str,
 ) -> dict[str, torch.Tensor]:
-    """The tensors that make all of `expected` (only their names and shapes count), under our names, in float32.
+    """The tensors that make all of `expected` (only their names and shapes count), under our names,
+    in float32.
 
-    Raises `WeightsError` with what is missing, left over, of a wrong shape or not finite, in `what`.
+    Raises `WeightsError` with what is missing, left over, of a wrong shape or not finite, in
+    `what`.
     """
     state, wrong, used = {}, [], set()
     for name, like in expected.items():
@@ -154,11 +172,15 @@ def rename(
             for source, part in zip(sources, parts, strict=True)
             if tuple(part.shape) != share
         ]
-        bad = bad or [f"{source} is not finite" for source in sources if not tensors[source].isfinite().all()]
+        bad = bad or [
+            f"{source} is not finite" for source in sources if not tensors[source].isfinite().all()
+        ]
         if not bad:
             state[name] = torch.cat([part.float() for part in parts])
         wrong += bad
-    wrong += [f"left over: {name}" for name in sorted(set(tensors) - used) if not layout.is_other(name)]
+    wrong += [
+        f"left over: {name}" for name in sorted(set(tensors) - used) if not layout.is_other(name)
+    ]
     if wrong:
         raise WeightsError(
             f"the tensors do not fit {what} in the layout of {layout.name}: "
@@ -176,7 +198,9 @@ def expected_tensors(config: ModelConfig) -> dict[str, torch.Tensor]:
 def _shape(layout: Layout, tensors: Mapping[str, torch.Tensor], name: str) -> torch.Size:
     (source,) = layout.sources(name)
     if source not in tensors:
-        raise WeightsError(f"the tensor {source} is missing, which tells the size of an EoMT in {layout.name}")
+        raise WeightsError(
+            f"the tensor {source} is missing, which tells the size of an EoMT in {layout.name}"
+        )
     shape = tensors[source].shape
     if len(shape) < 2:
         raise WeightsError(f"the tensor {source} is {tuple(shape)}, which tells no size")

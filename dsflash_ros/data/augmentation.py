@@ -1,6 +1,7 @@
 """Random changes of colour, on (H, W, 3) uint8 RGB images.
 
-OpenCV computes them: torchvision's give the same to within a grey level and take 3 to 30 times as long.
+OpenCV computes them: torchvision's give the same to within a grey level and take 3 to 30 times as
+long.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,8 @@ Random = np.random.Generator
 
 
 def deit3_colours(rgb: np.ndarray, random: Random) -> np.ndarray:
-    """Colour jitter of 0.3, then one of grayscale, solarisation, Gaussian blur (DSFlash, section 3.6).
+    """Colour jitter of 0.3, then one of grayscale, solarisation, Gaussian blur (DSFlash, section
+    3.6).
 
     DeiT III (Touvron et al., ECCV 2022) gives the strengths.
     """

@@ -1,8 +1,9 @@
 """Data sets in the format of PSG (Yang et al., ECCV 2022): `psg.json`, images and panoptic PNGs.
 
-thing_classes, stuff_classes, predicate_classes    names; a category id counts through things, then stuff
-data                                               one record an image, see `Record`
-test_image_ids, val_image_ids (optional)           the splits; all other images are the split "train"
+thing_classes, stuff_classes, predicate_classes    names; a category id counts through things, then
+stuff data                                               one record an image, see `Record`
+test_image_ids, val_image_ids (optional)           the splits; all other images are the split
+"train"
 """
 
 import os
@@ -35,8 +36,8 @@ class Record:
         segment_ids: (S,) int64, colours in the panoptic PNG, R + 256 G + 65536 B.
         class_ids: (S,) int64, ids of the data set's `Vocabulary` (things, then stuff).
         crowd: (S,) bool, whether the segment is a group that was not told apart.
-        relations: (R, 3) int64: subject, object (indexes of segments), predicate (0-based). No self-relations, no
-            duplicates; a directed pair may have several predicates.
+        relations: (R, 3) int64: subject, object (indexes of segments), predicate (0-based). No
+            self-relations, no duplicates; a directed pair may have several predicates.
     """
 
     image_id: str
@@ -50,11 +51,15 @@ class Record:
     relations: np.ndarray
 
     def image(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB. Raises `DatasetError` when it cannot be read or is of another size."""
+        """(H, W, 3) uint8 RGB.
+
+        Raises `DatasetError` when it cannot be read or is of another size.
+        """
         return self._read(self.image_path)
 
     def labels(self) -> np.ndarray:
-        """(H, W) int32: index of the pixel's segment, or -1 where the PNG has 0 or an id that no segment has.
+        """(H, W) int32: index of the pixel's segment, or -1 where the PNG has 0 or an id that no
+        segment has.
 
         Raises `DatasetError` when the PNG cannot be read, is of another size or lacks a segment.
         """
@@ -73,7 +78,9 @@ class Record:
             rgb = decode_image(np.fromfile(path, np.uint8), apply_orientation=False)
         except (OSError, ImageError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise DatasetError(f"{path}, of image {self.image_id}, cannot be read: {reason}") from error
+            raise DatasetError(
+                f"{path}, of image {self.image_id}, cannot be read: {reason}"
+            ) from error
         if rgb.shape[:2] != (self.height, self.width):
             raise DatasetError(
                 f"{path} has {rgb.shape[1]}x{rgb.shape[0]} pixels, but the JSON says that image {self.image_id} has "
@@ -91,7 +98,14 @@ class PsgDataset(Sequence[Record]):
         image_root, mask_root: folders below which the JSON's paths lie.
     """
 
-    def __init__(self, path: Path, split: str | None, annotations: Annotations, image_root: Path, mask_root: Path):
+    def __init__(
+        self,
+        path: Path,
+        split: str | None,
+        annotations: Annotations,
+        image_root: Path,
+        mask_root: Path,
+    ):
         self.path, self.split, self.image_root, self.mask_root = path, split, image_root, mask_root
         self._all = annotations
 
@@ -107,19 +121,26 @@ class PsgDataset(Sequence[Record]):
 
         Args:
             path: `psg.json`, or a folder that holds one.
-            split: "train", "val", "test", or None for all images. The data set says which there are; PSG itself has
-                no "val".
-            images, masks: folders below which the JSON's paths lie; by default the JSON's own folder, its `coco`, or
-                the `coco` beside it, as OpenPSG lays it out.
+            split: "train", "val", "test", or None for all images. The data set says which there
+                are; PSG itself has no "val".
+            images, masks: folders below which the JSON's paths lie; by default the JSON's own
+                folder, its `coco`, or the `coco` beside it, as OpenPSG lays it out.
 
         Raises:
-            DatasetError: something is missing or damaged, or the annotations disagree with themselves.
+            DatasetError: something is missing or damaged, or the annotations disagree with
+                themselves.
         """
         path = expand(path)
         path = path / "psg.json" if path.is_dir() else path
         found = read_annotations(path, split)
         image_root = _root("images", found.images, _places(path, images))
-        return cls(path, split, found, image_root, _root("panoptic masks", found.masks, _places(path, masks)))
+        return cls(
+            path,
+            split,
+            found,
+            image_root,
+            _root("panoptic masks", found.masks, _places(path, masks)),
+        )
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -130,8 +151,8 @@ class PsgDataset(Sequence[Record]):
     def problems(self) -> dict[str, list[str]]:
         """What is wrong but bearable, each with the image's id for each time that it occurs.
 
-        "self-relations" and "duplicate relations" are left out of `Record.relations`; "images without relations" stay;
-        "split ids without an image" are the file's, whatever the split.
+        "self-relations" and "duplicate relations" are left out of `Record.relations`; "images
+        without relations" stay; "split ids without an image" are the file's, whatever the split.
         """
         return self._all.problems
 
@@ -141,7 +162,9 @@ class PsgDataset(Sequence[Record]):
     def __getitem__(self, index: int) -> Record:
         found = self._all
         index = range(len(self))[index]
-        segment_ids, class_ids, crowd = found.segments[slice(*found.segment_offsets[index : index + 2])].T.copy()
+        segment_ids, class_ids, crowd = found.segments[
+            slice(*found.segment_offsets[index : index + 2])
+        ].T.copy()
         height, width = found.sizes[index].tolist()
         return Record(
             image_id=found.image_ids[index],
@@ -161,7 +184,10 @@ class PsgDataset(Sequence[Record]):
         counts = [counted(len(self), "image"), counted(len(found.segments), "segment")]
         counts.append(counted(len(found.relations), "relation"))
         what = f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {', '.join(counts)}"
-        wrong = [f"{problem}: {len(where)} (the first: {where[0]})" for problem, where in self.problems.items()]
+        wrong = [
+            f"{problem}: {len(where)} (the first: {where[0]})"
+            for problem, where in self.problems.items()
+        ]
         return "; ".join([what, *wrong])
 
 
@@ -184,7 +210,9 @@ def _root(kind: str, names: list[str], places: list[Path]) -> Path:
 
 
 def _missing(place: Path, names: list[str]) -> list[str]:
-    """Those of the files that are not there; each folder is listed once, for there may be 100 000 files in it."""
+    """Those of the files that are not there; each folder is listed once, for there may be 100 000
+    files in it.
+    """
     there: dict[str, set[str]] = {}
     for folder in {os.path.dirname(name) for name in names}:
         try:

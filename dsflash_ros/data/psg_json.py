@@ -1,4 +1,6 @@
-"""The annotations of a data set in PSG's format: one large JSON file, checked and brought into a few arrays."""
+"""The annotations of a data set in PSG's format: one large JSON file, checked and brought into a
+few arrays.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -16,13 +18,15 @@ Triple = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """The records of one split as columns: few objects, so that loading processes share their memory.
+    """The records of one split as columns: few objects, so that loading processes share their
+    memory.
 
     Attributes:
         vocabulary: the classes and predicates.
         image_ids, images, masks: (n,) each; ids, and paths as the JSON has them.
         sizes: (n, 2) int64, height and width, pixels.
-        segments: (total, 3) int64, of one image after the other: segment id, class id, 1 for a crowd.
+        segments: (total, 3) int64, of one image after the other: segment id, class id, 1 for a
+            crowd.
         segment_offsets: (n + 1,) int64, where those of each image begin.
         relations: (total, 3) int64, as `Record.relations`, of one image after the other.
         relation_offsets: (n + 1,) int64.
@@ -42,15 +46,23 @@ class Annotations:
 
 
 def read_annotations(path: Path, split: str | None) -> Annotations:
-    """Read a split, "train", "val" or "test", or all images (None). Raises `DatasetError`; see `PsgDataset.open`."""
+    """Read a split, "train", "val" or "test", or all images (None).
+
+    Raises `DatasetError`; see `PsgDataset.open`.
+    """
     content = _read(path)
     try:
-        vocabulary = Vocabulary(content["thing_classes"], content["stuff_classes"], content["predicate_classes"])
+        vocabulary = Vocabulary(
+            content["thing_classes"], content["stuff_classes"], content["predicate_classes"]
+        )
     except WeightsError as error:
         raise DatasetError(f"{path}: {error}") from error
     problems: dict[str, list[str]] = defaultdict(list)
     chosen = _split(path, content, split, problems)
-    segments = [_segments(path, image_id, record, len(vocabulary.classes)) for image_id, record in chosen.items()]
+    segments = [
+        _segments(path, image_id, record, len(vocabulary.classes))
+        for image_id, record in chosen.items()
+    ]
     relations = [
         _relations(path, image_id, record, len(of_image), len(vocabulary.predicates), problems)
         for (image_id, record), of_image in zip(chosen.items(), segments, strict=True)
@@ -81,24 +93,36 @@ def _read(path: Path) -> dict:
     missing = [key for key in needed if not isinstance(content, dict) or key not in content]
     if missing:
         raise DatasetError(f"{path} is no data set in PSG's format: it lacks {', '.join(missing)}")
-    wrong = [key for key in (*needed, "val_image_ids") if not isinstance(content.get(key, []), list)]
+    wrong = [
+        key for key in (*needed, "val_image_ids") if not isinstance(content.get(key, []), list)
+    ]
     if wrong:
-        raise DatasetError(f"{path} is no data set in PSG's format: {', '.join(wrong)} must be lists")
+        raise DatasetError(
+            f"{path} is no data set in PSG's format: {', '.join(wrong)} must be lists"
+        )
     return content
 
 
-def _split(path: Path, content: dict, split: str | None, problems: dict[str, list[str]]) -> dict[str, dict]:
+def _split(
+    path: Path, content: dict, split: str | None, problems: dict[str, list[str]]
+) -> dict[str, dict]:
     """The records of a split by image id, in the file's order."""
     try:
         ids = [str(record["image_id"]) for record in content["data"]]
     except (KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: each entry of 'data' must be an object with an 'image_id'") from error
+        raise DatasetError(
+            f"{path}: each entry of 'data' must be an object with an 'image_id'"
+        ) from error
     twice = [image_id for image_id, count in Counter(ids).items() if count > 1]
     if twice:
-        raise DatasetError(f"{path}: image ids must be unique, but {len(twice)} are not; the first is {twice[0]}")
+        raise DatasetError(
+            f"{path}: image ids must be unique, but {len(twice)} are not; the first is {twice[0]}"
+        )
 
     records = dict(zip(ids, content["data"], strict=True))
-    keys = {"test": "test_image_ids"} | ({"val": "val_image_ids"} if "val_image_ids" in content else {})
+    keys = {"test": "test_image_ids"} | (
+        {"val": "val_image_ids"} if "val_image_ids" in content else {}
+    )
     splits = {name: dict.fromkeys(map(str, content[key])) for name, key in keys.items()}
     for image_id in chain.from_iterable(splits.values()):
         if image_id not in records:
@@ -113,11 +137,17 @@ def _split(path: Path, content: dict, split: str | None, problems: dict[str, lis
 
 def _fields(path: Path, image_id: str, record: dict) -> tuple[str, str, tuple[int, int]]:
     """Paths of the image and the mask, and their height and width."""
-    image, mask, *size = (record.get(key) for key in ("file_name", "pan_seg_file_name", "height", "width"))
+    image, mask, *size = (
+        record.get(key) for key in ("file_name", "pan_seg_file_name", "height", "width")
+    )
     if not (isinstance(image, str) and isinstance(mask, str)):
-        raise DatasetError(f"{path}, image {image_id}: 'file_name' and 'pan_seg_file_name' must be there as strings")
+        raise DatasetError(
+            f"{path}, image {image_id}: 'file_name' and 'pan_seg_file_name' must be there as strings"
+        )
     if not all(type(side) is int and side > 0 for side in size):
-        raise DatasetError(f"{path}, image {image_id}: 'height' and 'width' must be pixels, got {size}")
+        raise DatasetError(
+            f"{path}, image {image_id}: 'height' and 'width' must be pixels, got {size}"
+        )
     return image, mask, tuple(size)
 
 
@@ -126,7 +156,9 @@ def _segments(path: Path, image_id: str, record: dict, num_classes: int) -> list
     where = f"{path}, image {image_id}"
     try:
         infos, annotations = record["segments_info"], record["annotations"]
-        segments = [(info["id"], info["category_id"], int(info.get("iscrowd", 0))) for info in infos]
+        segments = [
+            (info["id"], info["category_id"], int(info.get("iscrowd", 0))) for info in infos
+        ]
         categories = [annotation["category_id"] for annotation in annotations]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
@@ -144,24 +176,40 @@ def _segments(path: Path, image_id: str, record: dict, num_classes: int) -> list
                 f"{where}, segment {segment_id}: unknown category {category!r}; it must be 0 to {num_classes - 1}"
             )
         if type(segment_id) is not int or not 0 < segment_id < 1 << 24:
-            raise DatasetError(f"{where}: the segment id {segment_id!r} is no colour; it must be 1 to {(1 << 24) - 1}")
+            raise DatasetError(
+                f"{where}: the segment id {segment_id!r} is no colour; it must be 1 to {(1 << 24) - 1}"
+            )
     if len({segment_id for segment_id, _, _ in segments}) < len(segments):
-        raise DatasetError(f"{where}: segment ids must be unique, got {[segment_id for segment_id, _, _ in segments]}")
+        raise DatasetError(
+            f"{where}: segment ids must be unique, got {[segment_id for segment_id, _, _ in segments]}"
+        )
     return segments
 
 
 def _relations(
-    path: Path, image_id: str, record: dict, num_segments: int, num_predicates: int, problems: dict[str, list[str]]
+    path: Path,
+    image_id: str,
+    record: dict,
+    num_segments: int,
+    num_predicates: int,
+    problems: dict[str, list[str]],
 ) -> list[Triple]:
     """Subject, object and predicate of each relation between two segments, once."""
     where = f"{path}, image {image_id}"
     try:
-        relations = [(subject, object, predicate) for subject, object, predicate in record["relations"]]
+        relations = [
+            (subject, object, predicate) for subject, object, predicate in record["relations"]
+        ]
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{where}: 'relations' must be a list of [subject, object, predicate]") from error
+        raise DatasetError(
+            f"{where}: 'relations' must be a list of [subject, object, predicate]"
+        ) from error
     ends = (num_segments, num_segments, num_predicates)
     for relation in relations:
-        if not all(type(number) is int and 0 <= number < end for number, end in zip(relation, ends, strict=True)):
+        if not all(
+            type(number) is int and 0 <= number < end
+            for number, end in zip(relation, ends, strict=True)
+        ):
             raise DatasetError(
                 f"{where}: the relation {list(relation)} must be two indexes of the {num_segments} segments and one "
                 f"of the {num_predicates} predicates, each from 0"

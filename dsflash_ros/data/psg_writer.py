@@ -16,21 +16,28 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 
 _JPEG_QUALITY = 95
 _KNUTH = 2654435761
-"""Odd, so that multiplying by it modulo 2^24 gives each segment another colour, and neighbours unlike ones."""
+"""Odd, so that multiplying by it modulo 2^24 gives each segment another colour, and neighbours
+unlike ones.
+"""
 
 
 class PsgWriter:
     """A folder with `psg.json`, `images/` and `panoptic/`. A context manager.
 
-    Each image is on the disk when `add` returns; `psg.json` is written whole when the block ends, not at all when
-    it ends by an exception. What cannot be written raises `OutputError` and leaves no half file.
+    Each image is on the disk when `add` returns; `psg.json` is written whole when the block ends,
+    not at all when it ends by an exception. What cannot be written raises `OutputError` and leaves
+    no half file.
     """
 
     def __init__(self, directory: str | Path, vocabulary: Vocabulary, image_format: str = "jpg"):
         """`image_format`: "jpg" (quality 95) or "png" (exact)."""
         if image_format not in ("jpg", "png"):
             raise ValueError(f"images can be written as jpg or png, not {image_format!r}")
-        self._directory, self._vocabulary, self._format = expand(directory), vocabulary, image_format
+        self._directory, self._vocabulary, self._format = (
+            expand(directory),
+            vocabulary,
+            image_format,
+        )
         self._records: list[dict] = []
         self._splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
 
@@ -43,7 +50,8 @@ class PsgWriter:
         relations: Sequence[Sequence[int]],
         split: str = "train",
     ) -> dict:
-        """Write an image and its mask. Returns the record for `psg.json`, from which `collect` can go on later.
+        """Write an image and its mask. Returns the record for `psg.json`, from which `collect` can
+        go on later.
 
         Args:
             image_id: letters, digits, `-`, `_` and `.`; the files' names.
@@ -60,40 +68,62 @@ class PsgWriter:
         labels, class_ids = np.asarray(labels), np.asarray(class_ids, np.int64).reshape(-1)
         relations = np.asarray(relations, np.int64).reshape(-1, 3)
         if split not in self._splits:
-            raise DatasetError(f"image {image_id}: there is no split {split!r}, only {', '.join(self._splits)}")
+            raise DatasetError(
+                f"image {image_id}: there is no split {split!r}, only {', '.join(self._splits)}"
+            )
         self._check(image_id, rgb, labels, class_ids, relations)
         record = self._record(image_id, labels, class_ids, relations)
-        segment_ids = np.array([info["id"] for info in record["segments_info"]] + [0])  # label -1 takes the last
+        segment_ids = np.array(
+            [info["id"] for info in record["segments_info"]] + [0]
+        )  # label -1 takes the last
         self._write(record["file_name"], _encode(f".{self._format}", rgb))
         self._write(record["pan_seg_file_name"], _encode(".png", colours_of(segment_ids[labels])))
         self.collect(record, split)
         return record
 
     def collect(self, record: dict, split: str = "train") -> None:
-        """Take the record of an image that is on the disk already: what `add` returned, maybe in another process."""
+        """Take the record of an image that is on the disk already: what `add` returned, maybe in
+        another process.
+        """
         self._records.append(record)
         self._splits[split].append(record["image_id"])
 
     def _check(
-        self, image_id: str, rgb: np.ndarray, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray
+        self,
+        image_id: str,
+        rgb: np.ndarray,
+        labels: np.ndarray,
+        class_ids: np.ndarray,
+        relations: np.ndarray,
     ) -> None:
         if not re.fullmatch(r"\w[\w.-]*", image_id):
-            raise DatasetError(f"the image id {image_id!r} must be letters, digits, '-', '_' and '.'")
+            raise DatasetError(
+                f"the image id {image_id!r} must be letters, digits, '-', '_' and '.'"
+            )
         if rgb.dtype != np.uint8 or rgb.shape != (*labels.shape, 3):
-            raise DatasetError(f"image {image_id}: {rgb.dtype} pixels {rgb.shape} do not fit labels {labels.shape}")
+            raise DatasetError(
+                f"image {image_id}: {rgb.dtype} pixels {rgb.shape} do not fit labels {labels.shape}"
+            )
         found = np.unique(labels)
         if not np.array_equal(found[found != -1], np.arange(len(class_ids))):
             raise DatasetError(
                 f"image {image_id}: labels must be -1 and each of the {len(class_ids)} segments, got {found.tolist()}"
             )
-        highest = len(self._vocabulary.classes), len(class_ids), len(class_ids), len(self._vocabulary.predicates)
+        highest = (
+            len(self._vocabulary.classes),
+            len(class_ids),
+            len(class_ids),
+            len(self._vocabulary.predicates),
+        )
         for values, end in zip((class_ids, *relations.T), highest, strict=True):
             if ((values < 0) | (values >= end)).any():
                 raise DatasetError(
                     f"image {image_id}: a class, segment or predicate of {values.tolist()} is not below {end}"
                 )
 
-    def _record(self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray) -> dict:
+    def _record(
+        self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray
+    ) -> dict:
         areas = np.bincount(labels[labels >= 0], minlength=len(class_ids)).tolist()
         boxes = label_boxes(labels, len(class_ids)).astype(float).tolist()
         return {
@@ -125,7 +155,9 @@ class PsgWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write to {path.parent}: {error.strerror}; choose another folder") from error
+            raise OutputError(
+                f"cannot write to {path.parent}: {error.strerror}; choose another folder"
+            ) from error
         with replacing(path) as partial:
             partial.write_bytes(data)
 
@@ -147,5 +179,9 @@ class PsgWriter:
 
 
 def _encode(suffix: str, rgb: np.ndarray) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    options = (
+        [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        if suffix == ".jpg"
+        else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
     return cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1].tobytes()

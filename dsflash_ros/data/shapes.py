@@ -1,8 +1,10 @@
-"""A small synthetic data set in PSG's format, for trying and testing: coloured shapes that stand, hang and overlap.
+"""A small synthetic data set in PSG's format, for trying and testing: coloured shapes that stand,
+hang and overlap.
 
     python -m dsflash_ros.data.shapes DIR --count 100 --test-share 0.2
 
-Relations follow exactly from the geometry, so that a model can learn them, and depend on the direction; see `_relate`.
+Relations follow exactly from the geometry, so that a model can learn them, and depend on the
+direction; see `_relate`.
 """
 
 import argparse
@@ -44,7 +46,8 @@ class Scene:
     Attributes:
         rgb: (H, W, 3) uint8.
         labels: (H, W) int32, index of the segment; no pixel is without one.
-        class_ids: (S,) int64, of `VOCABULARY`; the things in the order in which they were drawn, then the stuff.
+        class_ids: (S,) int64, of `VOCABULARY`; the things in the order in which they were drawn,
+            then the stuff.
         relations: (R, 3) int64, subject, object, predicate; at most one for each directed pair.
     """
 
@@ -55,9 +58,15 @@ class Scene:
 
 
 def write_shapes(
-    directory: str | Path, count: int, seed: int = 0, height: int = 240, width: int = 320, test_share: float = 0.0
+    directory: str | Path,
+    count: int,
+    seed: int = 0,
+    height: int = 240,
+    width: int = 320,
+    test_share: float = 0.0,
 ) -> None:
-    """Write `count` images of `height` x `width` pixels; the last `test_share` (0 to 1) of them are the split "test".
+    """Write `count` images of `height` x `width` pixels; the last `test_share` (0 to 1) of them are
+    the split "test".
 
     The same seed gives the same bytes. Raises `OutputError` when something cannot be written.
     """
@@ -66,7 +75,9 @@ def write_shapes(
         for index in range(count):
             scene = make_scene(np.random.default_rng((seed, index)), height, width)
             split = "train" if index < first_test else "test"
-            writer.add(f"{index:06}", scene.rgb, scene.labels, scene.class_ids, scene.relations, split)
+            writer.add(
+                f"{index:06}", scene.rgb, scene.labels, scene.class_ids, scene.relations, split
+            )
 
 
 def make_scene(random: np.random.Generator, height: int, width: int) -> Scene:
@@ -91,10 +102,14 @@ def make_scene(random: np.random.Generator, height: int, width: int) -> Scene:
     visible = np.isin(np.arange(len(masks) + 2), labels)  # sky or ground may be hidden wholly
     labels = (np.cumsum(visible) - 1).astype(np.int32)[labels]
     class_ids = np.array([*class_ids, _SKY, _GROUND])[visible]
-    return Scene(_paint(random, labels, len(class_ids)), labels, class_ids, _relate(masks, labels, class_ids))
+    return Scene(
+        _paint(random, labels, len(class_ids)), labels, class_ids, _relate(masks, labels, class_ids)
+    )
 
 
-def _place(random: np.random.Generator, class_id: int, masks: list[np.ndarray], height: int, width: int) -> np.ndarray:
+def _place(
+    random: np.random.Generator, class_id: int, masks: list[np.ndarray], height: int, width: int
+) -> np.ndarray:
     """(H, W) bool: a shape somewhere; now and then upon an earlier one, or before its middle."""
     size = min(height, width) * random.uniform(0.12, 0.4)
     x, y = random.uniform(0.1, 0.9) * width, random.uniform(0.1, 0.9) * height
@@ -152,15 +167,20 @@ def _relate(masks: list[np.ndarray], labels: np.ndarray, class_ids: np.ndarray) 
         a beside b        they share rows, no columns, and are near each other
         a larger than b   a shows at least three times the pixels of b, and they are near each other
 
-    Near: the gap between the boxes, in x and in y, is less than a tenth of the picture's longer side.
-    A thing is on the ground when its lowest pixels lie right above a pixel of it. Stuff is never a subject.
+    Near: the gap between the boxes, in x and in y, is less than a tenth of the picture's longer
+    side. A thing is on the ground when its lowest pixels lie right above a pixel of it. Stuff is
+    never a subject.
     """
     boxes = label_boxes(labels, len(class_ids))
     areas = np.bincount(labels.reshape(-1), minlength=len(class_ids))
     relations = []
     for a, whole in enumerate(masks):
         bottom = boxes[a, 3]
-        below = labels[bottom][labels[bottom - 1] == a] if bottom < len(labels) else np.zeros(0, np.int32)
+        below = (
+            labels[bottom][labels[bottom - 1] == a]
+            if bottom < len(labels)
+            else np.zeros(0, np.int32)
+        )
         rests_on = set(below.tolist())
         for b, class_id in enumerate(class_ids):
             if a == b or class_id == _SKY:
@@ -171,14 +191,22 @@ def _relate(masks: list[np.ndarray], labels: np.ndarray, class_ids: np.ndarray) 
             else:
                 covers = b < a and bool((whole & masks[b]).any())
                 near = _gap(boxes[a], boxes[b]) < _NEAR * max(labels.shape)
-                predicate = _predicate(boxes[a], boxes[b], areas[a], areas[b], covers, b in rests_on, near)
+                predicate = _predicate(
+                    boxes[a], boxes[b], areas[a], areas[b], covers, b in rests_on, near
+                )
             if predicate is not None:
                 relations.append((a, b, predicate))
     return np.array(relations, np.int64).reshape(-1, 3)
 
 
 def _predicate(
-    a: np.ndarray, b: np.ndarray, area_a: int, area_b: int, a_covers_b: bool, a_rests_on_b: bool, near: bool
+    a: np.ndarray,
+    b: np.ndarray,
+    area_a: int,
+    area_b: int,
+    a_covers_b: bool,
+    a_rests_on_b: bool,
+    near: bool,
 ) -> int | None:
     share_columns, share_rows = a[0] < b[2] and b[0] < a[2], a[1] < b[3] and b[1] < a[3]
     holds = {
@@ -198,7 +226,9 @@ def _gap(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def _paint(random: np.random.Generator, labels: np.ndarray, count: int) -> np.ndarray:
-    """(H, W, 3) uint8: each segment in a colour of its own with stripes, shade and noise; sky light, ground dark."""
+    """(H, W, 3) uint8: each segment in a colour of its own with stripes, shade and noise; sky
+    light, ground dark.
+    """
     height, width = labels.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     colours = random.uniform(40, 215, (count, 3)).astype(np.float32)
@@ -212,19 +242,35 @@ def _paint(random: np.random.Generator, labels: np.ndarray, count: int) -> np.nd
 
 def main(argv: list[str] | None = None) -> int:
     """Write a data set; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dsflash_ros.data.shapes", description="Write a small data set.")
+    parser = argparse.ArgumentParser(
+        prog="python -m dsflash_ros.data.shapes", description="Write a small data set."
+    )
     parser.add_argument("directory", type=expand)
     parser.add_argument("--count", type=positive, default=100, help="images (default: 100)")
-    parser.add_argument("--seed", type=natural, default=0, help="the same seed gives the same images (default: 0)")
-    parser.add_argument("--height", type=positive, default=240, help="of the images, pixels (default: 240)")
-    parser.add_argument("--width", type=positive, default=320, help="of the images, pixels (default: 320)")
-    parser.add_argument("--test-share", type=share, default=0.2, help="of the images, 0 to 1 (default: 0.2)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a data set that is there already")
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="the same seed gives the same images (default: 0)"
+    )
+    parser.add_argument(
+        "--height", type=positive, default=240, help="of the images, pixels (default: 240)"
+    )
+    parser.add_argument(
+        "--width", type=positive, default=320, help="of the images, pixels (default: 320)"
+    )
+    parser.add_argument(
+        "--test-share", type=share, default=0.2, help="of the images, 0 to 1 (default: 0.2)"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a data set that is there already"
+    )
     args = parser.parse_args(argv)
     try:
         if (args.directory / "psg.json").exists() and not args.overwrite:
-            raise OutputError(f"{args.directory} holds a data set already; give --overwrite to replace it")
-        write_shapes(args.directory, args.count, args.seed, args.height, args.width, args.test_share)
+            raise OutputError(
+                f"{args.directory} holds a data set already; give --overwrite to replace it"
+            )
+        write_shapes(
+            args.directory, args.count, args.seed, args.height, args.width, args.test_share
+        )
         print(PsgDataset.open(args.directory).report())
     except DSFlashError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -27,11 +27,13 @@ class View:
 
     Attributes:
         index, image_id: of the record.
-        image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right. Empty where not asked for.
+        image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right. Empty
+            where not asked for.
         labels: (S, S) int16, index of the record's segment, -1 elsewhere.
-        boxes: (n, 4) float32, x0, y0, x1, y1 in network pixels, of all n segments of the record. They are measured in
-            the source image, so that segments too small to be in `labels` have one; only where "eomt" crops, a box
-            goes around what is in `labels`, zeros where that is nothing.
+        boxes: (n, 4) float32, x0, y0, x1, y1 in network pixels, of all n segments of the record.
+            They are measured in the source image, so that segments too small to be in `labels` have
+            one; only where "eomt" crops, a box goes around what is in `labels`, zeros where that is
+            nothing.
         height, width: pixels of the content.
         flipped: whether it is mirrored, left to right.
     """
@@ -47,13 +49,15 @@ class View:
 
 
 class Views(Dataset):
-    """Views of the records of a data set; the same (seed, epoch, index) gives the same one in any process.
+    """Views of the records of a data set; the same (seed, epoch, index) gives the same one in any
+    process.
 
     Augmentations:
         none: the letterbox that inference uses.
         flip: mirrored half of the time.
         deit3: flip, colour jitter, then grayscale, solarisation or blur (DSFlash, section 3.6).
-        eomt: flip, a random scale of 0.1 to 2 times the letterbox's, a random crop (as EoMT does on COCO).
+        eomt: flip, a random scale of 0.1 to 2 times the letterbox's, a random crop (as EoMT does on
+            COCO).
     """
 
     def __init__(
@@ -64,26 +68,42 @@ class Views(Dataset):
         seed: int = 0,
         with_images: bool = True,
     ):
-        """`with_images`: False leaves images unread, which saves most of the time; not with "deit3" and "eomt"."""
+        """`with_images`: False leaves images unread, which saves most of the time; not with "deit3"
+        and "eomt".
+        """
         if augmentation not in AUGMENTATIONS:
-            raise ConfigError(f"no augmentation is called {augmentation!r}; there are {', '.join(AUGMENTATIONS)}")
-        self.dataset, self.image_size, self.augmentation, self.seed = dataset, image_size, augmentation, seed
+            raise ConfigError(
+                f"no augmentation is called {augmentation!r}; there are {', '.join(AUGMENTATIONS)}"
+            )
+        self.dataset, self.image_size, self.augmentation, self.seed = (
+            dataset,
+            image_size,
+            augmentation,
+            seed,
+        )
         self.with_images = with_images
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, item: int | tuple[int, int]) -> View:
-        """`index`, or `(epoch, index)` as `EpochSampler` gives. Raises `DatasetError` when the files are damaged."""
+        """`index`, or `(epoch, index)` as `EpochSampler` gives.
+
+        Raises `DatasetError` when the files are damaged.
+        """
         epoch, index = item if isinstance(item, tuple) else (0, item)
         if get_worker_info() is not None:
-            cv2.setNumThreads(0)  # workers are the parallelism; threads within them would fight for the cores
+            cv2.setNumThreads(
+                0
+            )  # workers are the parallelism; threads within them would fight for the cores
         random = np.random.default_rng((self.seed, epoch, index))
         record = self.dataset[index]
         try:
             if self.augmentation == "eomt":
                 return _cropped(record, index, self.image_size, random)
-            return _letterboxed(record, index, self.image_size, self.augmentation, random, self.with_images)
+            return _letterboxed(
+                record, index, self.image_size, self.augmentation, random, self.with_images
+            )
         except DatasetError as error:
             raise ViewError(str(error)) from error
 
@@ -91,7 +111,8 @@ class Views(Dataset):
 class ViewError(DatasetError):
     """A `DatasetError` that says the same when it comes out of a loader's worker.
 
-    A worker's error is made anew from the text of its whole traceback, whose last line is the message.
+    A worker's error is made anew from the text of its whole traceback, whose last line is the
+    message.
     """
 
     def __init__(self, message: str):
@@ -99,9 +120,11 @@ class ViewError(DatasetError):
 
 
 class EpochSampler(DistributedSampler):
-    """Yields `(epoch, index)`, in an order that follows from (seed, epoch); `set_epoch` sets the epoch.
+    """Yields `(epoch, index)`, in an order that follows from (seed, epoch); `set_epoch` sets the
+    epoch.
 
-    With several processes each gets its share; some images come twice where the number cannot be divided.
+    With several processes each gets its share; some images come twice where the number cannot be
+    divided.
     """
 
     def __init__(
@@ -112,7 +135,10 @@ class EpochSampler(DistributedSampler):
         rank: int | None = None,
         world_size: int | None = None,
     ):
-        """`indices`: which images, as in `range(len(views))`. Rank and world size: torch.distributed's, or 0 of 1."""
+        """`indices`: which images, as in `range(len(views))`.
+
+        Rank and world size: torch.distributed's, or 0 of 1.
+        """
         if world_size is None:
             is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
             world_size = torch.distributed.get_world_size() if is_distributed else 1
@@ -125,7 +151,12 @@ class EpochSampler(DistributedSampler):
 
 
 def _letterboxed(
-    record: Record, index: int, image_size: int, augmentation: str, random: np.random.Generator, with_image: bool
+    record: Record,
+    index: int,
+    image_size: int,
+    augmentation: str,
+    random: np.random.Generator,
+    with_image: bool,
 ) -> View:
     box = Letterbox(record.height, record.width, image_size)
     height, width = box.height, box.width
@@ -140,16 +171,22 @@ def _letterboxed(
     if augmentation == "deit3":
         content[:] = deit3_colours(content, random)
     small = _padded(_sample(labels, box, flipped), image_size, -1)
-    return View(index, record.image_id, image, small, boxes.astype(np.float32), height, width, flipped)
+    return View(
+        index, record.image_id, image, small, boxes.astype(np.float32), height, width, flipped
+    )
 
 
 def _cropped(record: Record, index: int, image_size: int, random: np.random.Generator) -> View:
     labels, whole = record.labels(), np.append(~record.crowd, False)  # label -1 takes the last
     for _ in range(_CROPS):
         flipped = random.random() < 0.5
-        box = Letterbox(record.height, record.width, max(1, round(image_size * random.uniform(0.1, 2.0))))
+        box = Letterbox(
+            record.height, record.width, max(1, round(image_size * random.uniform(0.1, 2.0)))
+        )
         height, width = min(box.height, image_size), min(box.width, image_size)
-        top, left = (int(random.integers(spare + 1)) for spare in (box.height - height, box.width - width))
+        top, left = (
+            int(random.integers(spare + 1)) for spare in (box.height - height, box.width - width)
+        )
         window = slice(top, top + height), slice(left, left + width)
         small = _sample(labels, box, flipped)[window]
         if whole[small].any():

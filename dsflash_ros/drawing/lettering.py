@@ -37,7 +37,8 @@ class _Text(NamedTuple):
 
 
 class Lettering:
-    """Collects texts for a picture, finds a free place for each, and draws them last, over all else.
+    """Collects texts for a picture, finds a free place for each, and draws them last, over all
+    else.
 
     Sizes follow the picture's, from 16x16 to 4K.
     """
@@ -54,15 +55,20 @@ class Lettering:
         self._area_left = 0.4 * self._height * self._width  # or texts would hide a small picture
 
     def banner(self, text: str, ink: Colour, ground: Colour) -> None:
-        """A strip across the top, its text shrunk to fit the picture and left out where it could not be read."""
+        """A strip across the top, its text shrunk to fit the picture and left out where it could
+        not be read.
+        """
         (width, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
         scale = min(1.4 * self._scale, 0.94 * self._width / width, self._height / 5 / 40)
         box = Box(0, 0, self._width, max(3, round(40 * scale)))
         text = text if scale > 0.15 else ""
         self._texts.append(_Text(text, box, ink, ground, scale, max(1, round(2 * scale))))
 
-    def place(self, text: str, near: tuple[float, float], ink: Colour, ground: Colour) -> Box | None:
-        """Find the free place that is nearest to the point `near`, (x, y), for a text on its own ground.
+    def place(
+        self, text: str, near: tuple[float, float], ink: Colour, ground: Colour
+    ) -> Box | None:
+        """Find the free place that is nearest to the point `near`, (x, y), for a text on its own
+        ground.
 
         Returns the text's box, or None when there is no room: then the text is left out.
         """
@@ -98,4 +104,6 @@ class Lettering:
 
 
 # Places to try, in multiples of a text's size.
-_OFFSETS = np.stack(np.meshgrid(np.arange(-2, 2.1, 0.5), np.arange(-9, 9.1, 0.75)), axis=-1).reshape(-1, 2)
+_OFFSETS = np.stack(
+    np.meshgrid(np.arange(-2, 2.1, 0.5), np.arange(-9, 9.1, 0.75)), axis=-1
+).reshape(-1, 2)

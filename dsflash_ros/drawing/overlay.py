@@ -21,10 +21,11 @@ _LEAST_SIDE = 64
 
 
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
-    """Draw a scene graph over its image: masks, labels with scores, the strongest relations as arrows.
+    """Draw a scene graph over its image: masks, labels with scores, the strongest relations as
+    arrows.
 
-    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The graph of an
-    untrained model gets a banner that says so.
+    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The
+    graph of an untrained model gets a banner that says so.
 
     Args:
         rgb: (H, W, 3) uint8, the image the graph was made from.
@@ -39,7 +40,9 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
     """
     if rgb.shape != (*graph.panoptic.shape, 3) or rgb.dtype != np.uint8:
         height, width = graph.panoptic.shape
-        raise ImageError(f"the graph is of a {width}x{height} image, it cannot be drawn on {rgb.shape} {rgb.dtype}")
+        raise ImageError(
+            f"the graph is of a {width}x{height} image, it cannot be drawn on {rgb.shape} {rgb.dtype}"
+        )
     index = _node_index(graph)
     picture = _tint(rgb, index, graph)
     lettering = Lettering(picture)
@@ -55,22 +58,33 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
 
 
 def draw_panoptic(graph: SceneGraph) -> np.ndarray:
-    """Each node's pixels in its colour, that of `draw_overlay`, and black where nothing is: (H, W, 3) uint8 RGB."""
+    """Each node's pixels in its colour, that of `draw_overlay`, and black where nothing is: (H, W,
+    3) uint8 RGB.
+    """
     return cv2.applyColorMap(_node_index(graph), _palette())
 
 
 @cache
 def _palette() -> np.ndarray:
-    """Black for nothing, then 255 bright colours, (256, 1, 3) uint8; each is far in hue from the ones before it."""
+    """Black for nothing, then 255 bright colours, (256, 1, 3) uint8; each is far in hue from the
+    ones before it.
+    """
     golden = (math.sqrt(5) - 1) / 2
-    hsv = [(i * golden % 1, (0.85, 0.6, 1.0)[i % 3], (1.0, 0.95, 0.8)[i // 3 % 3]) for i in range(256)]
-    palette = (np.array([colorsys.hsv_to_rgb(*c) for c in hsv]) * 255).astype(np.uint8).reshape(256, 1, 3)
+    hsv = [
+        (i * golden % 1, (0.85, 0.6, 1.0)[i % 3], (1.0, 0.95, 0.8)[i // 3 % 3]) for i in range(256)
+    ]
+    palette = (
+        (np.array([colorsys.hsv_to_rgb(*c) for c in hsv]) * 255).astype(np.uint8).reshape(256, 1, 3)
+    )
     palette[0] = 0
     return palette
 
 
 def _colour_index(node_id: int) -> int:
-    """1 to 255, 0 being where nothing is. By id, so that a node that keeps its id keeps its colour."""
+    """1 to 255, 0 being where nothing is.
+
+    By id, so that a node that keeps its id keeps its colour.
+    """
     return node_id % 255 + 1
 
 
@@ -89,7 +103,9 @@ def _node_index(graph: SceneGraph) -> np.ndarray:
 
 
 def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
-    """The image with each node in its colour, translucent within (stuff more so) and solid along its border."""
+    """The image with each node in its colour, translucent within (stuff more so) and solid along
+    its border.
+    """
     colours = cv2.applyColorMap(index, _palette())
     is_thing = np.zeros((256, 1), np.uint8)
     is_thing[[_colour_index(node.id) for node in graph.nodes if node.is_thing]] = 255
@@ -104,24 +120,40 @@ def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
 
 
 def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, float]]:
-    """For each node the (x, y) where its mask is widest: unlike its centroid it always lies on the mask."""
+    """For each node the (x, y) where its mask is widest: unlike its centroid it always lies on the
+    mask.
+    """
     height, width = index.shape
     shrink = max(1.0, max(height, width) / 160)
     small = cv2.resize(
-        index, (max(1, round(width / shrink)), max(1, round(height / shrink))), None, 0, 0, cv2.INTER_NEAREST
+        index,
+        (max(1, round(width / shrink)), max(1, round(height / shrink))),
+        None,
+        0,
+        0,
+        cv2.INTER_NEAREST,
     )
     small = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     border = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     depth = cv2.distanceTransform(cv2.compare(border, 0, cv2.CMP_EQ), cv2.DIST_L2, 3)
     anchors = {}
     for node in graph.nodes:
-        _, deepest, _, (x, y) = cv2.minMaxLoc(depth, cv2.compare(small, _colour_index(node.id), cv2.CMP_EQ))
-        anchors[node.id] = ((x - 0.5) * shrink, (y - 0.5) * shrink) if deepest > 0 else node.centroid
+        _, deepest, _, (x, y) = cv2.minMaxLoc(
+            depth, cv2.compare(small, _colour_index(node.id), cv2.CMP_EQ)
+        )
+        anchors[node.id] = (
+            ((x - 0.5) * shrink, (y - 0.5) * shrink) if deepest > 0 else node.centroid
+        )
     return anchors
 
 
-def _place_labels(picture, lettering: Lettering, graph: SceneGraph, anchors: dict) -> dict[int, Box]:
-    """Place a label for each node, larger nodes first. Returns where arrows end: around the label, or at the anchor."""
+def _place_labels(
+    picture, lettering: Lettering, graph: SceneGraph, anchors: dict
+) -> dict[int, Box]:
+    """Place a label for each node, larger nodes first.
+
+    Returns where arrows end: around the label, or at the anchor.
+    """
     ends = {}
     for node in sorted(graph.nodes, key=lambda node: node.area, reverse=True):
         colour, anchor = _colour(node.id), anchors[node.id]
@@ -129,7 +161,14 @@ def _place_labels(picture, lettering: Lettering, graph: SceneGraph, anchors: dic
         text = f"{node.name} {node.score:.2f}" if graph.weights != TRUTH else node.name
         box = lettering.place(text, anchor, _BLACK if bright else _WHITE, colour)
         if box and not box.contains(anchor):
-            cv2.line(picture, _pixel(anchor), _pixel(box.centre), colour, _line_width(picture), cv2.LINE_AA)
+            cv2.line(
+                picture,
+                _pixel(anchor),
+                _pixel(box.centre),
+                colour,
+                _line_width(picture),
+                cv2.LINE_AA,
+            )
         ends[node.id] = box or Box(*anchor, *anchor)
     return ends
 
@@ -139,7 +178,10 @@ def _line_width(picture: np.ndarray) -> int:
 
 
 def _draw_arrow(picture: np.ndarray, start: Box, end: Box) -> tuple[float, float]:
-    """Draw an arrow from box to box, curved so that the one back does not cover it. Returns its middle (x, y)."""
+    """Draw an arrow from box to box, curved so that the one back does not cover it.
+
+    Returns its middle (x, y).
+    """
     a, b = np.array(start.centre), np.array(end.centre)
     normal = np.array([a[1] - b[1], b[0] - a[0]])
     middle = (a + b) / 2 + 0.15 * normal
@@ -154,7 +196,13 @@ def _draw_arrow(picture: np.ndarray, start: Box, end: Box) -> tuple[float, float
     across = np.array([-direction[1], direction[0]])
     width, size = _line_width(picture), max(4, min(picture.shape[:2]) / 60)
     tip = outside[-1]
-    head = np.array([tip, tip - size * direction + 0.45 * size * across, tip - size * direction - 0.45 * size * across])
+    head = np.array(
+        [
+            tip,
+            tip - size * direction + 0.45 * size * across,
+            tip - size * direction - 0.45 * size * across,
+        ]
+    )
     shaft = np.vstack([outside[:-1], tip - 0.5 * size * direction])
     for colour, thickness in ((_BLACK, width + 2), (_WHITE, width)):
         cv2.polylines(picture, [_subpixels(shaft)], False, colour, thickness, cv2.LINE_AA, _SHIFT)

@@ -15,7 +15,9 @@ from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 
 class Calibrated(NamedTuple):
-    """What was found: the map of the scores, and the calibration error that it was fitted to, before and after."""
+    """What was found: the map of the scores, and the calibration error that it was fitted to,
+    before and after.
+    """
 
     calibration: Calibration
     before: float | None
@@ -25,20 +27,26 @@ class Calibrated(NamedTuple):
 def calibrate(
     source: Path, dataset: PsgDataset, out: Path, limit: int | None = None, device: str = "auto"
 ) -> Calibrated:
-    """Store a checkpoint that scores a relation by how often such a one is true in the data set's graphs (SGDet).
+    """Store a checkpoint that scores a relation by how often such a one is true in the data set's
+    graphs (SGDet).
 
-    The order of relations, so their recall, stays. `dataset` holds images that no training saw, `limit` uses the first
-    ones only. What it did goes into the header's recipe.
+    The order of relations, so their recall, stays. `dataset` holds images that no training saw,
+    `limit` uses the first ones only. What it did goes into the header's recipe.
 
     Raises:
         WeightsError: the checkpoint cannot be read.
-        EvaluationError: it has no trained relation stage or another vocabulary, or scores tell nothing.
+        EvaluationError: it has no trained relation stage or another vocabulary, or scores tell
+            nothing.
         DatasetError, DeviceError, OutputError: as their names say.
     """
     options = Options(relation_threshold=0.0, max_relations=0xFFFF)
-    pipeline = SceneGraphPipeline.from_weights(source, device=device, precision="float32", options=options)
+    pipeline = SceneGraphPipeline.from_weights(
+        source, device=device, precision="float32", options=options
+    )
     if not pipeline.relates:
-        raise EvaluationError(f"{source} has no trained relation stage, which is what is calibrated")
+        raise EvaluationError(
+            f"{source} has no trained relation stage, which is what is calibrated"
+        )
     reliability = evaluate(pipeline, dataset, "sgdet", limit).reliability
     calibration = reliability.fit()
     model, header = load_checkpoint(source)
@@ -46,4 +54,6 @@ def calibrate(
     about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
     recipe = {**header.recipe, "calibration": {"dataset": about, **asdict(calibration)}}
     save_checkpoint(out, model, replace(header, recipe=recipe))
-    return Calibrated(calibration, reliability.calibration_error(), reliability.calibration_error(calibration))
+    return Calibrated(
+        calibration, reliability.calibration_error(), reliability.calibration_error(calibration)
+    )

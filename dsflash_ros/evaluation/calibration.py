@@ -1,4 +1,6 @@
-"""Whether relations' scores say how often they are true, and a map of the scores that makes them (Platt, 1999)."""
+"""Whether relations' scores say how often they are true, and a map of the scores that makes them
+(Platt, 1999).
+"""
 
 from dataclasses import dataclass
 
@@ -29,7 +31,9 @@ class Calibration:
         return (self.slope * logits + self.intercept).sigmoid().numpy()
 
     def apply(self, stage: RelationStage) -> None:
-        """Change the head so that it scores relations so: its output 0 is the logit of "no relation"."""
+        """Change the head so that it scores relations so: its output 0 is the logit of "no
+        relation".
+        """
         last = stage.head[-1]
         with torch.no_grad():
             last.weight[0] *= self.slope
@@ -39,8 +43,9 @@ class Calibration:
 class Reliability:
     """Scores of predicted relations beside whether they are true, over images.
 
-    A relation is true when it is annotated: segments that match no true one, a pair that is not related and a wrong
-    predicate all make it false. (Where annotations are sparse, as PSG's are, more is true than counts as such.)
+    A relation is true when it is annotated: segments that match no true one, a pair that is not
+    related and a wrong predicate all make it false. (Where annotations are sparse, as PSG's are,
+    more is true than counts as such.)
     """
 
     def __init__(self) -> None:
@@ -49,17 +54,21 @@ class Reliability:
         self._annotated = self._images = 0
 
     def add(self, scores: np.ndarray, true: np.ndarray, annotated: int) -> None:
-        """Count an image's predicted relations: scores (r,) 0..1, true (r,) bool; it has so many annotated ones."""
+        """Count an image's predicted relations: scores (r,) 0..1, true (r,) bool; it has so many
+        annotated ones.
+        """
         self._scores.append(np.asarray(scores, np.float64))
         self._true.append(np.asarray(true, bool))
         self._annotated += annotated
         self._images += 1
 
     def results(self) -> dict:
-        """How far scores are from the truth, and what each of `THRESHOLDS` leaves; None where nothing was counted.
+        """How far scores are from the truth, and what each of `THRESHOLDS` leaves; None where
+        nothing was counted.
 
         `calibration_error` is that of these scores.
-        `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all images together.
+        `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all
+        images together.
         """
         scores, true = self._together()
         kept = {threshold: scores >= threshold for threshold in THRESHOLDS}
@@ -78,20 +87,26 @@ class Reliability:
     def calibration_error(self, calibration: Calibration | None = None) -> float | None:
         """Mean distance, 0..1, between mean score and share of true ones in ten bins of the score.
 
-        (ECE; Guo et al., 2017.) `calibration` maps the scores before. Counts relations that score 0.1 or more, as the
-        many that are hardly related would hide the rest; None where there are none.
+        (ECE; Guo et al., 2017.) `calibration` maps the scores before. Counts relations that score
+        0.1 or more, as the many that are hardly related would hide the rest; None where there are
+        none.
         """
         scores, true = self._together()
         if calibration:
             scores = calibration.map(scores)
         scores, true = scores[scores >= THRESHOLDS[0]], true[scores >= THRESHOLDS[0]]
         bins = (scores * 10).astype(int).clip(max=9)
-        return float(np.abs(np.bincount(bins, scores - true)).sum() / len(scores)) if len(scores) else None
+        return (
+            float(np.abs(np.bincount(bins, scores - true)).sum() / len(scores))
+            if len(scores)
+            else None
+        )
 
     def fit(self) -> Calibration:
         """The map under which what is true is most likely.
 
-        Raises `EvaluationError` when there are not both true and false relations, or scores do not tell them apart.
+        Raises `EvaluationError` when there are not both true and false relations, or scores do not
+        tell them apart.
         """
         scores, true = self._together()
         if true.all() or not true.any():
@@ -107,7 +122,9 @@ class Reliability:
         return calibration
 
     def _together(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.concatenate([np.empty(0), *self._scores]), np.concatenate([np.empty(0, bool), *self._true])
+        return np.concatenate([np.empty(0), *self._scores]), np.concatenate(
+            [np.empty(0, bool), *self._true]
+        )
 
 
 def _most_likely(scores: torch.Tensor, true: torch.Tensor) -> Calibration:

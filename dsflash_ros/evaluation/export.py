@@ -22,17 +22,23 @@ FILE_VERSION = 1
 
 
 class SgbenchFile:
-    """A zip of `triplets.json` and one layered TIFF of masks for each image. Made by `sgbench_file`."""
+    """A zip of `triplets.json` and one layered TIFF of masks for each image.
+
+    Made by `sgbench_file`.
+    """
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._images: list[dict] = []
         self._error: OSError | None = None
 
-    def add(self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray) -> None:
+    def add(
+        self, image_id: str, labels: np.ndarray, class_ids: np.ndarray, relations: np.ndarray
+    ) -> None:
         """Add an image: label map (H, W) int, classes (P,) int, relations (r, 3) int, best first.
 
-        When it cannot be written, it warns, and only `finish` raises: the evaluation behind it is worth more.
+        When it cannot be written, it warns, and only `finish` raises: the evaluation behind it is
+        worth more.
         """
         if self._error:
             return
@@ -42,21 +48,27 @@ class SgbenchFile:
             self._archive.writestr(name, _layered_tiff(labels, len(class_ids)))
         except OSError as error:
             self._error = error
-            _log.warning("the export fails (%s); the evaluation goes on without it", error.strerror or error)
+            _log.warning(
+                "the export fails (%s); the evaluation goes on without it", error.strerror or error
+            )
             return
         self._images.append(
             {
                 "id": image_id,
                 "seg_filename": name,
                 "annotation": [
-                    {"category": int(category), "bbox": box} for category, box in zip(class_ids, boxes, strict=True)
+                    {"category": int(category), "bbox": box}
+                    for category, box in zip(class_ids, boxes, strict=True)
                 ],
                 "triplets": np.asarray(relations).tolist(),
             }
         )
 
     def finish(self, about: dict) -> None:
-        """Write the index; `about` is kept under `eval`, which sgbench leaves unread. Raises what an `add` met."""
+        """Write the index; `about` is kept under `eval`, which sgbench leaves unread.
+
+        Raises what an `add` met.
+        """
         if self._error:
             raise self._error
         index = {"version": FILE_VERSION, "images": self._images, "eval": about}
@@ -65,9 +77,11 @@ class SgbenchFile:
 
 @contextmanager
 def sgbench_file(path: str | Path, about: dict) -> Iterator[SgbenchFile]:
-    """A file to `add` images to, which appears whole when the block ends, and not at all after an error.
+    """A file to `add` images to, which appears whole when the block ends, and not at all after an
+    error.
 
-    Raises `OutputError` when it cannot be written, `MissingExtraError` where tifffile is not installed.
+    Raises `OutputError` when it cannot be written, `MissingExtraError` where tifffile is not
+    installed.
     """
     try:
         import tifffile  # noqa: F401
@@ -89,5 +103,7 @@ def _layered_tiff(labels: np.ndarray, count: int) -> bytes:
         # No segment at all: sgbench reads that, while it would not score an image that is left out.
         warnings.filterwarnings("ignore", ".*writing zero-size array", UserWarning)
         # Without `minisblack`, three masks would be taken for the channels of a colour image.
-        tifffile.imwrite(data, masks, compression=tifffile.COMPRESSION.DEFLATE, photometric="minisblack")
+        tifffile.imwrite(
+            data, masks, compression=tifffile.COMPRESSION.DEFLATE, photometric="minisblack"
+        )
     return data.getvalue()

@@ -1,6 +1,8 @@
-"""Which predicted segments and relations are the true ones, under the single-mask-per-object protocol. Only numpy.
+"""Which predicted segments and relations are the true ones, under the single-mask-per-object
+protocol. Only numpy.
 
-What breaks the protocol (DSFlash's supplement, section 7) is an `EvaluationError`, never repaired in silence.
+What breaks the protocol (DSFlash's supplement, section 7) is an `EvaluationError`, never repaired
+in silence.
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,8 @@ def match_segments(
 ) -> np.ndarray:
     """Find the true segment that each predicted segment shows: (P,) int64, its index, or -1.
 
-    It is the one of the same class with the largest IoU, if that is at least 0.5. No true segment is found twice.
+    It is the one of the same class with the largest IoU, if that is at least 0.5. No true segment
+    is found twice.
 
     Args:
         truth_labels: (H, W) int, index of the true segment, -1 where none is.
@@ -46,8 +49,11 @@ def match_segments(
     return matching
 
 
-def shared_areas(truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, num_predicted: int) -> np.ndarray:
-    """(1 + P, 1 + T) int: pixels that a predicted and a true segment share; index 0 is "no segment".
+def shared_areas(
+    truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, num_predicted: int
+) -> np.ndarray:
+    """(1 + P, 1 + T) int: pixels that a predicted and a true segment share; index 0 is "no
+    segment".
 
     Raises `EvaluationError` as `match_segments`.
     """
@@ -56,7 +62,10 @@ def shared_areas(truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, n
             f"the predicted segments are {labels.shape} pixels, the true ones {truth_labels.shape}: "
             "predict at the image's own resolution"
         )
-    for name, map_, count in (("true", truth_labels, num_truth), ("predicted", labels, num_predicted)):
+    for name, map_, count in (
+        ("true", truth_labels, num_truth),
+        ("predicted", labels, num_predicted),
+    ):
         if map_.size and not (map_.min() >= -1 and map_.max() < count):
             raise EvaluationError(
                 f"the {name} label map names segments {map_.min()} to {map_.max()}, but there are {count} (0 to "
@@ -84,7 +93,9 @@ def labels_from_masks(masks: np.ndarray) -> np.ndarray:
 
 
 def check_segments(class_ids: Sequence[int], num_things: int) -> None:
-    """Raise `EvaluationError` when predicted segments, (P,) class ids, hold the same stuff class twice."""
+    """Raise `EvaluationError` when predicted segments, (P,) class ids, hold the same stuff class
+    twice.
+    """
     classes, counts = np.unique(np.asarray(class_ids, np.int64), return_counts=True)
     twice = classes[(counts > 1) & (classes >= num_things)]
     if len(twice):
@@ -97,7 +108,8 @@ def check_segments(class_ids: Sequence[int], num_things: int) -> None:
 def true_relations(truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray) -> np.ndarray:
     """Which predicted relations, (r, 3) int, are among the true ones, (R, 3) int: (r,) bool.
 
-    `matching`, (P,) int, is the true segment of each predicted one, or -1, as `match_segments` gives it.
+    `matching`, (P,) int, is the true segment of each predicted one, or -1, as `match_segments`
+    gives it.
     """
     wanted = {tuple(relation) for relation in truth.tolist()}
     remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))

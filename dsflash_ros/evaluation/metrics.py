@@ -1,10 +1,11 @@
 """Recall of relations and of instances under the single-mask-per-object protocol. Needs only numpy.
 
-The protocol (DSFlash's supplement, section 7): one mask for each object, one relation for each directed pair. What
-breaks it is an `EvaluationError`, never repaired in silence. Numbers are those of sgbench, with two differences:
-predicates that never occur are left out of the mean over predicates (sgbench's mean is then NaN), and where two
-predicted masks are each exactly half of a true one, so that both reach an IoU of 0.5, only the first is matched
-(sgbench matches both, which gives a relation two attempts).
+The protocol (DSFlash's supplement, section 7): one mask for each object, one relation for each
+directed pair. What
+breaks it is an `EvaluationError`, never repaired in silence. Numbers are those of sgbench, with two
+differences: predicates that never occur are left out of the mean over predicates (sgbench's mean is
+then NaN), and where two predicted masks are each exactly half of a true one, so that both reach an
+IoU of 0.5, only the first is matched (sgbench matches both, which gives a relation two attempts).
 """
 
 from collections.abc import Iterable, Sequence
@@ -36,15 +37,19 @@ class _Image(NamedTuple):
 
 
 class RecallMetrics:
-    """R@k, mR@k, mR@inf and instance recall over images. Can be pickled, and merged with others of its kind.
+    """R@k, mR@k, mR@inf and instance recall over images. Can be pickled, and merged with others of
+    its kind.
 
-    R@k is the share of an image's true relations that are among its k best predictions, averaged over images. mR@k
-    takes for each predicate the mean over the images that have it, then the mean over the predicates that occur. A
-    relation that is annotated twice counts once. Images without relations are left out, also of the instance recall.
+    R@k is the share of an image's true relations that are among its k best predictions, averaged
+    over images. mR@k takes for each predicate the mean over the images that have it, then the mean
+    over the predicates that occur. A relation that is annotated twice counts once. Images without
+    relations are left out, also of the instance recall.
 
-    mR@inf (DSFlash, section 4.3) is the best mR@k of a perfect relation model that has these segments: a relation
-    counts when both its segments were found. It is a property of the segments alone: where a directed pair has
-    several true predicates, each counts, although one relation for each directed pair can hit only one of them.
+    mR@inf (DSFlash, section 4.3) is the best mR@k of a perfect relation model that has these
+    segments: a relation
+    counts when both its segments were found. It is a property of the segments alone: where a
+    directed pair has several true predicates, each counts, although one relation for each directed
+    pair can hit only one of them.
     """
 
     def __init__(self, predicates: Sequence[str], ks: Sequence[int] = (20, 50, 100)) -> None:
@@ -53,13 +58,16 @@ class RecallMetrics:
         self.images_without_relations = 0
         self._images: list[_Image] = []
 
-    def add(self, truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray, num_truth: int) -> None:
+    def add(
+        self, truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray, num_truth: int
+    ) -> None:
         """Count an image.
 
         Args:
             truth: (R, 3) int: subject, object (true segments) and predicate of the true relations.
             predicted: (r, 3) int, best first: subject, object (predicted segments) and predicate.
-            matching: (P,) int, the true segment of each predicted one, or -1, as `match_segments` gives it.
+            matching: (P,) int, the true segment of each predicted one, or -1, as `match_segments`
+                gives it.
             num_truth: number of true segments.
 
         Raises:
@@ -76,9 +84,15 @@ class RecallMetrics:
             return
         remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))
         rank_of = {tuple(relation): rank for rank, relation in enumerate(remapped.tolist())}
-        ranks = np.array([rank_of.get(relation, NEVER) for relation in map(tuple, truth.tolist())], np.int64)
+        ranks = np.array(
+            [rank_of.get(relation, NEVER) for relation in map(tuple, truth.tolist())], np.int64
+        )
         is_found = np.isin(np.arange(num_truth), matching)
-        self._images.append(_Image(truth[:, 2], ranks, is_found[truth[:, :2]].all(1), int(is_found.sum()), num_truth))
+        self._images.append(
+            _Image(
+                truth[:, 2], ranks, is_found[truth[:, :2]].all(1), int(is_found.sum()), num_truth
+            )
+        )
 
     def merge(self, others: Iterable["RecallMetrics"]) -> None:
         """Take in the images that others counted, such as other processes."""
@@ -89,8 +103,10 @@ class RecallMetrics:
             self.images_without_relations += other.images_without_relations
 
     def results(self) -> dict:
-        """`R@k`, `mR@k`, `mR@inf`, `instance_recall`, 0..1, None where nothing was counted; `images` (all of them),
-        `images_without_relations`, and `per_predicate`: by name `relations`, `images`, `R@k` and `R@inf`.
+        """`R@k`, `mR@k`, `mR@inf`, `instance_recall`, 0..1, None where nothing was counted;
+        `images` (all of them),
+        `images_without_relations`, and `per_predicate`: by name `relations`, `images`, `R@k` and
+        `R@inf`.
         """
         counts = [len(image.predicates) for image in self._images]
         image = np.repeat(np.arange(len(counts)), counts)
@@ -103,7 +119,9 @@ class RecallMetrics:
         by_predicate = {f"R@{k}": table.recall_by_predicate(hit) for k, hit in hits.items()}
         return {
             **{f"R@{k}": _mean(table.recall_by_image(hits[f"{k}"])) for k in self.ks},
-            **{f"m{name}": _mean(recall[table.images > 0]) for name, recall in by_predicate.items()},
+            **{
+                f"m{name}": _mean(recall[table.images > 0]) for name, recall in by_predicate.items()
+            },
             "instance_recall": _mean(np.array([i.found / i.segments for i in self._images])),
             "images": len(counts) + self.images_without_relations,
             "images_without_relations": self.images_without_relations,
@@ -111,7 +129,10 @@ class RecallMetrics:
                 name: {
                     "relations": int(table.relations[index]),
                     "images": int(table.images[index]),
-                    **{key: float(r[index]) if table.images[index] else None for key, r in by_predicate.items()},
+                    **{
+                        key: float(r[index]) if table.images[index] else None
+                        for key, r in by_predicate.items()
+                    },
                 }
                 for index, name in enumerate(self.predicates)
             },
@@ -119,9 +140,13 @@ class RecallMetrics:
 
 
 class _Table:
-    """True relations, one an entry, by image and predicate; what is counted is which of them were hit, (n,) bool."""
+    """True relations, one an entry, by image and predicate; what is counted is which of them were
+    hit, (n,) bool.
+    """
 
-    def __init__(self, image: np.ndarray, predicate: np.ndarray, num_images: int, num_predicates: int) -> None:
+    def __init__(
+        self, image: np.ndarray, predicate: np.ndarray, num_images: int, num_predicates: int
+    ) -> None:
         self._image, self._shape = image, (num_images, num_predicates)
         self._cell = image * num_predicates + predicate
         self._counts = self._sum(np.ones(len(image)))
@@ -155,7 +180,9 @@ def _check_range(kind: str, relations: np.ndarray, num_segments: int, num_predic
 
 def _check_protocol(predicted: np.ndarray, matching: np.ndarray, num_truth: int) -> None:
     if not ((matching >= -1) & (matching < num_truth)).all():
-        raise EvaluationError(f"the matching {matching.tolist()} is out of range: there are {num_truth} true segments")
+        raise EvaluationError(
+            f"the matching {matching.tolist()} is out of range: there are {num_truth} true segments"
+        )
     found, counts = np.unique(matching[matching >= 0], return_counts=True)
     if (counts > 1).any():
         raise EvaluationError(
@@ -164,7 +191,9 @@ def _check_protocol(predicted: np.ndarray, matching: np.ndarray, num_truth: int)
         )
     if (predicted[:, 0] == predicted[:, 1]).any():
         segment = predicted[predicted[:, 0] == predicted[:, 1]][0, 0]
-        raise EvaluationError(f"segment {segment} is predicted to be related to itself, which no relation may be")
+        raise EvaluationError(
+            f"segment {segment} is predicted to be related to itself, which no relation may be"
+        )
     pairs, counts = np.unique(predicted[:, :2], axis=0, return_counts=True)
     if (counts > 1).any():
         subject, object_ = pairs[counts > 1][0]

@@ -15,20 +15,26 @@ _PANOPTIC = ("PQ", "PQ_things", "PQ_stuff")
 
 
 def pack(source: Path, out: Path, reports: Sequence[Report] = ()) -> None:
-    """Store a checkpoint in float16, each number rounded to the nearest; `load_checkpoint` reads it as any other.
+    """Store a checkpoint in float16, each number rounded to the nearest; `load_checkpoint` reads it
+    as any other.
 
-    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the header's scores.
-    Paths in the recipe lose their folders, which are nobody else's business.
-    Raises `WeightsError` when it cannot be read, a report is of another file, or a number is beyond float16.
+    `reports`, evaluations of the very file `source`, one for each protocol, take the place of the
+    header's scores. Paths in the recipe lose their folders, which are nobody else's business.
+    Raises `WeightsError` when it cannot be read, a report is of another file, or a number is beyond
+    float16.
     """
     model, header = load_checkpoint(source)
     header = replace(header, recipe=_without_folders(header.recipe))
     if reports:
         header = replace(header, scores=_scores(source, reports))
     model.half()
-    beyond = [name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
+    beyond = [
+        name for name, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()
+    ]
     if beyond:
-        raise WeightsError(f"{source} cannot be stored in half precision: {beyond[0]} has numbers beyond 65504")
+        raise WeightsError(
+            f"{source} cannot be stored in half precision: {beyond[0]} has numbers beyond 65504"
+        )
     save_checkpoint(out, model, header)
 
 
@@ -49,7 +55,9 @@ def _scores(source: Path, reports: Sequence[Report]) -> dict:
                 "make them anew with dsflash eval"
             )
         if report.protocol in scores:
-            raise WeightsError(f"there are two results of {report.protocol}; give one for each protocol")
+            raise WeightsError(
+                f"there are two results of {report.protocol}; give one for each protocol"
+            )
         means = {key: value for key, value in report.relations.items() if "R@" in key}
         means |= {key: report.panoptic[key] for key in _PANOPTIC if report.panoptic}
         scores[report.protocol] = {"dataset": describe_dataset(report.dataset), **means}

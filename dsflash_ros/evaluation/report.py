@@ -22,7 +22,13 @@ NO_VALUE = "-"
 _NUMBER, _SCORE = (int, float), (int, float, type(None))
 # what `dsflash tables` reads
 _EXPECTED = {
-    "dataset": {"name": str, "split": (str, type(None)), "images": int, "of": int, "vocabulary": str},
+    "dataset": {
+        "name": str,
+        "split": (str, type(None)),
+        "images": int,
+        "of": int,
+        "vocabulary": str,
+    },
     "protocol": str,
     "weights": {"name": str, "trained": list},
     "model": {"size": str, "backbone": str, "image_size": int, "parameters": int},
@@ -37,23 +43,32 @@ _EXPECTED = {
     "speed": (dict, type(None)),
 }
 _EXPECTED_SPEED = {
-    **{"latency_ms": _NUMBER, "relations_per_second": _SCORE, "timed": int, "warm_up": int, "batch": int},
+    **{
+        "latency_ms": _NUMBER,
+        "relations_per_second": _SCORE,
+        "timed": int,
+        "warm_up": int,
+        "batch": int,
+    },
     **{"segments_per_image": _NUMBER, "pairs_per_image": _NUMBER},
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """Everything that an evaluation tells; plain JSON types, scores 0..1, None where there is no number.
+    """Everything that an evaluation tells; plain JSON types, scores 0..1, None where there is no
+    number.
 
     Attributes:
-        dataset: `name`, `split`, `images` (evaluated), `of` (in the split), `vocabulary` (psg or other), `problems`.
+        dataset: `name`, `split`, `images` (evaluated), `of` (in the split), `vocabulary` (psg or
+            other), `problems`.
         protocol: predcls or sgdet.
         weights: `name`, `sha256` (None for random ones), `trained` (stages).
         model: `size`, `backbone`, `image_size`, `parameters`.
         options: the pipeline's, with `device`, `precision` and `compile`.
         machine: CPU, GPU, versions.
-        relations: as from `RecallMetrics.results` and, of weights that relate, `Reliability.results`.
+        relations: as from `RecallMetrics.results` and, of weights that relate,
+            `Reliability.results`.
         panoptic: as from `PanopticQuality.results`; None for predcls.
         speed: as from `measure_speed`, or None.
     """
@@ -92,7 +107,9 @@ class Report:
     def print(self) -> None:
         """Print the scores as tables, classes and predicates by how often they occur."""
         dataset, model, relations = self.dataset, self.model, self.relations
-        print(f"data set: {describe_dataset(dataset)}; {relations['images_without_relations']} without relations")
+        print(
+            f"data set: {describe_dataset(dataset)}; {relations['images_without_relations']} without relations"
+        )
         print(
             f"weights: {describe_weights(self.weights)}; {model['size']} {model['backbone']} at {model['image_size']}"
         )
@@ -111,7 +128,10 @@ class Report:
         if self.panoptic:
             groups = {"all": "", "things": "_things", "stuff": "_stuff"}
             rows = [
-                {"": name, **{g: percent(self.panoptic[name + suffix]) for g, suffix in groups.items()}}
+                {
+                    "": name,
+                    **{g: percent(self.panoptic[name + suffix]) for g, suffix in groups.items()},
+                }
                 for name in ("PQ", "SQ", "RQ")
             ]
             show("panoptic quality, %", rows)
@@ -124,16 +144,29 @@ class Report:
     def _print_classes(self) -> None:
         found = sorted(self.panoptic["per_class"].items(), key=lambda item: -item[1]["segments"])
         rows = [
-            {"class": name, **{key: value if key == "segments" else percent(value) for key, value in scores.items()}}
+            {
+                "class": name,
+                **{
+                    key: value if key == "segments" else percent(value)
+                    for key, value in scores.items()
+                },
+            }
             for name, scores in found
         ]
         if rows:
             show("classes, %", rows)
 
     def _print_predicates(self) -> None:
-        found = {name: scores for name, scores in self.relations["per_predicate"].items() if scores["relations"]}
+        found = {
+            name: scores
+            for name, scores in self.relations["per_predicate"].items()
+            if scores["relations"]
+        }
         rows = [
-            {"predicate": name, **{k: percent(v) if k.startswith("R@") else v for k, v in scores.items()}}
+            {
+                "predicate": name,
+                **{k: percent(v) if k.startswith("R@") else v for k, v in scores.items()},
+            }
             for name, scores in sorted(found.items(), key=lambda item: -item[1]["relations"])
         ]
         if rows:
@@ -155,7 +188,9 @@ class Report:
         if rows:
             show("relations by their score, %", rows)
             error = percent(self.relations["calibration_error"])
-            print(f"\ncalibration error {error} %: how far mean scores are from the share that is true")
+            print(
+                f"\ncalibration error {error} %: how far mean scores are from the share that is true"
+            )
 
 
 def _check(found: object, expected: dict | type | tuple, where: str) -> None:
@@ -189,7 +224,9 @@ def describe_weights(weights: dict) -> str:
 
 def describe_machine(on: dict, options: dict) -> str:
     """What the model ran on, and in which precision."""
-    device = on["gpu"] if options["device"].startswith("cuda") else f"{on['cpu']}, {on['cores']} cores"
+    device = (
+        on["gpu"] if options["device"].startswith("cuda") else f"{on['cpu']}, {on['cores']} cores"
+    )
     return f"{device} in {options['precision']}"
 
 

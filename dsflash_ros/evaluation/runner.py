@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 PROTOCOLS = ("predcls", "sgdet")
-"""Predicate classification: the true segments are given. Scene graph detection: nothing is given but the image."""
+"""Predicate classification: the true segments are given.
+
+Scene graph detection: nothing is given but the image.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,26 +45,38 @@ class Prediction:
 
 
 class Evaluator:
-    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the segments are given.
+    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the
+    segments are given.
 
     Attributes:
         reliability: of the relations' scores.
     """
 
-    def __init__(self, vocabulary: Vocabulary, protocol: str, relates: bool = True, device: str = "cpu") -> None:
-        """`relates`: False when the model predicts no relations, so that their recall is unknown, not 0."""
+    def __init__(
+        self, vocabulary: Vocabulary, protocol: str, relates: bool = True, device: str = "cpu"
+    ) -> None:
+        """`relates`: False when the model predicts no relations, so that their recall is unknown,
+        not 0.
+        """
         if protocol not in PROTOCOLS:
-            raise EvaluationError(f"the protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}")
+            raise EvaluationError(
+                f"the protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}"
+            )
         self._vocabulary, self._protocol, self._relates = vocabulary, protocol, relates
         self._recall = RecallMetrics(vocabulary.predicates)
         self.reliability = Reliability()
         self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
 
     def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> None:
-        """Count an image. Raises `EvaluationError`, naming the image, when the prediction breaks the protocol."""
+        """Count an image.
+
+        Raises `EvaluationError`, naming the image, when the prediction breaks the protocol.
+        """
         try:
             matching = self._match(record, truth_labels, prediction)
-            self._recall.add(record.relations, prediction.relations, matching, len(record.class_ids))
+            self._recall.add(
+                record.relations, prediction.relations, matching, len(record.class_ids)
+            )
         except EvaluationError as error:
             raise EvaluationError(f"image {record.image_id}: {error}") from error
         true = true_relations(record.relations, prediction.relations, matching)
@@ -70,11 +85,15 @@ class Evaluator:
             truth = (truth_labels, record.class_ids, record.crowd)
             self._quality.add(*truth, prediction.labels, prediction.class_ids)
 
-    def _match(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> np.ndarray:
+    def _match(
+        self, record: Record, truth_labels: np.ndarray, prediction: Prediction
+    ) -> np.ndarray:
         if self._protocol == "predcls":
             return np.arange(len(record.class_ids))
         check_segments(prediction.class_ids, len(self._vocabulary.things))
-        return match_segments(truth_labels, record.class_ids, prediction.labels, prediction.class_ids)
+        return match_segments(
+            truth_labels, record.class_ids, prediction.labels, prediction.class_ids
+        )
 
     def results(self) -> dict:
         """`relations`, as `RecallMetrics.results` and `Reliability.results`, and `panoptic`, as
@@ -85,8 +104,13 @@ class Evaluator:
             relations |= self.reliability.results()
         else:
             for scores in (relations, *relations["per_predicate"].values()):
-                scores.update({key: None for key in scores if "R@" in key and not key.endswith("inf")})
-        return {"relations": relations, "panoptic": self._quality.results() if self._quality else None}
+                scores.update(
+                    {key: None for key in scores if "R@" in key and not key.endswith("inf")}
+                )
+        return {
+            "relations": relations,
+            "panoptic": self._quality.results() if self._quality else None,
+        }
 
 
 def evaluate(
@@ -96,14 +120,15 @@ def evaluate(
     limit: int | None = None,
     export: SgbenchFile | None = None,
 ) -> Evaluator:
-    """Compare the pipeline, with its options, with the truth of the first `limit` images (default: all).
+    """Compare the pipeline, with its options, with the truth of the first `limit` images (default:
+    all).
 
-    What comes back has counted them. The predictions also go to `export`. All segments of the truth are objects to be
-    found, crowds too, as in sgbench.
+    What comes back has counted them. The predictions also go to `export`. All segments of the truth
+    are objects to be found, crowds too, as in sgbench.
 
     Raises:
-        EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or a prediction
-            breaks the protocol.
+        EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or
+            a prediction breaks the protocol.
         DatasetError: an image or a mask cannot be read.
     """
     check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
@@ -119,7 +144,9 @@ def evaluate(
         prediction = predict(pipeline, record, truth_labels, protocol)
         evaluator.add(record, truth_labels, prediction)
         if export:
-            export.add(record.image_id, prediction.labels, prediction.class_ids, prediction.relations)
+            export.add(
+                record.image_id, prediction.labels, prediction.class_ids, prediction.relations
+            )
     return evaluator
 
 
@@ -133,17 +160,25 @@ def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) 
         )
 
 
-def predict(pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str) -> Prediction:
-    """What the pipeline says of an image; for PredCls it is given the true segments, also of crowds."""
+def predict(
+    pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str
+) -> Prediction:
+    """What the pipeline says of an image; for PredCls it is given the true segments, also of
+    crowds.
+    """
     rgb = record.image()
     if protocol == "sgdet":
         graph = pipeline(rgb)
-        relations = np.array([(r.subject, r.object, r.predicate_id) for r in graph.relations], np.int64).reshape(-1, 3)
+        relations = np.array(
+            [(r.subject, r.object, r.predicate_id) for r in graph.relations], np.int64
+        ).reshape(-1, 3)
         class_ids = np.array([node.class_id for node in graph.nodes], np.int64)
         scores = np.array([relation.score for relation in graph.relations])
         return Prediction(unpack_panoptic(graph.panoptic)[1], class_ids, relations, scores)
     ranked = pipeline.relate_segments(rgb, truth_labels, len(record.class_ids))
     relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
     scores = ranked.scores.cpu().numpy()
-    kept = np.flatnonzero(scores >= pipeline.options.relation_threshold)[: pipeline.options.max_relations]
+    kept = np.flatnonzero(scores >= pipeline.options.relation_threshold)[
+        : pipeline.options.max_relations
+    ]
     return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])

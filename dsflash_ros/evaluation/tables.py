@@ -27,19 +27,26 @@ _LEGEND = f"[n!] not the {PSG_TEST_IMAGES} test images of PSG that the paper eva
 
 @cache
 def published() -> dict:
-    """The paper's tables: `tables` of `name`, `title`, `columns` (`title`, `metric`, and `protocol` where it is not
-    sgdet) and `rows` (`name`, `published`: as printed, one for each column, and for DSFlash's own `ours`: its options).
+    """The paper's tables: `tables` of `name`, `title`, `columns` (`title`, `metric`, and `protocol`
+    where it is not sgdet) and `rows` (`name`, `published`: as printed, one for each column, and for
+    DSFlash's own `ours`: its options).
     """
-    return json.loads(resources.files("dsflash_ros").joinpath("resources/published.json").read_text())
+    return json.loads(
+        resources.files("dsflash_ros").joinpath("resources/published.json").read_text()
+    )
 
 
 def print_tables(reports: dict[str, Report]) -> None:
-    """Print all tables. A result, by the name of its file, stands in each row whose model and options are its own.
+    """Print all tables. A result, by the name of its file, stands in each row whose model and
+    options are its own.
 
-    It must have PSG's vocabulary. Scores of untrained weights are left out; their speed is not, unless nothing was
-    related. Where several results fit, the first one stands.
+    It must have PSG's vocabulary. Scores of untrained weights are left out; their speed is not,
+    unless nothing was related. Where several results fit, the first one stands.
     """
-    marks = {name: f"[{n}{'' if _is_psg_test(report) else '!'}]" for n, (name, report) in enumerate(reports.items(), 1)}
+    marks = {
+        name: f"[{n}{'' if _is_psg_test(report) else '!'}]"
+        for n, (name, report) in enumerate(reports.items(), 1)
+    }
     used: set[str] = set()
     print(published()["source"])
     for table in published()["tables"]:
@@ -49,20 +56,30 @@ def print_tables(reports: dict[str, Report]) -> None:
         )
     print()
     for name, report in reports.items():
-        print(f"{marks[name]} {name}: {_about(report)}" if name in used else f"{name}: {_why_unused(report)}")
+        print(
+            f"{marks[name]} {name}: {_about(report)}"
+            if name in used
+            else f"{name}: {_why_unused(report)}"
+        )
     if any(marks[name].endswith("!]") for name in used):
         print(_LEGEND)
 
 
-def _line(table: dict, row: dict, reports: dict[str, Report], marks: dict[str, str], used: set[str]) -> dict[str, str]:
-    """A row as it is printed; a measured column follows the last published one of its metric and protocol."""
+def _line(
+    table: dict, row: dict, reports: dict[str, Report], marks: dict[str, str], used: set[str]
+) -> dict[str, str]:
+    """A row as it is printed; a measured column follows the last published one of its metric and
+    protocol.
+    """
     line, columns = dict(row["name"]), table["columns"]
     for index, (column, value) in enumerate(zip(columns, row["published"], strict=True)):
         line[column["title"]] = value
         if index + 1 == len(columns) or _kind(columns[index + 1]) != _kind(column):
             name, measured = next(_measured(row, column, reports), ("", ""))
             used |= {name} - {""}
-            line[f"measured {column['title'].split(',')[0]}"] = f"{measured} {marks.get(name, '')}".strip()
+            line[f"measured {column['title'].split(',')[0]}"] = (
+                f"{measured} {marks.get(name, '')}".strip()
+            )
     return line
 
 
@@ -84,11 +101,18 @@ def _value(report: Report, metric: str, protocol: str) -> str | None:
     if metric == "parameters":
         return f"{report.model['parameters'] / 1e6:.1f}"
     if metric in ("latency_ms", "relations_per_second"):
-        # Without it, no relation stage is in the latency: there is none, or there were no pairs for it.
+        # Without it, no relation stage is in the latency: there is none, or there were no pairs for
+        # it.
         if not (report.speed and report.speed["relations_per_second"]):
             return None
-        return f"{report.speed[metric]:.1f}" if metric == "latency_ms" else number(report.speed[metric])
-    means_something = report.protocol == protocol and all(stage in report.weights["trained"] for stage in STAGES)
+        return (
+            f"{report.speed[metric]:.1f}"
+            if metric == "latency_ms"
+            else number(report.speed[metric])
+        )
+    means_something = report.protocol == protocol and all(
+        stage in report.weights["trained"] for stage in STAGES
+    )
     score = report.relations[metric] if means_something else None
     return None if score is None else percent(score)
 
@@ -96,7 +120,12 @@ def _value(report: Report, metric: str, protocol: str) -> str | None:
 def _difference(report: Report, ours: dict) -> list[str]:
     """In what the result is not the row's model, options and vocabulary."""
     ours = dict(ours)
-    expected = {"vocabulary": "psg", "size": ours.pop("size"), "backbone": "dinov3", "image_size": 640}
+    expected = {
+        "vocabulary": "psg",
+        "size": ours.pop("size"),
+        "backbone": "dinov3",
+        "image_size": 640,
+    }
     found = {"vocabulary": report.dataset["vocabulary"], **report.model}
     # relation_threshold and max_relations as `dsflash eval` has them: all relations
     options = asdict(Options(relation_threshold=0.0, max_relations=0xFFFF)) | ours
@@ -106,7 +135,11 @@ def _difference(report: Report, ours: dict) -> list[str]:
 
 def _is_psg_test(report: Report) -> bool:
     with_relations = report.relations["images"] - report.relations["images_without_relations"]
-    return (report.dataset["vocabulary"], report.dataset["split"], with_relations) == ("psg", "test", PSG_TEST_IMAGES)
+    return (report.dataset["vocabulary"], report.dataset["split"], with_relations) == (
+        "psg",
+        "test",
+        PSG_TEST_IMAGES,
+    )
 
 
 def _about(report: Report) -> str:
@@ -119,7 +152,9 @@ def _about(report: Report) -> str:
 
 
 def _why_unused(report: Report) -> str:
-    rows = [row["ours"] for table in published()["tables"] for row in table["rows"] if "ours" in row]
+    rows = [
+        row["ours"] for table in published()["tables"] for row in table["rows"] if "ours" in row
+    ]
     nearest = min((_difference(report, ours) for ours in rows), key=len)
     if nearest:
         return f"in no table: it differs from the nearest row in {', '.join(nearest)}"

@@ -11,7 +11,8 @@ def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
         count: number of segments.
 
     Returns:
-        (count, 4) int64, x0, y0, x1, y1, the last two exclusive; zeros for segments that have no pixel.
+        (count, 4) int64, x0, y0, x1, y1, the last two exclusive; zeros for segments that have no
+        pixel.
     """
     height, width = labels.shape
     starts, lengths = runs_of(labels)
@@ -28,7 +29,8 @@ def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def runs_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts, in the flat array, and lengths of the runs of equal pixels in the rows of an (H, W) array.
+    """Starts, in the flat array, and lengths of the runs of equal pixels in the rows of an (H, W)
+    array.
 
     There are a hundred times fewer runs than pixels in a typical mask.
     """

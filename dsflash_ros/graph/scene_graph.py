@@ -1,4 +1,7 @@
-"""The result type: who and what is in view, and how each relates to each. Imports neither torch nor ROS."""
+"""The result type: who and what is in view, and how each relates to each.
+
+Imports neither torch nor ROS.
+"""
 
 import math
 import re
@@ -30,9 +33,11 @@ class Node:
         label: the class's name.
         is_thing: countable object (True) or stuff (False).
         score: confidence in the class, 0 to 1.
-        box: tightest box around the mask, pixels of the source image: (x0, y0, x1, y1), x1 and y1 exclusive.
+        box: tightest box around the mask, pixels of the source image: (x0, y0, x1, y1), x1 and y1
+            exclusive.
         area: pixels of the mask.
-        centroid: mean (x, y) of the mask's pixel centres, pixels; the centre of the top left pixel is (0.5, 0.5).
+        centroid: mean (x, y) of the mask's pixel centres, pixels; the centre of the top left pixel
+            is (0.5, 0.5).
     """
 
     id: int
@@ -74,14 +79,20 @@ def is_trained(weights: str) -> bool:
 
 
 def pack_panoptic(class_id, node_id):
-    """Pack ids for `SceneGraph.panoptic`: class id in the high 16 bits, node id in the low 16 (ints or int arrays)."""
+    """Pack ids for `SceneGraph.panoptic`: class id in the high 16 bits, node id in the low 16 (ints
+    or int arrays).
+    """
     return class_id << 16 | node_id
 
 
 def unpack_panoptic(panoptic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a packed map, (H, W) int32, into class ids and node ids, each (H, W) int32 with -1 where nothing is."""
+    """Split a packed map, (H, W) int32, into class ids and node ids, each (H, W) int32 with -1
+    where nothing is.
+    """
     nothing = panoptic < 0
-    return np.where(nothing, NOTHING, panoptic >> 16), np.where(nothing, NOTHING, panoptic & MAX_NODE_ID)
+    return np.where(nothing, NOTHING, panoptic >> 16), np.where(
+        nothing, NOTHING, panoptic & MAX_NODE_ID
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +102,12 @@ class SceneGraph:
     Attributes:
         nodes: the segments.
         relations: best first, at most one for each directed pair of nodes.
-        panoptic: (H, W) int32 at the source image's resolution; `class_id << 16 | node_id`, -1 where nothing is.
+        panoptic: (H, W) int32 at the source image's resolution; `class_id << 16 | node_id`, -1
+            where nothing is.
         stamp: seconds; when the image was taken.
         source: what the image is called: a file, a topic.
-        weights: name of the model's weights. `random` or `random-SIZE` means untrained: such a graph means nothing.
+        weights: name of the model's weights. `random` or `random-SIZE` means untrained: such a
+            graph means nothing.
         latency_ms: milliseconds by stage, and `total`.
     """
 
@@ -108,9 +121,13 @@ class SceneGraph:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.stamp):
-            raise ValueError(f"the stamp of a scene graph must be a finite number of seconds, got {self.stamp}")
+            raise ValueError(
+                f"the stamp of a scene graph must be a finite number of seconds, got {self.stamp}"
+            )
         if self.panoptic.ndim != 2 or self.panoptic.dtype != np.int32:
-            raise ValueError(f"panoptic must be (H, W) int32, got {self.panoptic.shape} {self.panoptic.dtype}")
+            raise ValueError(
+                f"panoptic must be (H, W) int32, got {self.panoptic.shape} {self.panoptic.dtype}"
+            )
 
     @property
     def is_trained(self) -> bool:
@@ -130,12 +147,16 @@ class SceneGraph:
         return self.panoptic == pack_panoptic(node.class_id, node.id)
 
     def triplets(self) -> list[tuple[str, str, str]]:
-        """Relations as readable (subject, predicate, object), as in ('cup_3', 'on', 'dining table_1'), best first."""
+        """Relations as readable (subject, predicate, object), as in ('cup_3', 'on', 'dining
+        table_1'), best first.
+        """
         names = {node.id: node.name for node in self.nodes}
         return [(names[r.subject], r.predicate, names[r.object]) for r in self.relations]
 
     def to_json(self) -> dict:
-        """A line of `scene_graph.jsonl` as a dict of plain JSON types (the panoptic map is not in it)."""
+        """A line of `scene_graph.jsonl` as a dict of plain JSON types (the panoptic map is not in
+        it).
+        """
         return {
             "stamp": self.stamp,
             "source": self.source,
@@ -154,14 +175,21 @@ class SceneGraph:
                 for node in self.nodes
             ],
             "relations": [
-                {"subject": r.subject, "object": r.object, "predicate": r.predicate, "score": round(r.score, 4)}
+                {
+                    "subject": r.subject,
+                    "object": r.object,
+                    "predicate": r.predicate,
+                    "score": round(r.score, 4),
+                }
                 for r in self.relations
             ],
             "latency_ms": {stage: round(ms, 3) for stage, ms in self.latency_ms.items()},
         }
 
     def to_networkx(self) -> "networkx.MultiDiGraph":
-        """A directed graph with `Node` fields on its nodes and `predicate`, `predicate_id`, `score` on its edges."""
+        """A directed graph with `Node` fields on its nodes and `predicate`, `predicate_id`, `score`
+        on its edges.
+        """
         try:
             import networkx
         except ImportError as error:
@@ -171,11 +199,19 @@ class SceneGraph:
             fields = ("class_id", "label", "is_thing", "score", "box", "area", "centroid")
             graph.add_node(node.id, **{name: getattr(node, name) for name in fields})
         for r in self.relations:
-            graph.add_edge(r.subject, r.object, predicate=r.predicate, predicate_id=r.predicate_id, score=r.score)
+            graph.add_edge(
+                r.subject,
+                r.object,
+                predicate=r.predicate,
+                predicate_id=r.predicate_id,
+                score=r.score,
+            )
         return graph
 
     def to_pddl(self, name: str = "scene", domain: str = "scene_graph") -> str:
-        """A PDDL problem: the nodes as typed objects, the relations as initial facts, an empty goal to fill in."""
+        """A PDDL problem: the nodes as typed objects, the relations as initial facts, an empty goal
+        to fill in.
+        """
         from dsflash_ros.planning.pddl import to_pddl  # the graph is below planning
 
         return to_pddl(self, name, domain)

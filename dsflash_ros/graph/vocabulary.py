@@ -40,7 +40,9 @@ class Vocabulary:
                 raise WeightsError(f"vocabulary: there is no {kind} name; at least one is needed")
             if len(set(names)) < len(names):
                 twice = sorted({name for name in names if names.count(name) > 1})
-                raise WeightsError(f"vocabulary: {kind} names must be unique, these are not: {', '.join(twice)}")
+                raise WeightsError(
+                    f"vocabulary: {kind} names must be unique, these are not: {', '.join(twice)}"
+                )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -51,17 +53,25 @@ class Vocabulary:
         """Whether the class is countable (a thing) or amorphous (stuff)."""
         return class_id < len(self.things)
 
-    def difference(self, other: "Vocabulary", kinds: tuple[str, ...] = ("things", "stuff", "predicates")) -> str:
-        """The first difference in these kinds of names, as in `'cup' for 'dog' among the things`; empty if none."""
+    def difference(
+        self, other: "Vocabulary", kinds: tuple[str, ...] = ("things", "stuff", "predicates")
+    ) -> str:
+        """The first difference in these kinds of names, as in `'cup' for 'dog' among the things`;
+        empty if none.
+        """
         for kind in kinds:
-            for mine, theirs in zip_longest(getattr(self, kind), getattr(other, kind), fillvalue="nothing"):
+            for mine, theirs in zip_longest(
+                getattr(self, kind), getattr(other, kind), fillvalue="nothing"
+            ):
                 if mine != theirs:
                     return f"{mine!r} for {theirs!r} among the {kind}"
         return ""
 
     def to_json(self) -> str:
         """The vocabulary as one line of JSON, the form in which checkpoints carry it."""
-        return json.dumps({"things": self.things, "stuff": self.stuff, "predicates": self.predicates})
+        return json.dumps(
+            {"things": self.things, "stuff": self.stuff, "predicates": self.predicates}
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":

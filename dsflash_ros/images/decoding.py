@@ -8,7 +8,8 @@ import numpy as np
 from dsflash_ros.errors import ImageError
 
 MAX_PIXELS = 8192 * 8192
-"""Images said to be larger are taken for damaged: to decode one takes many seconds and gigabytes."""
+"""Images said to be larger are taken for damaged: to decode one takes many seconds and gigabytes.
+"""
 
 
 def decode_image(data: np.ndarray, apply_orientation: bool = True) -> np.ndarray:
@@ -19,20 +20,28 @@ def decode_image(data: np.ndarray, apply_orientation: bool = True) -> np.ndarray
         apply_orientation: turn the image as its EXIF tag says.
 
     Returns:
-        (H, W, 3) uint8 RGB, a new array. Grey gets three channels, alpha is dropped, 16 bit become 8.
+        (H, W, 3) uint8 RGB, a new array. Grey gets three channels, alpha is dropped, 16 bit become
+        8.
 
     Raises:
-        ImageError: no data, broken data, more than `MAX_PIXELS`, or a format that OpenCV does not read.
+        ImageError: no data, broken data, more than `MAX_PIXELS`, or a format that OpenCV does not
+            read.
     """
     if not data.size:
         raise ImageError("the image has no data: zero bytes came")
     width, height = _announced_size(data.tobytes())
     if width * height > MAX_PIXELS:
-        raise ImageError(f"the image says that it is {width}x{height}: more than {MAX_PIXELS} pixels, so it is damaged")
+        raise ImageError(
+            f"the image says that it is {width}x{height}: more than {MAX_PIXELS} pixels, so it is damaged"
+        )
     if _is_cut_off_jpeg(data.tobytes()):
-        raise ImageError(f"the JPEG image is cut off after {data.size} bytes: its end marker is missing")
+        raise ImageError(
+            f"the JPEG image is cut off after {data.size} bytes: its end marker is missing"
+        )
     try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | (0 if apply_orientation else cv2.IMREAD_IGNORE_ORIENTATION))
+        bgr = cv2.imdecode(
+            data, cv2.IMREAD_COLOR | (0 if apply_orientation else cv2.IMREAD_IGNORE_ORIENTATION)
+        )
     except cv2.error:
         bgr = None
     if bgr is None:

@@ -1,7 +1,7 @@
 """Images out of ROS messages, without ROS, and without cv_bridge for what cameras usually send.
 
-Messages are duck-typed: those of rclpy and those that `rosbags` reads work alike. Their `data` may be a numpy array,
-an `array.array` or bytes.
+Messages are duck-typed: those of rclpy and those that `rosbags` reads work alike. Their `data` may
+be a numpy array, an `array.array` or bytes.
 """
 
 import importlib
@@ -15,7 +15,9 @@ from dsflash_ros.images.decoding import MAX_PIXELS, decode_image
 
 
 class _Encoding(NamedTuple):
-    """How pixels lie in memory: values a pixel, bytes a value, and OpenCV's conversion to RGB (None: they are RGB)."""
+    """How pixels lie in memory: values a pixel, bytes a value, and OpenCV's conversion to RGB
+    (None: they are RGB).
+    """
 
     channels: int
     size: int
@@ -75,14 +77,16 @@ def image_to_rgb(message) -> np.ndarray:
     """Read a `sensor_msgs/Image`.
 
     Args:
-        message: of any of `ENCODINGS`, or of one that cv_bridge turns into rgb8 where that is installed.
+        message: of any of `ENCODINGS`, or of one that cv_bridge turns into rgb8 where that is
+            installed.
 
     Returns:
-        (H, W, 3) uint8 RGB. For rgb8 it is a view of `message.data` (padded rows included), else a new array.
-        16 bit values are scaled so that 65535 becomes 255.
+        (H, W, 3) uint8 RGB. For rgb8 it is a view of `message.data` (padded rows included), else a
+        new array. 16 bit values are scaled so that 65535 becomes 255.
 
     Raises:
-        ImageError: no pixels, too little data, a step that cannot be, an encoding that nothing here reads.
+        ImageError: no pixels, too little data, a step that cannot be, an encoding that nothing here
+            reads.
     """
     _check_size(message.width, message.height)
     encoding = _ENCODINGS.get(message.encoding)
@@ -92,15 +96,19 @@ def image_to_rgb(message) -> np.ndarray:
     rows = _rows(message, message.width * encoding.channels * encoding.size)
     if encoding.size == 2:
         rows = _high_to_low(rows, message.is_bigendian)
-    pixels = rows if encoding.channels == 1 else rows.reshape(len(rows), message.width, encoding.channels)
+    pixels = (
+        rows
+        if encoding.channels == 1
+        else rows.reshape(len(rows), message.width, encoding.channels)
+    )
     return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
 
 
 def compressed_to_rgb(message) -> np.ndarray:
     """Read a `sensor_msgs/CompressedImage` holding JPEG, PNG or another format that OpenCV decodes.
 
-    The content decides, not `message.format`. Orientation tags are ignored: a camera's stream has the
-    orientation of its frame_id.
+    The content decides, not `message.format`. Orientation tags are ignored: a camera's stream has
+    the orientation of its frame_id.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -117,14 +125,20 @@ def compressed_to_rgb(message) -> np.ndarray:
 
 def _check_size(width: int, height: int) -> None:
     if not width or not height:
-        raise ImageError(f"the image is {width}x{height}: it has no pixels; check the camera driver")
+        raise ImageError(
+            f"the image is {width}x{height}: it has no pixels; check the camera driver"
+        )
     if width * height > MAX_PIXELS:
-        raise ImageError(f"the image is {width}x{height}: more than {MAX_PIXELS} pixels must be a broken message")
+        raise ImageError(
+            f"the image is {width}x{height}: more than {MAX_PIXELS} pixels must be a broken message"
+        )
 
 
 def _check_parity(message) -> None:
     even_height = message.encoding in _YUV420
-    if (even_height or message.encoding in _YUV422) and (message.width % 2 or (even_height and message.height % 2)):
+    if (even_height or message.encoding in _YUV422) and (
+        message.width % 2 or (even_height and message.height % 2)
+    ):
         raise ImageError(
             f"a {message.encoding} image of {message.width}x{message.height} cannot be: "
             "pixels share colours in pairs, so its sides must be even"
@@ -168,4 +182,6 @@ def _with_cv_bridge(message) -> np.ndarray:
     try:
         return np.ascontiguousarray(cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8"))
     except Exception as error:  # cv_bridge raises classes of its C++ side too
-        raise ImageError(f"cv_bridge cannot turn the encoding {message.encoding!r} into rgb8: {error}") from error
+        raise ImageError(
+            f"cv_bridge cannot turn the encoding {message.encoding!r} into rgb8: {error}"
+        ) from error

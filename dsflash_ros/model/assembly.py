@@ -1,4 +1,6 @@
-"""DSFlash: EoMT and the relation stage, sharing one backbone (Lorenz et al., CVPR 2026, section 3.1)."""
+"""DSFlash: EoMT and the relation stage, sharing one backbone (Lorenz et al., CVPR 2026, section
+3.1).
+"""
 
 from torch import nn
 
@@ -8,9 +10,11 @@ from dsflash_ros.model.segmenters.eomt import EoMT
 
 
 class DSFlash(nn.Module):
-    """The two stages. They run one after the other, with panoptic merging, which has no weights, in between.
+    """The two stages. They run one after the other, with panoptic merging, which has no weights, in
+    between.
 
-    `segmenter` finds segments and features once for each image; `relations` relates each pair of segments.
+    `segmenter` finds segments and features once for each image; `relations` relates each pair of
+    segments.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,4 +1,6 @@
-"""Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to mix up."""
+"""Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to
+mix up.
+"""
 
 import hashlib
 import json
@@ -28,8 +30,8 @@ class Header:
     Attributes:
         config: the model's sizes.
         vocabulary: the names it was trained for; lengths agree with the config.
-        trained: which of `STAGES` mean anything. A checkpoint always holds a whole model; an untrained
-            relation stage is a start for training.
+        trained: which of `STAGES` mean anything. A checkpoint always holds a whole model; an
+            untrained relation stage is a start for training.
         recipe: how it was trained (free form).
         scores: what it reached (free form).
     """
@@ -43,7 +45,9 @@ class Header:
     def __post_init__(self) -> None:
         vocabulary, config = self.vocabulary, self.config
         if not set(self.trained) <= set(STAGES):
-            raise WeightsError(f"trained stages can be {' and '.join(STAGES)}, got {self.trained!r}")
+            raise WeightsError(
+                f"trained stages can be {' and '.join(STAGES)}, got {self.trained!r}"
+            )
         for kind, names in (
             ("things", vocabulary.things),
             ("stuff", vocabulary.stuff),
@@ -58,13 +62,18 @@ class Header:
 
     @property
     def prunes(self) -> bool:
-        """Whether the relation stage learned from pruned patches alone (supplement section 15), and knows no others."""
+        """Whether the relation stage learned from pruned patches alone (supplement section 15), and
+        knows no others.
+        """
         relations = self.recipe.get("relations")
         return isinstance(relations, dict) and bool(relations.get("pruning"))
 
 
 def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
-    """Write a checkpoint whole or not at all. Raises `OutputError` when the disk is full or not writable."""
+    """Write a checkpoint whole or not at all.
+
+    Raises `OutputError` when the disk is full or not writable.
+    """
     metadata = {
         "format": FORMAT,
         "config": json.dumps(header.config.to_dict()),
@@ -86,7 +95,10 @@ def digest_of(module: nn.Module) -> str:
 
 
 def read_header(path: str | Path) -> Header:
-    """Read a checkpoint's metadata without its tensors. Raises `WeightsError` when it has none or is damaged."""
+    """Read a checkpoint's metadata without its tensors.
+
+    Raises `WeightsError` when it has none or is damaged.
+    """
     metadata = _open(path).metadata() or {}
     if metadata.get("format") != FORMAT:
         raise WeightsError(
@@ -95,8 +107,12 @@ def read_header(path: str | Path) -> Header:
         )
     try:
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
-        trained, recipe, scores = (json.loads(metadata[key]) for key in ("trained", "recipe", "scores"))
-        return Header(config, Vocabulary.from_json(metadata["vocabulary"]), tuple(trained), recipe, scores)
+        trained, recipe, scores = (
+            json.loads(metadata[key]) for key in ("trained", "recipe", "scores")
+        )
+        return Header(
+            config, Vocabulary.from_json(metadata["vocabulary"]), tuple(trained), recipe, scores
+        )
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except (KeyError, ValueError, AttributeError, TypeError) as error:
@@ -106,7 +122,10 @@ def read_header(path: str | Path) -> Header:
 
 
 def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
-    """The model (in float32, on the CPU, in eval mode) and its header. Every tensor must be there and fit."""
+    """The model (in float32, on the CPU, in eval mode) and its header.
+
+    Every tensor must be there and fit.
+    """
     header = read_header(path)
     stored = _open(path)
     model = DSFlash(header.config)

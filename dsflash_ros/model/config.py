@@ -8,12 +8,16 @@ PATCH = 16
 """Pixels along one side of a backbone patch."""
 
 CELLS = 3
-"""Backbone patches along one side of a patch of the relation stage (Conv2d with kernel and stride 3)."""
+"""Backbone patches along one side of a patch of the relation stage (Conv2d with kernel and stride
+3).
+"""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a size fixes: `query_blocks` last blocks see the queries, features come from after `feature_blocks`."""
+    """What a size fixes: `query_blocks` last blocks see the queries, features come from after
+    `feature_blocks`.
+    """
 
     dim: int
     query_blocks: int
@@ -21,9 +25,15 @@ class Architecture:
     timm_names: dict[str, str]
 
 
-def _architecture(dim: int, word: str, query_blocks: int = 3, feature_blocks=(2, 5, 8, 11)) -> Architecture:
-    # The qkvb form of DINOv3 has biases on queries and values: zero in Meta's weights, but EoMT trains them.
-    names = {"dinov3": f"vit_{word}_patch16_dinov3_qkvb", "dinov2": f"vit_{word}_patch14_reg4_dinov2"}
+def _architecture(
+    dim: int, word: str, query_blocks: int = 3, feature_blocks=(2, 5, 8, 11)
+) -> Architecture:
+    # The qkvb form of DINOv3 has biases on queries and values: zero in Meta's weights, but EoMT
+    # trains them.
+    names = {
+        "dinov3": f"vit_{word}_patch16_dinov3_qkvb",
+        "dinov2": f"vit_{word}_patch14_reg4_dinov2",
+    }
     return Architecture(dim, query_blocks, feature_blocks, names)
 
 
@@ -45,7 +55,8 @@ class ModelConfig:
         image_size: side of the square network input, pixels; a multiple of 16, 64 or more.
         num_things, num_stuff, num_predicates: lengths of the vocabulary's lists.
         num_queries: segments that EoMT can find in an image.
-        neck_dim, neck_depth, neck_heads: width, blocks and attention heads of the relation stage's transformer.
+        neck_dim, neck_depth, neck_heads: width, blocks and attention heads of the relation stage's
+            transformer.
     """
 
     size: str = "small"
@@ -61,21 +72,31 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.size not in ARCHITECTURES:
-            raise WeightsError(f"unknown model size {self.size!r}; it must be one of {', '.join(ARCHITECTURES)}")
+            raise WeightsError(
+                f"unknown model size {self.size!r}; it must be one of {', '.join(ARCHITECTURES)}"
+            )
         names = self.architecture.timm_names
         if not self.backbone:
             object.__setattr__(self, "backbone", next(iter(names)))
         if self.backbone not in names:
-            raise WeightsError(f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}")
+            raise WeightsError(
+                f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}"
+            )
         for name in ("num_predicates", "num_queries", "neck_dim", "neck_depth", "neck_heads"):
             if getattr(self, name) < 1:
                 raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if min(self.num_things, self.num_stuff) < 0 or self.num_classes < 1:
-            raise WeightsError(f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff")
+            raise WeightsError(
+                f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff"
+            )
         if self.image_size % PATCH or self.image_size < 4 * PATCH:
-            raise WeightsError(f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, got {self.image_size}")
+            raise WeightsError(
+                f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, got {self.image_size}"
+            )
         if self.neck_dim % self.neck_heads or self.neck_dim % 4:
-            raise WeightsError(f"neck_dim {self.neck_dim} must be a multiple of 4 and of neck_heads {self.neck_heads}")
+            raise WeightsError(
+                f"neck_dim {self.neck_dim} must be a multiple of 4 and of neck_heads {self.neck_heads}"
+            )
 
     @property
     def architecture(self) -> Architecture:
@@ -99,7 +120,9 @@ class ModelConfig:
 
     @property
     def pair_grid(self) -> int:
-        """Patches of the relation stage along one side: 13 for 640 pixels (one of 40 backbone patches is left)."""
+        """Patches of the relation stage along one side: 13 for 640 pixels (one of 40 backbone
+        patches is left).
+        """
         return self.grid // CELLS
 
     def to_dict(self) -> dict:
@@ -108,7 +131,10 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, raw: dict) -> "ModelConfig":
-        """Read what `to_dict` gave. Raises `WeightsError` for unknown keys or values of a wrong type."""
+        """Read what `to_dict` gave.
+
+        Raises `WeightsError` for unknown keys or values of a wrong type.
+        """
         unknown = set(raw) - set(cls.__dataclass_fields__)
         if unknown:
             raise WeightsError(

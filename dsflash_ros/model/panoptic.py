@@ -43,16 +43,17 @@ def merge_panoptic(
     side: int | None = None,
     crop: tuple[int, int] | None = None,
 ) -> Segments:
-    """Segments of one image from mask logits (Q, h, w) and class logits (Q, C + 1), the last class being "no object".
+    """Segments of one image from mask logits (Q, h, w) and class logits (Q, C + 1), the last class
+    being "no object".
 
-    EoMT's rule, which is Mask2Former's: queries of a class probability above `mask_threshold` compete; a
-    pixel goes to the query with the highest class x mask probability; a query that wins fewer than
-    `overlap_threshold` of the pixels that its mask has at 0.5 is dropped; of what it won it keeps the
-    pixels where its own mask is at least 0.5; queries of one stuff class (id >= `num_things`) become one
-    segment. Everything stays on the tensors' device.
+    EoMT's rule, which is Mask2Former's: queries of a class probability above `mask_threshold`
+    compete; a pixel goes to the query with the highest class x mask probability; a query that wins
+    fewer than `overlap_threshold` of the pixels that its mask has at 0.5 is dropped; of what it won
+    it keeps the pixels where its own mask is at least 0.5; queries of one stuff class (id >=
+    `num_things`) become one segment. Everything stays on the tensors' device.
 
-    The logits of the competing queries are scaled to (`side`, `side`) (default: not at all, section 3.2) and
-    cropped to the top left `crop`, (h, w), before they are merged.
+    The logits of the competing queries are scaled to (`side`, `side`) (default: not at all, section
+    3.2) and cropped to the top left `crop`, (h, w), before they are merged.
     """
     scores, classes = class_logits.float().softmax(-1).max(-1)
     kept = ((classes < class_logits.shape[-1] - 1) & (scores > mask_threshold)).nonzero().squeeze(1)
@@ -64,16 +65,21 @@ def merge_panoptic(
 
     logits = _upsample(mask_logits[kept].float(), tuple(size), height, width)
     probabilities = logits.sigmoid()
-    winner = (scores.view(-1, 1, 1) * probabilities).max(0).indices  # on CPUs several times faster than argmax(0)
+    winner = (
+        (scores.view(-1, 1, 1) * probabilities).max(0).indices
+    )  # on CPUs several times faster than argmax(0)
     inside = probabilities >= 0.5
     won_inside = inside.gather(0, winner.unsqueeze(0)).squeeze(0)
     mask_area = inside.flatten(1).sum(1)
-    won = (winner * 2 + won_inside).flatten().bincount(minlength=2 * len(kept)).view(-1, 2)  # pixels outside, inside
+    won = (
+        (winner * 2 + won_inside).flatten().bincount(minlength=2 * len(kept)).view(-1, 2)
+    )  # pixels outside, inside
     won_area, own_area = won.sum(1), won[:, 1]
     # own_area > 0 implies mask_area > 0, so that the ratio below is finite wherever it counts.
     valid = (own_area > 0) & (won_area / mask_area >= overlap_threshold)
 
-    # Each valid query points to the query whose segment it joins: itself, or the first of its stuff class.
+    # Each valid query points to the query whose segment it joins: itself, or the first of its stuff
+    # class.
     same_stuff = (classes == classes.unsqueeze(1)) & (classes >= num_things) & valid
     itself = torch.eye(len(kept), dtype=torch.bool, device=classes.device)
     leader = (same_stuff | itself).int().argmax(1)
@@ -86,19 +92,26 @@ def merge_panoptic(
 
 
 def _upsample(logits: torch.Tensor, size: tuple[int, int], height: int, width: int) -> torch.Tensor:
-    """Scale (K, h, w) to `size` and crop to (height, width); by a whole factor, only what the crop needs is scaled."""
+    """Scale (K, h, w) to `size` and crop to (height, width); by a whole factor, only what the crop
+    needs is scaled.
+    """
     if size == logits.shape[1:]:
         return logits[:, :height, :width]
     factor = size[0] // logits.shape[1]
     if (logits.shape[1] * factor, logits.shape[2] * factor) == size:
-        rows, columns = -(-height // factor) + 1, -(-width // factor) + 1  # one more than is seen, to interpolate with
+        rows, columns = (
+            -(-height // factor) + 1,
+            -(-width // factor) + 1,
+        )  # one more than is seen, to interpolate with
         logits = logits[:, :rows, :columns]
         size = (logits.shape[1] * factor, logits.shape[2] * factor)
     return F.interpolate(logits.unsqueeze(0), size, mode="bilinear").squeeze(0)[:, :height, :width]
 
 
 def boxes_of(masks: torch.Tensor) -> torch.Tensor:
-    """Tightest boxes around non-empty masks (S, h, w): (S, 4) int64, x0, y0, x1, y1, the last two exclusive."""
+    """Tightest boxes around non-empty masks (S, h, w): (S, 4) int64, x0, y0, x1, y1, the last two
+    exclusive.
+    """
     sides = []
     for length, filled in ((masks.shape[2], masks.any(1)), (masks.shape[1], masks.any(2))):
         first = filled.int().argmax(1)

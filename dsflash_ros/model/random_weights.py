@@ -16,9 +16,15 @@ SIZES = {"random": "tiny", **{f"random-{size}": size for size in ARCHITECTURES}}
 
 
 def random_header(name: str) -> Header:
-    """What an untrained model is: PSG's vocabulary; the tiny one is made small enough for any machine."""
+    """What an untrained model is: PSG's vocabulary; the tiny one is made small enough for any
+    machine.
+    """
     size = SIZES[name]
-    small_enough = {"image_size": 320, "neck_dim": 192, "neck_depth": 3, "neck_heads": 4} if size == "tiny" else {}
+    small_enough = (
+        {"image_size": 320, "neck_dim": 192, "neck_depth": 3, "neck_heads": 4}
+        if size == "tiny"
+        else {}
+    )
     return Header(ModelConfig(size, **small_enough), Vocabulary.psg(), trained=())
 
 
@@ -31,14 +37,18 @@ def random_model(header: Header, seed: int = 0) -> DSFlash:
     return model.eval()
 
 
-def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1, sharpness: float = 6.0) -> None:
-    """Let a few queries of an untrained EoMT be sure of a class and of a small mask, so that graphs have nodes.
+def _make_decisive(
+    model: DSFlash, sure_queries: int = 10, coverage: float = 0.1, sharpness: float = 6.0
+) -> None:
+    """Let a few queries of an untrained EoMT be sure of a class and of a small mask, so that graphs
+    have nodes.
 
-    Fresh weights give every class about the same probability, and no query would pass the threshold. The
-    class head is sharpened and "no object" raised until only `sure_queries` beat it on smooth noise. Their
-    masks are made smooth by the upscaling, made to differ (their mean is taken away), sharpened, and lowered
-    until each covers about `coverage`. (The lowering uses the last LayerNorm: its output sums to zero but
-    for its bias, so that a constant bias on both sides of the product shifts all mask logits alike.)
+    Fresh weights give every class about the same probability, and no query would pass the
+    threshold. The class head is sharpened and "no object" raised until only `sure_queries` beat it
+    on smooth noise. Their masks are made smooth by the upscaling, made to differ (their mean is
+    taken away), sharpened, and lowered until each covers about `coverage`. (The lowering uses the
+    last LayerNorm: its output sums to zero but for its bias, so that a constant bias on both sides
+    of the product shifts all mask logits alike.)
     """
     segmenter = model.eval().segmenter
     side = model.config.image_size
@@ -48,7 +58,9 @@ def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1
     hook = last.register_forward_hook(lambda module, inputs, output: outputs.append(output[0]))
     with torch.inference_mode():
         for block in segmenter.upscale:
-            block.conv1.weight.copy_(block.conv1.weight.mean((2, 3), keepdim=True).expand_as(block.conv1.weight))
+            block.conv1.weight.copy_(
+                block.conv1.weight.mean((2, 3), keepdim=True).expand_as(block.conv1.weight)
+            )
             block.conv2.weight.fill_(1 / 9)
         segmenter.class_head.weight.mul_(100)[-1] = 0
         found = segmenter(noise)
@@ -66,11 +78,15 @@ def _make_decisive(model: DSFlash, sure_queries: int = 10, coverage: float = 0.1
 
 
 def _spread_relations(model: DSFlash, found: Segmentation, spread: float = 2.0) -> None:
-    """Make where a pair lies count, and centre and spread the relation logits, so that scores and predicates differ."""
+    """Make where a pair lies count, and centre and spread the relation logits, so that scores and
+    predicates differ.
+    """
     config, relations, last = model.config, model.relations, model.relations.head[-1]
     relations.patch_embed.weight.mul_(0.01)
     relations.location[-1].weight.mul_(50)
-    masks = merge_panoptic(found.mask_logits[0], found.class_logits[0], config.num_things, 0, 0).masks()
+    masks = merge_panoptic(
+        found.mask_logits[0], found.class_logits[0], config.num_things, 0, 0
+    ).masks()
     logits = relations(
         relations.embed_patches(found.features),
         patch_coverage(masks, config, MASK_STRIDE),

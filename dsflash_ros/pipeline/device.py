@@ -8,7 +8,10 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:N`. Raises `DeviceError`."""
+    """`auto` (the first GPU if there is one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises `DeviceError`.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         name = "cuda" if gpus else "cpu"
@@ -27,7 +30,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on GPUs that have it in hardware, float16 on Turing and Volta, else float32."""
+    """`auto` is bfloat16 on GPUs that have it in hardware, float16 on Turing and Volta, else
+    float32.
+    """
     if name == "auto":
         if device.type == "cpu":
             return torch.float32

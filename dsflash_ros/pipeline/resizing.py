@@ -13,8 +13,8 @@ def fit_image(rgb: np.ndarray, box: Letterbox) -> np.ndarray:
 
     Returns:
         (image_size, image_size, 3) uint8: the image at the top left, black where there is none.
-        Bilinear, and antialiased where it shrinks, as PIL does it within a grey level: what EoMT was
-        trained on.
+        Bilinear, and antialiased where it shrinks, as PIL does it within a grey level: what EoMT
+        was trained on.
     """
     square = np.zeros((box.image_size, box.image_size, 3), np.uint8)
     square[: box.height, : box.width] = _resize(rgb, box)

@@ -39,18 +39,27 @@ class ImageSegments:
 
     @classmethod
     def measure(cls, segments: Segments, letterbox: Letterbox, stride: int) -> "ImageSegments":
-        """Measure segments; those that no source pixel falls on (an image smaller than the input) are dropped.
+        """Measure segments; those that no source pixel falls on (an image smaller than the input)
+        are dropped.
 
-        Source pixels sample the label map row by row and column by column, so that sums over the source
-        image are sums over the much smaller map, weighted by how often each row and column is sampled.
+        Source pixels sample the label map row by row and column by column, so that sums over the
+        source image are sums over the much smaller map, weighted by how often each row and column
+        is sampled.
         """
         rows, columns = letterbox.sample_rows(stride), letterbox.sample_columns(stride)
         height, width = segments.labels.shape
-        row_count, column_count = np.bincount(rows, minlength=height), np.bincount(columns, minlength=width)
+        row_count, column_count = (
+            np.bincount(rows, minlength=height),
+            np.bincount(columns, minlength=width),
+        )
         masks = segments.masks()
         weights = masks.float()
-        in_row = (weights @ _like(column_count, weights)).double().cpu().numpy() * row_count  # (S, h) source pixels
-        in_column = (_like(row_count, weights) @ weights).double().cpu().numpy() * column_count  # (S, w)
+        in_row = (
+            weights @ _like(column_count, weights)
+        ).double().cpu().numpy() * row_count  # (S, h) source pixels
+        in_column = (
+            _like(row_count, weights) @ weights
+        ).double().cpu().numpy() * column_count  # (S, w)
         areas = in_row.sum(1)
         alive = areas > 0
         if not alive.all():
@@ -59,25 +68,39 @@ class ImageSegments:
 
         x0, x1 = _extent(in_column, columns)
         y0, y1 = _extent(in_row, rows)
-        centroids = np.stack((in_column @ _mean_centre(columns, width), in_row @ _mean_centre(rows, height)), axis=1)
+        centroids = np.stack(
+            (in_column @ _mean_centre(columns, width), in_row @ _mean_centre(rows, height)), axis=1
+        )
         boxes = np.stack((x0, y0, x1, y1), axis=1)
-        return cls(segments, masks, letterbox, stride, areas.astype(int), boxes, centroids / areas[:, None])
+        return cls(
+            segments, masks, letterbox, stride, areas.astype(int), boxes, centroids / areas[:, None]
+        )
 
     def locations(self) -> torch.Tensor:
         """(S, 4) float: boxes over the whole network input, padding included, scaled to -1..1."""
         return boxes_of(self.masks) * (2 * self.stride / self.letterbox.image_size) - 1
 
     def panoptic(self) -> np.ndarray:
-        """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`; node ids are segment numbers."""
+        """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`; node ids are segment
+        numbers.
+        """
         ids = torch.arange(len(self), device=self.masks.device)
-        packed = torch.cat((pack_panoptic(self.segments.class_ids, ids), ids.new_tensor([NOTHING]))).int()
+        packed = torch.cat(
+            (pack_panoptic(self.segments.class_ids, ids), ids.new_tensor([NOTHING]))
+        ).int()
         small = packed[self.segments.labels].cpu().numpy()  # label -1 takes the last entry
-        rows, columns = self.letterbox.sample_rows(self.stride), self.letterbox.sample_columns(self.stride)
-        # Both at once, small[rows][:, columns], would give a transposed array, slow for whoever reads it.
+        rows, columns = (
+            self.letterbox.sample_rows(self.stride),
+            self.letterbox.sample_columns(self.stride),
+        )
+        # Both at once, small[rows][:, columns], would give a transposed array, slow for whoever
+        # reads it.
         return small.take(columns, 1).take(rows, 0)
 
 
-def build_graph(found: ImageSegments, ranked: RankedRelations, vocabulary: Vocabulary, **fields) -> SceneGraph:
+def build_graph(
+    found: ImageSegments, ranked: RankedRelations, vocabulary: Vocabulary, **fields
+) -> SceneGraph:
     """The graph of one image; `fields` are further attributes of `SceneGraph`, such as `stamp`."""
     class_ids, scores = found.segments.class_ids.tolist(), found.segments.scores.tolist()
     nodes = tuple(
@@ -93,7 +116,9 @@ def build_graph(found: ImageSegments, ranked: RankedRelations, vocabulary: Vocab
         )
         for index in range(len(found))
     )
-    triplets = zip(ranked.pairs.tolist(), ranked.predicates.tolist(), ranked.scores.tolist(), strict=True)
+    triplets = zip(
+        ranked.pairs.tolist(), ranked.predicates.tolist(), ranked.scores.tolist(), strict=True
+    )
     relations = tuple(
         Relation(subject, object, predicate, vocabulary.predicates[predicate], score)
         for (subject, object), predicate, score in triplets
@@ -106,13 +131,17 @@ def _like(counts: np.ndarray, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _extent(occupied: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past last source index that samples an occupied line, (S, lines) > 0, of each segment."""
+    """First and one past last source index that samples an occupied line, (S, lines) > 0, of each
+    segment.
+    """
     lines = occupied > 0
     first, last = lines.argmax(1), lines.shape[1] - 1 - lines[:, ::-1].argmax(1)
     return samples.searchsorted(first, "left"), samples.searchsorted(last, "right")
 
 
 def _mean_centre(samples: np.ndarray, length: int) -> np.ndarray:
-    """(length,) mean centre, in source pixels, of the source lines that sample each line (0 where none does)."""
+    """(length,) mean centre, in source pixels, of the source lines that sample each line (0 where
+    none does).
+    """
     total = np.bincount(samples, weights=np.arange(len(samples)) + 0.5, minlength=length)
     return total / np.maximum(np.bincount(samples, minlength=length), 1)

@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dsflash_ros.graph.scene_graph import SceneGraph
 
-PDDL_WORDS = ("and", "assign", "define", "either", "exists", "forall", "imply", "not", "number", "object", "or", "when")
+PDDL_WORDS = (
+    "and",
+    "assign",
+    "define",
+    "either",
+    "exists",
+    "forall",
+    "imply",
+    "not",
+    "number",
+    "object",
+    "or",
+    "when",
+)
 """Names that PDDL keeps to itself."""
 
 
@@ -29,11 +42,15 @@ def to_pddl(graph: "SceneGraph", name: str = "scene", domain: str = "scene_graph
 
 
 def _pddl_symbol(text: str, number: int | None = None) -> str:
-    """PDDL names are letters, digits, `-` and `_`, start with a letter, and are none of its own words.
+    """PDDL names are letters, digits, `-` and `_`, start with a letter, and are none of its own
+    words.
 
-    Spaces become `-`. Where more than that must go, `number`, the name's id, keeps different names apart.
+    Spaces become `-`. Where more than that must go, `number`, the name's id, keeps different names
+    apart.
     """
     symbol = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
     loses = symbol != text.lower().replace(" ", "-")
     symbol = symbol if symbol[:1].isalpha() else f"x{symbol}"
-    return f"{symbol}-{number}" if number is not None and (loses or symbol in PDDL_WORDS) else symbol
+    return (
+        f"{symbol}-{number}" if number is not None and (loses or symbol in PDDL_WORDS) else symbol
+    )

@@ -15,7 +15,10 @@ UNTRAINED = "the weights are untrained: the graphs mean nothing"
 
 @dataclass
 class Counts:
-    """Frames since the node started. Every frame that came in is processed, dropped, rejected, failed or in work."""
+    """Frames since the node started.
+
+    Every frame that came in is processed, dropped, rejected, failed or in work.
+    """
 
     received: int = 0
     processed: int = 0
@@ -70,8 +73,13 @@ class Statistics:
             self.counts.stamps_back += back
         return back
 
-    def frames_status(self, name: str, hardware_id: str, state: str, problem: str = "") -> DiagnosticStatus:
-        """What became of the frames since the last call. `problem`, when given, keeps frames from coming at all."""
+    def frames_status(
+        self, name: str, hardware_id: str, state: str, problem: str = ""
+    ) -> DiagnosticStatus:
+        """What became of the frames since the last call.
+
+        `problem`, when given, keeps frames from coming at all.
+        """
         with self._lock:
             counts, before = Counts(**vars(self.counts)), self._reported
             now = time.monotonic()
@@ -86,7 +94,10 @@ class Statistics:
         elif counts.rejected > before.rejected:
             level, message = WARN, f"frames rejected: {last_problem}"
         elif counts.stamps_back > before.stamps_back:
-            level, message = WARN, "stamps go back in time: does more than one camera publish on the topic?"
+            level, message = (
+                WARN,
+                "stamps go back in time: does more than one camera publish on the topic?",
+            )
         values = {f"frames {what}": count for what, count in vars(counts).items()}
         values["rate (Hz)"] = f"{rate:.2f}"
         values["input rate (Hz)"] = f"{(counts.received - before.received) / seconds:.2f}"
@@ -95,7 +106,9 @@ class Statistics:
         return _status(level, name, hardware_id, message, values)
 
 
-def report(node: Node, statistics: Statistics, pipeline, state: str, problem: str) -> DiagnosticArray:
+def report(
+    node: Node, statistics: Statistics, pipeline, state: str, problem: str
+) -> DiagnosticArray:
     """The message for `/diagnostics`.
 
     Args:
@@ -120,12 +133,18 @@ def report(node: Node, statistics: Statistics, pipeline, state: str, problem: st
 def _model_status(name: str, hardware_id: str, state: str, pipeline) -> DiagnosticStatus:
     if pipeline is None:
         return _status(OK, name, hardware_id, "no model is loaded", {"state": state})
-    values = {"state": state} | {key: getattr(pipeline, key) for key in ("weights", "device", "precision")}
+    values = {"state": state} | {
+        key: getattr(pipeline, key) for key in ("weights", "device", "precision")
+    }
     if not pipeline.is_trained:
         return _status(WARN, name, hardware_id, UNTRAINED, values)
     return _status(OK, name, hardware_id, f"{pipeline.weights} on {pipeline.device}", values)
 
 
-def _status(level: bytes, name: str, hardware_id: str, message: str, values: dict) -> DiagnosticStatus:
+def _status(
+    level: bytes, name: str, hardware_id: str, message: str, values: dict
+) -> DiagnosticStatus:
     pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-    return DiagnosticStatus(level=level, name=name, hardware_id=hardware_id, message=message, values=pairs)
+    return DiagnosticStatus(
+        level=level, name=name, hardware_id=hardware_id, message=message, values=pairs
+    )

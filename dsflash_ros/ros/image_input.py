@@ -40,20 +40,27 @@ class ImageInput:
         return self._subscription.topic_name
 
     def open(self, transport: str) -> None:
-        """Subscribe `image` (transport `raw`) or `image/compressed` (`compressed`); nothing when open already."""
+        """Subscribe `image` (transport `raw`) or `image/compressed` (`compressed`); nothing when
+        open already.
+        """
         if self.is_open:
             return
         message_type, topic = Image, "image"
         if transport == "compressed":
             # as image_transport does it: whoever remaps `image` means this topic, too
-            message_type, topic = CompressedImage, self._node.resolve_topic_name("image") + "/compressed"
+            message_type, topic = (
+                CompressedImage,
+                self._node.resolve_topic_name("image") + "/compressed",
+            )
         with qos_overriding_options(topic) as overrides:
             self._subscription = self._node.create_subscription(
                 message_type,
                 topic,
                 self._receive,
                 QOS,
-                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._note_incompatible_qos),
+                event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=self._note_incompatible_qos
+                ),
                 qos_overriding_options=overrides,
             )
         self._incompatible_policy = ""
@@ -95,15 +102,21 @@ class ImageInput:
     def _is_published_by_others(self, topic: str) -> bool:
         publishers = self._node.get_publishers_info_by_topic(topic)
         us = (self._node.get_namespace(), self._node.get_name())
-        return any((publisher.node_namespace, publisher.node_name) != us for publisher in publishers)
+        return any(
+            (publisher.node_namespace, publisher.node_name) != us for publisher in publishers
+        )
 
     def _silence_reason(self) -> str:
         wanted = TYPE_NAMES[self._subscription.msg_type]
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
-            topics = sorted(name for name, types in self._node.get_topic_names_and_types() if wanted in types)
+            topics = sorted(
+                name for name, types in self._node.get_topic_names_and_types() if wanted in types
+            )
             others = ", ".join(filter(self._is_published_by_others, topics))
-            here = f"published here: {others}" if others else f"no {wanted} is published anywhere here"
+            here = (
+                f"published here: {others}" if others else f"no {wanted} is published anywhere here"
+            )
             return f"no publisher is there; remap it, as in `--ros-args -r image:=/camera/image_raw` ({here})"
         types = {publisher.topic_type for publisher in publishers}
         if wanted not in types:

@@ -1,4 +1,7 @@
-"""The model that the parameters ask for. Importing the pipeline takes seconds, so it waits until one is wanted."""
+"""The model that the parameters ask for.
+
+Importing the pipeline takes seconds, so it waits until one is wanted.
+"""
 
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.ros.parameters import OPTIONS, Value

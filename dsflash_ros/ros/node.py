@@ -1,11 +1,12 @@
 """The ROS node `dsflash`: camera images in, scene graphs out.
 
 Subscribes
-    image (sensor_msgs/Image) or image/compressed (sensor_msgs/CompressedImage), by the parameter image_transport.
+    image (sensor_msgs/Image) or image/compressed (sensor_msgs/CompressedImage), by the parameter
+    image_transport.
 Publishes
     scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header.
-    ~/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1 where nothing is.
-    ~/panoptic_color (sensor_msgs/Image, rgb8): the same to look at, a colour for each node.
+    ~/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1 where nothing
+    is. ~/panoptic_color (sensor_msgs/Image, rgb8): the same to look at, a colour for each node.
     ~/overlay (sensor_msgs/Image, rgb8): the image with masks, labels and the strongest relations.
     ~/vocabulary (dsflash_ros/Vocabulary): the names behind the ids, latched.
     /diagnostics (diagnostic_msgs/DiagnosticArray): once a second.
@@ -41,7 +42,12 @@ from dsflash_ros.ros.diagnostics import UNTRAINED, Statistics, report
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.loading import check_choice, load_pipeline
 from dsflash_ros.ros.messages.graph_messages import stamp_seconds
-from dsflash_ros.ros.process.lifecycle import answer_impossible_transitions, result_unless, run, transition
+from dsflash_ros.ros.process.lifecycle import (
+    answer_impossible_transitions,
+    result_unless,
+    run,
+    transition,
+)
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.results import ResultPublishers
@@ -105,7 +111,9 @@ class DSFlashNode(LifecycleNode):
             self.get_logger().warning(problem)
         if not pipeline.is_trained:
             self.get_logger().warning(UNTRAINED)
-        self.get_logger().info(f"active: {self._input.topic}, {pipeline.device}, {pipeline.precision}")
+        self.get_logger().info(
+            f"active: {self._input.topic}, {pipeline.device}, {pipeline.precision}"
+        )
 
     @transition
     def on_deactivate(self, state: LifecycleState) -> None:
@@ -130,7 +138,10 @@ class DSFlashNode(LifecycleNode):
         self._state_machine = None  # holds on to the DDS participant, and with it to shared memory
 
     def _release(self) -> None:
-        """Unsubscribe and free the model. Raises `Interrupted` when a signal comes before the frame in work is done."""
+        """Unsubscribe and free the model.
+
+        Raises `Interrupted` when a signal comes before the frame in work is done.
+        """
         self._pause()
         if self._worker is not None:
             result_unless(self._interrupted, self._worker.stop())
@@ -142,7 +153,9 @@ class DSFlashNode(LifecycleNode):
         if self._worker is not None and self._worker.discard():
             self._statistics.drop()
 
-    def _set_enabled(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+    def _set_enabled(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
         if self._worker is None:
             response.message = "the node is not active; activate it first"
             return response
@@ -150,7 +163,10 @@ class DSFlashNode(LifecycleNode):
             self._input.open(self._value("image_transport"))
         else:
             self._pause()
-        response.success, response.message = True, "enabled" if request.data else "paused; the model stays loaded"
+        response.success, response.message = (
+            True,
+            "enabled" if request.data else "paused; the model stays loaded",
+        )
         return response
 
     def _on_image(self, message: Image | CompressedImage) -> None:
@@ -165,14 +181,18 @@ class DSFlashNode(LifecycleNode):
             return
         except ImageError as error:
             self._statistics.reject(str(error))
-            self.get_logger().warning(f"frame rejected: {error}", throttle_duration_sec=LOG_PERIOD_S)
+            self.get_logger().warning(
+                f"frame rejected: {error}", throttle_duration_sec=LOG_PERIOD_S
+            )
             return
         except Exception as error:
             self._statistics.fail(error)
             self.get_logger().error(
-                f"a frame failed, the node goes on:\n{traceback.format_exc()}", throttle_duration_sec=LOG_PERIOD_S
+                f"a frame failed, the node goes on:\n{traceback.format_exc()}",
+                throttle_duration_sec=LOG_PERIOD_S,
             )
-        # The GPU may be out of memory. While the error was handled, its traceback held on to the frame's tensors.
+        # The GPU may be out of memory. While the error was handled, its traceback held on to the
+        # frame's tensors.
         free_memory()
 
     def _make_graph(self, pipeline, message: Image | CompressedImage) -> None:
@@ -189,13 +209,17 @@ class DSFlashNode(LifecycleNode):
         self._statistics.process(graph.latency_ms)
 
     def _check_parameters(self, changes: list[rclpy.Parameter]) -> SetParametersResult:
-        reason = parameters.refusal({change.name: change.value for change in changes}, self._worker is not None)
+        reason = parameters.refusal(
+            {change.name: change.value for change in changes}, self._worker is not None
+        )
         return SetParametersResult(successful=not reason, reason=reason)
 
     def _apply_options(self) -> None:
         if self._worker is not None and self._worker.model is not None:
             pipeline = self._worker.model
-            pipeline.options = replace(pipeline.options, **parameters.values(self, parameters.OPTIONS))
+            pipeline.options = replace(
+                pipeline.options, **parameters.values(self, parameters.OPTIONS)
+            )
 
     def _report(self) -> None:
         pipeline = self._worker.model if self._worker is not None else None
@@ -213,8 +237,8 @@ class DSFlashNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, then end the process.
 
-    Its exit code is 0 after a signal, 1 when the node could not start itself. Only after `--help` (0) or wrong
-    arguments or parameters (2) this returns, with the exit code.
+    Its exit code is 0 after a signal, 1 when the node could not start itself. Only after `--help`
+    (0) or wrong arguments or parameters (2) this returns, with the exit code.
     """
     interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -230,14 +254,19 @@ def main(args: list[str] | None = None) -> int:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = DSFlashNode(interrupted)
     except (parameters.ParameterError, ParameterException, RuntimeError) as error:
-        problem = error if isinstance(error, parameters.ParameterError) else f"wrong ROS arguments: {error}"
+        problem = (
+            error
+            if isinstance(error, parameters.ParameterError)
+            else f"wrong ROS arguments: {error}"
+        )
         print(f"dsflash_node: {problem}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
     code = run(node, node.get_parameter("autostart").value, interrupted)
     node.close()
     rclpy.try_shutdown()
-    # Python's own end cannot come while the model is in the midst of something, and takes seconds to unload torch.
+    # Python's own end cannot come while the model is in the midst of something, and takes seconds
+    # to unload torch.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -5,8 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException, ParameterException
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterException,
+)
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
@@ -29,7 +38,8 @@ class Parameter:
         default: also fixes the type.
         limits: least and greatest value of a number, both allowed.
         choices: the only values a string may take; empty when any will do.
-        live: takes effect while the node is active, with the next frame. Others wait for the next activation.
+        live: takes effect while the node is active, with the next frame. Others wait for the next
+            activation.
         read_only: counts at start only.
     """
 
@@ -46,7 +56,12 @@ class Parameter:
         """The values that will do, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        kind = {bool: "true or false", int: "an integer", float: "a number with a decimal point", str: "a string"}
+        kind = {
+            bool: "true or false",
+            int: "an integer",
+            float: "a number with a decimal point",
+            str: "a string",
+        }
         limits = f" from {self.limits[0]} to {self.limits[1]}" if self.limits else ""
         return kind[type(self.default)] + limits
 
@@ -55,11 +70,17 @@ class Parameter:
         if self.choices:
             descriptor.additional_constraints = self.allowed
         elif not self.live and not self.read_only:
-            descriptor.additional_constraints = "while the node is active this cannot change: deactivate, set, activate"
+            descriptor.additional_constraints = (
+                "while the node is active this cannot change: deactivate, set, activate"
+            )
         if self.limits and isinstance(self.default, int):
-            descriptor.integer_range = [IntegerRange(from_value=self.limits[0], to_value=self.limits[1])]
+            descriptor.integer_range = [
+                IntegerRange(from_value=self.limits[0], to_value=self.limits[1])
+            ]
         elif self.limits:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=self.limits[0], to_value=self.limits[1])]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=self.limits[0], to_value=self.limits[1])
+            ]
         return descriptor
 
     def problem(self, value: Value) -> str:
@@ -79,14 +100,22 @@ PARAMETERS = (
         "The model: path of a .safetensors file, its id on the hub, toyroom (of the package; it knows simulated rooms "
         "only), or random, random-tiny, random-small, random-base, random-large (untrained: the graphs mean nothing).",
     ),
-    Parameter("device", "auto", "Where the model runs: auto (a GPU where there is one), cpu, cuda or cuda:N."),
+    Parameter(
+        "device",
+        "auto",
+        "Where the model runs: auto (a GPU where there is one), cpu, cuda or cuda:N.",
+    ),
     Parameter(
         "precision",
         "auto",
         "Number format of the model; auto picks what suits the device.",
         choices=("auto", "float32", "bfloat16", "float16"),
     ),
-    Parameter("compile", False, "Compile the model with torch.compile: a slow activation, then faster frames."),
+    Parameter(
+        "compile",
+        False,
+        "Compile the model with torch.compile: a slow activation, then faster frames.",
+    ),
     Parameter(
         "vocabulary",
         "",
@@ -99,8 +128,15 @@ PARAMETERS = (
         "raw subscribes sensor_msgs/Image on `image`, compressed sensor_msgs/CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
     ),
-    Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager.", read_only=True),
-    Parameter("mask_threshold", 0.8, "Least class score of a segment.", limits=(0.0, 1.0), live=True),
+    Parameter(
+        "autostart",
+        True,
+        "Configure and activate at start, without a lifecycle manager.",
+        read_only=True,
+    ),
+    Parameter(
+        "mask_threshold", 0.8, "Least class score of a segment.", limits=(0.0, 1.0), live=True
+    ),
     Parameter(
         "overlap_threshold",
         0.8,
@@ -108,8 +144,16 @@ PARAMETERS = (
         limits=(0.0, 1.0),
         live=True,
     ),
-    Parameter("relation_threshold", 0.3, "Least score of a relation.", limits=(0.0, 1.0), live=True),
-    Parameter("max_relations", 100, "Most relations in a graph; the best are kept.", limits=(0, 65535), live=True),
+    Parameter(
+        "relation_threshold", 0.3, "Least score of a relation.", limits=(0.0, 1.0), live=True
+    ),
+    Parameter(
+        "max_relations",
+        100,
+        "Most relations in a graph; the best are kept.",
+        limits=(0, 65535),
+        live=True,
+    ),
     Parameter(
         "max_segments",
         50,
@@ -131,9 +175,18 @@ PARAMETERS = (
         limits=(0.0, 0.7),
         live=True,
     ),
-    Parameter("low_resolution_masks", False, "Merge masks at a quarter of the resolution: faster, coarser.", live=True),
     Parameter(
-        "overlay_relations", 10, "Relations drawn as arrows on ~/overlay, strongest first.", limits=(0, 1000), live=True
+        "low_resolution_masks",
+        False,
+        "Merge masks at a quarter of the resolution: faster, coarser.",
+        live=True,
+    ),
+    Parameter(
+        "overlay_relations",
+        10,
+        "Relations drawn as arrows on ~/overlay, strongest first.",
+        limits=(0, 1000),
+        live=True,
     ),
     Parameter(
         "no_frame_warning_s",
@@ -160,10 +213,15 @@ OPTIONS = (
 
 
 def declare(node: Node) -> None:
-    """Declare all parameters. Raises `ParameterError` for the first whose given value will not do."""
+    """Declare all parameters.
+
+    Raises `ParameterError` for the first whose given value will not do.
+    """
     for parameter in PARAMETERS:
         try:
-            value = node.declare_parameter(parameter.name, parameter.default, parameter.descriptor()).value
+            value = node.declare_parameter(
+                parameter.name, parameter.default, parameter.descriptor()
+            ).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             # rclpy's errors do not carry the value that was given; an untyped declaration does
             untyped = ParameterDescriptor(dynamic_typing=True)
@@ -183,7 +241,9 @@ QOS_POLICIES = (
 
 
 def unused_qos_overrides(node: Node) -> list[str]:
-    """A sentence for each `qos_overrides` parameter that no publisher or subscription has asked for."""
+    """A sentence for each `qos_overrides` parameter that no publisher or subscription has asked
+    for.
+    """
     policies = ", ".join(kind.name.lower() for kind in QOS_POLICIES)
     return [
         f"the parameter '{name}' has no effect: it must name a topic of this node in full, publisher or subscription, "
@@ -194,7 +254,9 @@ def unused_qos_overrides(node: Node) -> list[str]:
 
 
 def unknown(node: Node) -> list[str]:
-    """A sentence for each parameter that was given at start but does not exist; ROS would say nothing."""
+    """A sentence for each parameter that was given at start but does not exist; ROS would say
+    nothing.
+    """
     given = (name for name in node._parameter_overrides if not node.has_parameter(name))
     return [
         f"there is no parameter '{name}'{_meant(name)}; it has no effect"
@@ -210,7 +272,10 @@ def _meant(name: str) -> str:
 
 def help_text() -> str:
     """The table as text."""
-    lines = (f"    {p.name} ({p.allowed}; default {p.default!r})\n        {p.description}" for p in PARAMETERS)
+    lines = (
+        f"    {p.name} ({p.allowed}; default {p.default!r})\n        {p.description}"
+        for p in PARAMETERS
+    )
     return "\n".join(lines)
 
 
@@ -237,12 +302,18 @@ def refusal(changes: dict[str, Value], is_active: bool) -> str:
 
 @contextmanager
 def qos_overriding_options(topic: str) -> Iterator[QoSOverridingOptions]:
-    """Options for a publisher or subscription made in this context, where wrong overrides raise `ParameterError`."""
+    """Options for a publisher or subscription made in this context, where wrong overrides raise
+    `ParameterError`.
+    """
 
     def check(qos: QoSProfile) -> SetParametersResult:
-        return SetParametersResult(successful=1 <= qos.depth <= 10_000, reason="depth must be from 1 to 10000")
+        return SetParametersResult(
+            successful=1 <= qos.depth <= 10_000, reason="depth must be from 1 to 10000"
+        )
 
     try:
         yield QoSOverridingOptions(QOS_POLICIES, callback=check)
     except (ParameterException, InvalidQosOverridesError, RuntimeError) as error:
-        raise ParameterError(f"cannot use the topic {topic} with the given qos_overrides: {error}") from error
+        raise ParameterError(
+            f"cannot use the topic {topic} with the given qos_overrides: {error}"
+        ) from error

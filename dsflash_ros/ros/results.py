@@ -15,7 +15,9 @@ from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_im
 from dsflash_ros.ros.parameters import qos_overriding_options
 
 QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED_QOS = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 
 
 class ResultPublishers:
@@ -29,7 +31,9 @@ class ResultPublishers:
         self._overlay = self._create(Image, "~/overlay", QOS)
         self._vocabulary = self._create(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
 
-    def publish(self, graph: SceneGraph, rgb: np.ndarray, header: Header, overlay_relations: int) -> None:
+    def publish(
+        self, graph: SceneGraph, rgb: np.ndarray, header: Header, overlay_relations: int
+    ) -> None:
         """Publish the graph at once, then the images that somebody subscribes.
 
         Args:
@@ -44,15 +48,25 @@ class ResultPublishers:
         if self._panoptic_color.get_subscription_count():
             self._panoptic_color.publish(rgb_to_image(draw_panoptic(graph), header))
         if self._overlay.get_subscription_count():
-            self._overlay.publish(rgb_to_image(draw_overlay(rgb, graph, max_relations=overlay_relations), header))
+            self._overlay.publish(
+                rgb_to_image(draw_overlay(rgb, graph, max_relations=overlay_relations), header)
+            )
 
     def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
         self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
 
     def destroy(self) -> None:
-        for publisher in (self._graph, self._panoptic, self._panoptic_color, self._overlay, self._vocabulary):
+        for publisher in (
+            self._graph,
+            self._panoptic,
+            self._panoptic_color,
+            self._overlay,
+            self._vocabulary,
+        ):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _create(self, message_type, topic: str, qos: QoSProfile):
         with qos_overriding_options(topic) as overrides:
-            return self._node.create_lifecycle_publisher(message_type, topic, qos, qos_overriding_options=overrides)
+            return self._node.create_lifecycle_publisher(
+                message_type, topic, qos, qos_overriding_options=overrides
+            )

@@ -28,11 +28,14 @@ def in_background(job: Callable[[], object], name: str) -> Future:
 
 
 class Worker(Generic[Model, Frame]):
-    """Loads a model in a thread of its own, then hands it one frame after another, the newest first.
+    """Loads a model in a thread of its own, then hands it one frame after another, the newest
+    first.
 
-    There is one slot, no queue: a frame that waits is replaced by the next one, so that a model slower than the
-    camera never falls behind. When the next frame is due within `patience_s`, going by the rate so far, the one
-    that waits is not worth starting on: with it the result would be older than need be, by almost a frame period.
+    There is one slot, no queue: a frame that waits is replaced by the next one, so that a model
+    slower than the camera never falls behind. When the next frame is due within `patience_s`, going
+    by the rate so far, the one
+    that waits is not worth starting on: with it the result would be older than need be, by almost a
+        frame period.
 
     Args:
         load: makes the model; runs in the thread.
@@ -46,7 +49,10 @@ class Worker(Generic[Model, Frame]):
     """
 
     def __init__(
-        self, load: Callable[[], Model], process: Callable[[Model, Frame], None], patience_s: float = 0.015
+        self,
+        load: Callable[[], Model],
+        process: Callable[[Model, Frame], None],
+        patience_s: float = 0.015,
     ) -> None:
         self._load = load
         self._process = process
@@ -78,7 +84,9 @@ class Worker(Generic[Model, Frame]):
         return waited
 
     def stop(self) -> Future:
-        """End the thread after the frame in work and let go of the model; the future is done when it has ended."""
+        """End the thread after the frame in work and let go of the model; the future is done when
+        it has ended.
+        """
         with self._changed:
             self.stopping = True
             self._frame = None
@@ -103,6 +111,8 @@ class Worker(Generic[Model, Frame]):
             waiting, patience_s = self._frame, min(self._patience_s, self._period_s / 2)
             due_s = self._arrival_s + self._period_s - time.monotonic()
             if abs(due_s) < patience_s:
-                self._changed.wait_for(lambda: self.stopping or self._frame is not waiting, due_s + patience_s)
+                self._changed.wait_for(
+                    lambda: self.stopping or self._frame is not waiting, due_s + patience_s
+                )
             frame, self._frame = self._frame, None
         return None if self.stopping else frame

@@ -20,10 +20,13 @@ _DEFAULT_RATE = 10.0
 class Output:
     """A folder with `scene_graph.jsonl` and, if wanted, `overlay/`. A context manager.
 
-    Each line is on the disk when `write` returns. Raises `OutputError` when something cannot be written.
+    Each line is on the disk when `write` returns. Raises `OutputError` when something cannot be
+    written.
     """
 
-    def __init__(self, folder: str, overlays: bool = True, overwrite: bool = False, stride: int = 1):
+    def __init__(
+        self, folder: str, overlays: bool = True, overwrite: bool = False, stride: int = 1
+    ):
         """`stride`: which share of a source's frames comes here, for the rate of videos."""
         if not folder:
             raise OutputError("--out is empty: name a folder for the results")
@@ -45,7 +48,10 @@ class Output:
 
     def write(self, graph: SceneGraph, frame: Frame, source: Source) -> None:
         """Write a graph and, if wanted, its picture."""
-        self._write_line(json.dumps(graph.to_json(), ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+        self._write_line(
+            json.dumps(graph.to_json(), ensure_ascii=False).encode(errors="backslashreplace")
+            + b"\n"
+        )
         if self._overlays is None:
             return
         picture = draw_overlay(frame.rgb, graph)
@@ -62,10 +68,14 @@ class Output:
         try:
             fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OutputError(f"another run is writing {path}: give another --out, or wait for it to end") from error
+            raise OutputError(
+                f"another run is writing {path}: give another --out, or wait for it to end"
+            ) from error
         if path.stat().st_size:
             if not overwrite:
-                raise OutputError(f"{path} is there already: give another --out, or --overwrite to replace it")
+                raise OutputError(
+                    f"{path} is there already: give another --out, or --overwrite to replace it"
+                )
             self._lines.truncate(0)
 
     def _write_line(self, line: bytes) -> None:
@@ -125,7 +135,9 @@ class _Video:
         self._is_empty = True
         self._writer = cv2.VideoWriter(str(path), fourcc, rate, (width, height))
         if not self._writer.isOpened():
-            raise OutputError(f"cannot write the video {path}: check the folder's permissions, or give --no-overlay")
+            raise OutputError(
+                f"cannot write the video {path}: check the folder's permissions, or give --no-overlay"
+            )
 
     def fits(self, picture: np.ndarray, source: Source) -> bool:
         return picture.shape == self._shape and source is self._source

@@ -1,4 +1,6 @@
-"""Where frames come from: image files and folders, video files, cameras and ROS bags, all read alike."""
+"""Where frames come from: image files and folders, video files, cameras and ROS bags, all read
+alike.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,8 +20,8 @@ def open_source(text: str, topic: str | None = None) -> Source:
     """Open what `text` names.
 
     Args:
-        text: an image, a folder of images, a video, a camera's index as in "0", or a bag: a folder with
-            metadata.yaml, a .bag, .db3 or .mcap file.
+        text: an image, a folder of images, a video, a camera's index as in "0", or a bag: a folder
+            with metadata.yaml, a .bag, .db3 or .mcap file.
         topic: the image topic of a bag; needed when it has several.
 
     Raises:
@@ -31,11 +33,15 @@ def open_source(text: str, topic: str | None = None) -> Source:
         path = Path(text).expanduser()
         is_folder, is_bag_folder = path.is_dir(), (path / "metadata.yaml").exists()
         if not text or not (is_folder or path.is_file()):
-            raise SourceError(f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index")
+            raise SourceError(
+                f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index"
+            )
         if not is_folder:
             path.open("rb").close()
     except (OSError, RuntimeError, ValueError) as error:  # no permission, ~nobody, a zero byte
-        raise SourceError(f"{text!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise SourceError(
+            f"{text!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     suffix = path.suffix.lower()
     if suffix in BAG_SUFFIXES or is_bag_folder:
         from dsflash_ros.sources.bag import BagSource  # rosbags takes a while to import
@@ -47,12 +53,17 @@ def open_source(text: str, topic: str | None = None) -> Source:
 
 
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:
-    """Open several; image files that follow each other make one source, as a folder does. Raises `SourceError`."""
+    """Open several; image files that follow each other make one source, as a folder does.
+
+    Raises `SourceError`.
+    """
     sources = []
     for are_images, group in groupby(texts, key=_is_image_file):
         if are_images:
             paths = [Path(text).expanduser() for text in group]
-            sources.append(ImageSource(str(paths[0]) if len(paths) == 1 else f"{len(paths)} images", paths))
+            sources.append(
+                ImageSource(str(paths[0]) if len(paths) == 1 else f"{len(paths)} images", paths)
+            )
         else:
             sources.extend(open_source(text, topic) for text in group)
     return sources

@@ -12,14 +12,21 @@ from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.sources.source import Frame, Source
 
-_READERS = {"sensor_msgs/msg/Image": image_to_rgb, "sensor_msgs/msg/CompressedImage": compressed_to_rgb}
+_READERS = {
+    "sensor_msgs/msg/Image": image_to_rgb,
+    "sensor_msgs/msg/CompressedImage": compressed_to_rgb,
+}
 
 
 class BagSource(Source):
-    """The images of one topic. Stamps are the headers', or the times of recording where a header has none."""
+    """The images of one topic.
+
+    Stamps are the headers', or the times of recording where a header has none.
+    """
 
     def __init__(self, path: Path, topic: str | None = None):
-        # Bags of old distributions carry no message definitions; these messages have not changed since.
+        # Bags of old distributions carry no message definitions; these messages have not changed
+        # since.
         typestore = get_typestore(Stores.LATEST)
         try:
             self._reader = AnyReader([path], default_typestore=typestore)
@@ -34,11 +41,15 @@ class BagSource(Source):
             raise
         self._connections = [c for c in self._connections if c.topic == self.topic]
         self._truths = [
-            c for c in self._reader.connections if (c.topic, c.msgtype) == (TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph")
+            c
+            for c in self._reader.connections
+            if (c.topic, c.msgtype) == (TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph")
         ]
         self.has_truth = bool(self._truths)
         length, seconds = sum(c.msgcount for c in self._connections), self._reader.duration / 1e9
-        super().__init__(str(path), length / seconds if length > 1 and seconds > 0 else None, length)
+        super().__init__(
+            str(path), length / seconds if length > 1 and seconds > 0 else None, length
+        )
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
@@ -52,12 +63,18 @@ class BagSource(Source):
                 continue
             found += 1
             sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
-            yield Frame(rgb, sec + nanosec / 1e9 or recorded / 1e9, self.topic, truths.get((sec, nanosec)))
+            yield Frame(
+                rgb, sec + nanosec / 1e9 or recorded / 1e9, self.topic, truths.get((sec, nanosec))
+            )
         if not found:
-            raise SourceError(f"none of the {len(self)} images on {self.topic} of {self.name} can be read")
+            raise SourceError(
+                f"none of the {len(self)} images on {self.topic} of {self.name} can be read"
+            )
 
     def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int]]:
-        messages = self._reader.messages(connections) if connections else iter(())  # none would mean all
+        messages = (
+            self._reader.messages(connections) if connections else iter(())
+        )  # none would mean all
         while True:
             try:
                 connection, recorded, data = next(messages)
@@ -73,8 +90,12 @@ class BagSource(Source):
 
 
 def _stamp_of(data: bytes) -> tuple[int, int]:
-    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header, of either byte order."""
-    return struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4) if len(data) >= 12 else (0, 0)
+    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header, of either
+    byte order.
+    """
+    return (
+        struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4) if len(data) >= 12 else (0, 0)
+    )
 
 
 def _choose_topic(path: Path, topic: str | None, topics: list[str]) -> str:
@@ -82,7 +103,9 @@ def _choose_topic(path: Path, topic: str | None, topics: list[str]) -> str:
         raise SourceError(f"the bag {path} has no images (sensor_msgs Image or CompressedImage)")
     if topic is None:
         if len(topics) > 1:
-            raise SourceError(f"the bag {path} has several image topics, say which one: {', '.join(topics)}")
+            raise SourceError(
+                f"the bag {path} has several image topics, say which one: {', '.join(topics)}"
+            )
         return topics[0]
     topic = "/" + topic.lstrip("/")
     if topic not in topics:

@@ -40,14 +40,23 @@ class ImageSource(Source):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files right in a folder, `2.jpg` before `10.jpg`. Raises `SourceError` when there are none."""
+    """The image files right in a folder, `2.jpg` before `10.jpg`.
+
+    Raises `SourceError` when there are none.
+    """
     try:
-        files = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+        files = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."
+        ]
     except OSError as error:
         raise SourceError(f"cannot read the folder {folder}: {error.strerror}") from error
     if not files:
         kinds = ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
-        raise SourceError(f"the folder {folder} has no images ({kinds}) and is no bag (it has no metadata.yaml)")
+        raise SourceError(
+            f"the folder {folder} has no images ({kinds}) and is no bag (it has no metadata.yaml)"
+        )
     return sorted(files, key=_natural)
 
 

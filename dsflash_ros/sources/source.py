@@ -19,10 +19,11 @@ class Frame:
 
     Attributes:
         rgb: (H, W, 3) uint8 RGB.
-        stamp: seconds; when it was taken, for videos from their beginning. Images have no such time: theirs is
-            their number in the source.
+        stamp: seconds; when it was taken, for videos from their beginning. Images have no such
+            time: theirs is their number in the source.
         name: what it is called: the file, or the topic of a bag.
-        truth: the true scene graph, a serialised dsflash_ros/SceneGraph, where a bag has one of the same stamp.
+        truth: the true scene graph, a serialised dsflash_ros/SceneGraph, where a bag has one of the
+            same stamp.
     """
 
     rgb: np.ndarray
@@ -32,15 +33,18 @@ class Frame:
 
 
 class Source:
-    """Frames, one after the other; iterate as often as you like. Also a context manager that closes it.
+    """Frames, one after the other; iterate as often as you like. Also a context manager that closes
+    it.
 
-    Frames that cannot be read are left out, counted and reported to the log; only a source without any that can be
-    read raises `SourceError`. Stamps that go back are kept, those that are no number are mended; both are counted.
+    Frames that cannot be read are left out, counted and reported to the log; only a source without
+    any that can be read raises `SourceError`. Stamps that go back are kept, those that are no
+    number are mended; both are counted.
 
     Attributes:
         name: what was opened.
         rate: frames a second, None where there is no such thing.
-        is_sequence: frames follow each other in time, as those of a video, unlike those of a folder.
+        is_sequence: frames follow each other in time, as those of a video, unlike those of a
+            folder.
         has_truth: some frames have their true scene graphs.
         skipped: how many frames were left out.
         bad_stamps: how many stamps went back or were no number.
@@ -57,7 +61,10 @@ class Source:
         self._length = length
 
     def __len__(self) -> int:
-        """How many frames there should be; broken ones count. Raises `TypeError` where that is unknown."""
+        """How many frames there should be; broken ones count.
+
+        Raises `TypeError` where that is unknown.
+        """
         if self._length is None:
             raise TypeError(f"it is not known how many frames {self.name} has")
         return self._length
@@ -66,10 +73,14 @@ class Source:
         last = 0.0
         for number, frame in enumerate(self._frames()):
             if not math.isfinite(frame.stamp):
-                self._count_stamp(f"{frame.name}: a frame's stamp is {frame.stamp}; the last one, {last}, is used")
+                self._count_stamp(
+                    f"{frame.name}: a frame's stamp is {frame.stamp}; the last one, {last}, is used"
+                )
                 frame = replace(frame, stamp=last)
             elif number and frame.stamp < last:
-                self._count_stamp(f"{frame.name}: stamps go back, from {last} to {frame.stamp}; they are kept")
+                self._count_stamp(
+                    f"{frame.name}: stamps go back, from {last} to {frame.stamp}; they are kept"
+                )
             last = frame.stamp
             yield frame
 
@@ -96,4 +107,8 @@ class Source:
 
     def _report(self, count: int, sentence: str) -> None:
         if count <= _MOST_REPORTS:
-            _log.warning("%s%s", sentence, " (more of these are only counted)" if count == _MOST_REPORTS else "")
+            _log.warning(
+                "%s%s",
+                sentence,
+                " (more of these are only counted)" if count == _MOST_REPORTS else "",
+            )

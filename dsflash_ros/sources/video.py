@@ -32,9 +32,15 @@ class VideoSource(Source):
                 yield Frame(rgb, capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, self.name)
                 number += 1
         if not number:
-            raise SourceError(f"the video {self.name} has no frame that can be read: it is empty or damaged")
-        if self._length and number < 0.95 * self._length:  # some containers only estimate their length
-            self.skip(f"the video {self.name} ends after {number} of {self._length} frames: it is damaged")
+            raise SourceError(
+                f"the video {self.name} has no frame that can be read: it is empty or damaged"
+            )
+        if (
+            self._length and number < 0.95 * self._length
+        ):  # some containers only estimate their length
+            self.skip(
+                f"the video {self.name} ends after {number} of {self._length} frames: it is damaged"
+            )
 
 
 class CameraSource(Source):

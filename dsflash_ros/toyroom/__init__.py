@@ -1,4 +1,7 @@
-"""toyroom: simulated rooms with exact panoptic scene graphs. Rendering needs the extra `toyroom`."""
+"""toyroom: simulated rooms with exact panoptic scene graphs.
+
+Rendering needs the extra `toyroom`.
+"""
 
 from dsflash_ros.graph.vocabulary import Vocabulary
 

@@ -21,11 +21,12 @@ class RunConfig(BaseModel):
     """What every training run needs to know.
 
     Attributes:
-        dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where its files lie,
-            if not beside it.
-        train_split, val_split: splits to learn from and to choose the best epoch by; a val_split of "none" chooses
-            the last epoch. PSG has no "val": with "test", as others do, the test score of the best epoch is chosen on
-            the test images; publish the last epoch's to be strict.
+        dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where
+            its files lie, if not beside it.
+        train_split, val_split: splits to learn from and to choose the best epoch by; a val_split of
+            "none" chooses the last epoch. PSG has no "val": with "test", as others do, the test
+            score of the best epoch is chosen on the test images; publish the last epoch's to be
+            strict.
         out: folder of the run: checkpoints, curves, configuration.
         seed: everything random follows from it, the epoch and the image.
         epochs, batch_size: images of a step, on each device.
@@ -54,22 +55,28 @@ class RunConfig(BaseModel):
 
 
 class RelationConfig(RunConfig):
-    """Training of the relation stage; the defaults are the paper's (section 3 and supplement section 11).
+    """Training of the relation stage; the defaults are the paper's (section 3 and supplement
+    section 11).
 
     Attributes:
         segmenter: weights whose segmenter is used, frozen; the relation stage starts anew...
         keep_relations: ... or, if set, from those weights' own.
         neck_dim, neck_depth, neck_heads: size of a new relation stage; None: as the weights say.
-        lr, weight_decay, warmup_share: AdamW, then cosine decay after a linear warm-up over that share of all steps.
+        lr, weight_decay, warmup_share: AdamW, then cosine decay after a linear warm-up over that
+            share of all steps.
         consistency_weight: of Eq. 7 beside the binary cross entropy.
         negative_share: unrelated pairs for each true relation.
         balance_predicates: weigh rare predicates up (DSFormer's option; the paper does not use it).
-        masks_from: truth, or the segmenter's own masks matched with the truth (supplement section 14).
+        masks_from: truth, or the segmenter's own masks matched with the truth (supplement section
+            14).
         pruning: leave out patches that neither mask touches (supplement section 15).
         augmentation: deit3 (section 3.6), flip or none.
-        feature_cache: folder for the frozen segmenter's features, so that each image is read and passes it once;
-            needs an augmentation of flip or none, and disk: 5 MB an image for small at 640 pixels (flip: 10).
-        pairs_at_once: pairs that pass the neck together; bounds the memory and changes nothing else.
+        feature_cache: folder for the frozen segmenter's features, so that each image is read and
+            passes it once;
+            needs an augmentation of flip or none, and disk: 5 MB an image for small at 640 pixels
+                (flip: 10).
+        pairs_at_once: pairs that pass the neck together; bounds the memory and changes nothing
+            else.
     """
 
     segmenter: Text
@@ -99,28 +106,32 @@ class RelationConfig(RunConfig):
                 "use augmentation=flip or none with it"
             )
         if self.feature_cache and self.masks_from == "segmenter":
-            raise ConfigError("feature_cache holds no masks, so masks_from=segmenter cannot be used with it")
+            raise ConfigError(
+                "feature_cache holds no masks, so masks_from=segmenter cannot be used with it"
+            )
 
 
 class SegmenterConfig(RunConfig):
     """Training of the segmenter; the defaults are EoMT's for DINOv2 (Kerssies et al., CVPR 2025).
 
-    (The package's own configurations are EoMT's for DINOv3. Two things differ: the last batch of an epoch may be
-    smaller, and rotary positions are not scaled at random.)
+    (The package's own configurations are EoMT's for DINOv3. Two things differ: the last batch of an
+    epoch may be smaller, and rotary positions are not scaled at random.)
 
     Attributes:
-        size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives the classes.
-        start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any image_size; its heads
-            are kept where the classes are the same), a backbone in timm's layout (.safetensors, .pth), "timm" to
-            download timm's own, None for none.
+        size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives
+            the classes.
+        start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any
+            image_size; its heads are kept where the classes are the same), a backbone in timm's
+            layout (.safetensors, .pth), "timm" to download timm's own, None for none.
         lr, weight_decay: peak learning rate of AdamW, and its weight decay.
-        llrd: each backbone block learns at this times the rate of the next one; `decay_query_blocks` says whether
-            also in the blocks that see queries.
+        llrd: each backbone block learns at this times the rate of the next one;
+            `decay_query_blocks` says whether also in the blocks that see queries.
         poly_power: exponent of the decay of learning rate and mask annealing.
         warmup_steps: of what EoMT adds, then of the backbone.
-        annealing: for each query block, the shares of the run at which its masks start to lift and are lifted; None:
-            EoMT's for that many blocks.
-        num_points: sampled in each mask for the loss; mask_weight, dice_weight, class_weight: of its parts;
+        annealing: for each query block, the shares of the run at which its masks start to lift and
+            are lifted; None: EoMT's for that many blocks.
+        num_points: sampled in each mask for the loss; mask_weight, dice_weight, class_weight: of
+            its parts;
             no_object_weight: of queries that should find nothing.
         augmentation: eomt (flip, scale, crop), deit3, flip or none.
     """
@@ -149,13 +160,17 @@ class SegmenterConfig(RunConfig):
     def model_post_init(self, context: Any) -> None:
         """Refuse values that contradict each other."""
         if any(start > end for start, end in self.annealing or ()):
-            raise ConfigError(f"annealing must be pairs (start, end) with start <= end, got {self.annealing}")
+            raise ConfigError(
+                f"annealing must be pairs (start, end) with start <= end, got {self.annealing}"
+            )
 
 
 Config = TypeVar("Config", bound=RunConfig)
 
 
-def load_config(kind: type[Config], name: str, overrides: list[str], folder: str, **defaults: str) -> Config:
+def load_config(
+    kind: type[Config], name: str, overrides: list[str], folder: str, **defaults: str
+) -> Config:
     """Read a configuration and change it; `defaults` are for settings that nothing else gives.
 
     Args:
@@ -165,7 +180,8 @@ def load_config(kind: type[Config], name: str, overrides: list[str], folder: str
         folder: where the package's own ones of this kind are: `relations` or `segmenter`.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, a value of a wrong type or out of range.
+        ConfigError: no such file, not YAML, an unknown key, a value of a wrong type or out of
+            range.
     """
     raw = {**defaults, **_read(name, folder)}
     for override in overrides:
@@ -176,7 +192,9 @@ def load_config(kind: type[Config], name: str, overrides: list[str], folder: str
     try:
         return kind(**raw)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {'; '.join(_sentence(kind, one) for one in error.errors())}") from None
+        raise ConfigError(
+            f"{name}: {'; '.join(_sentence(kind, one) for one in error.errors())}"
+        ) from None
 
 
 def shipped(folder: str) -> list[str]:
@@ -192,7 +210,11 @@ def dump_config(config: RunConfig) -> str:
 
 def _read(name: str, folder: str) -> dict:
     if name in shipped(folder):
-        text = resources.files("dsflash_ros").joinpath(f"resources/train/{folder}/{name}.yaml").read_text()
+        text = (
+            resources.files("dsflash_ros")
+            .joinpath(f"resources/train/{folder}/{name}.yaml")
+            .read_text()
+        )
     else:
         try:
             text = expand(name).read_text()
@@ -203,7 +225,9 @@ def _read(name: str, folder: str) -> dict:
             ) from error
     raw = _parse(text, name)
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise ConfigError(f"the configuration {name} must be a mapping of names to values, as in `lr: 1e-4`")
+        raise ConfigError(
+            f"the configuration {name} must be a mapping of names to values, as in `lr: 1e-4`"
+        )
     return raw
 
 

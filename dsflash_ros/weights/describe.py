@@ -18,7 +18,10 @@ _NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def describe(path: str | Path) -> dict:
-    """Plain values about a checkpoint, in the order in which a person wants them. Raises `WeightsError`."""
+    """Plain values about a checkpoint, in the order in which a person wants them.
+
+    Raises `WeightsError`.
+    """
     path = expand(path)
     return _describe_ours(path) if path.is_file() and _is_ours(path) else _describe_foreign(path)
 
@@ -27,7 +30,9 @@ def _is_ours(path: Path) -> bool:
     try:
         with safe_open(path, "pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT
-    except Exception:  # whatever it is, it is no file of ours; the reader of foreign files says what is wrong
+    except (
+        Exception
+    ):  # whatever it is, it is no file of ours; the reader of foreign files says what is wrong
         return False
 
 
@@ -45,8 +50,14 @@ def _describe_ours(path: Path) -> dict:
         "image_size": config.image_size,
         "queries": config.num_queries,
         "parameters": parameters,
-        "numbers": sorted({_NUMBERS.get(tensor.get_dtype(), tensor.get_dtype()) for tensor in stored}),
-        "vocabulary": {"things": config.num_things, "stuff": config.num_stuff, "predicates": config.num_predicates},
+        "numbers": sorted(
+            {_NUMBERS.get(tensor.get_dtype(), tensor.get_dtype()) for tensor in stored}
+        ),
+        "vocabulary": {
+            "things": config.num_things,
+            "stuff": config.num_stuff,
+            "predicates": config.num_predicates,
+        },
         "trained": list(header.trained),
         "recipe": header.recipe,
         "scores": header.scores,
@@ -64,7 +75,12 @@ def _describe_foreign(path: Path) -> dict:
     command = f"dsflash weights convert {foreign.path} --out NEW.safetensors"
     if is_dsformer(foreign.tensors):
         command += " --into OURS.safetensors"
-        return {"file": str(foreign.path), "layout": "DSFormer (fair-psgg)", **about, "convert": command}
+        return {
+            "file": str(foreign.path),
+            "layout": "DSFormer (fair-psgg)",
+            **about,
+            "convert": command,
+        }
     layout = detect(foreign.tensors)
     if layout is None:
         raise WeightsError(

@@ -1,8 +1,9 @@
-"""Checkpoints by name: those of the package, and those of the hub (huggingface.co or HF_ENDPOINT), kept in the user's
-cache (HF_HOME).
+"""Checkpoints by name: those of the package, and those of the hub (huggingface.co or HF_ENDPOINT),
+kept in the user's cache (HF_HOME).
 
-huggingface_hub speaks the protocol and lays out its cache. The download itself is ours in one respect: what an
-interruption left is kept and continued, and only a file whose checksum is right enters the cache.
+huggingface_hub speaks the protocol and lays out its cache. The download itself is ours in one
+respect: what an interruption left is kept and continued, and only a file whose checksum is right
+enters the cache.
 """
 
 import errno
@@ -24,14 +25,18 @@ _NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def resolve(weights: str | Path) -> Path:
-    """The file that `weights` means: of a name in `SHIPPED`, a path, or a hub id `org/name` or `org/name@revision`.
+    """The file that `weights` means: of a name in `SHIPPED`, a path, or a hub id `org/name` or
+    `org/name@revision`.
 
-    What is in the cache is used without asking the hub. Paths that do not exist are returned as they are.
-    Raises `WeightsError` when the hub has no such checkpoint of ours, or cannot be reached.
+    What is in the cache is used without asking the hub. Paths that do not exist are returned as
+    they are. Raises `WeightsError` when the hub has no such checkpoint of ours, or cannot be
+    reached.
     """
     path = locate(weights)
     if path != expand(weights) and path not in SHIPPED.values():
-        from dsflash_ros.model.checkpoints import read_header  # imports torch, which downloading needs not
+        from dsflash_ros.model.checkpoints import (
+            read_header,
+        )  # imports torch, which downloading needs not
 
         try:
             read_header(path)
@@ -44,7 +49,8 @@ def resolve(weights: str | Path) -> Path:
 
 
 def locate(weights: str | Path) -> Path:
-    """The file of a name in `SHIPPED`; a path as it is; the main file of a hub id, from the cache, else downloaded.
+    """The file of a name in `SHIPPED`; a path as it is; the main file of a hub id, from the cache,
+    else downloaded.
 
     See `resolve` and `fetch`.
     """
@@ -59,17 +65,22 @@ def locate(weights: str | Path) -> Path:
     return fetch(hub_id["repo"], revision=hub_id["revision"])
 
 
-def fetch(repo_id: str, file: str | None = None, revision: str | None = None, sha256: str | None = None) -> Path:
-    """Download a checkpoint, or use the cache where the hub cannot be reached; every file is checked.
+def fetch(
+    repo_id: str, file: str | None = None, revision: str | None = None, sha256: str | None = None
+) -> Path:
+    """Download a checkpoint, or use the cache where the hub cannot be reached; every file is
+    checked.
 
     Args:
         repo_id: `org/name`.
-        file: what to get; None: the first of `FILE_NAMES` that is there, with its shards and config.json.
+        file: what to get; None: the first of `FILE_NAMES` that is there, with its shards and
+            config.json.
         revision: branch, tag or commit; None: main.
         sha256: what the file must have, beyond what the hub itself says.
 
     Returns the path of the file in the cache.
-    Raises `WeightsError` when it cannot be had or is wrong, `OutputError` when the disk is full or not writable.
+    Raises `WeightsError` when it cannot be had or is wrong, `OutputError` when the disk is full or
+    not writable.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise WeightsError(f"{sha256!r} is no SHA-256, which is 64 hexadecimal digits")
@@ -77,17 +88,25 @@ def fetch(repo_id: str, file: str | None = None, revision: str | None = None, sh
     try:
         hub.utils.validate_repo_id(repo_id)
     except ValueError as error:
-        raise WeightsError(f"{repo_id!r} is no hub id, which is ORG/NAME of letters, digits and .-_") from error
-    found = _first(lambda name: _fetch_file(repo_id, name, revision), (file,) if file else FILE_NAMES)
+        raise WeightsError(
+            f"{repo_id!r} is no hub id, which is ORG/NAME of letters, digits and .-_"
+        ) from error
+    found = _first(
+        lambda name: _fetch_file(repo_id, name, revision), (file,) if file else FILE_NAMES
+    )
     if found is None:
         wanted = file or f"none of {', '.join(FILE_NAMES)}"
         what = f"no file {wanted}" if file else f"{wanted}; name a file of it with --file"
         raise WeightsError(f"{repo_id} on the hub has {what}")
     for part in _parts(found):
         if _fetch_file(repo_id, part.name, revision) is None:
-            raise WeightsError(f"{repo_id} on the hub is incomplete: {found.name} names {part.name}, which is missing")
+            raise WeightsError(
+                f"{repo_id} on the hub is incomplete: {found.name} names {part.name}, which is missing"
+            )
     if found.name in FILE_NAMES:
-        _fetch_file(repo_id, "config.json", revision)  # says what the tensors do not; not every repository has it
+        _fetch_file(
+            repo_id, "config.json", revision
+        )  # says what the tensors do not; not every repository has it
     if sha256 is not None:
         _check_sha256(found, sha256)
     return found
@@ -115,7 +134,9 @@ def _fetch_file(repo_id: str, name: str, revision: str | None) -> Path | None:
         if cached is None:
             raise _explain(error, repo_id, revision) from error
         return _verified(cached)
-    if not (re.fullmatch(r"\w[\w-]*", metadata.etag or "") and metadata.commit_hash):  # the ETag becomes a file name
+    if not (
+        re.fullmatch(r"\w[\w-]*", metadata.etag or "") and metadata.commit_hash
+    ):  # the ETag becomes a file name
         raise WeightsError(
             f"{hub.constants.ENDPOINT} does not answer as a hub does; a proxy or a login page may stand in between"
         )
@@ -139,9 +160,15 @@ def _download(repo_id: str, name: str, metadata) -> None:
     from huggingface_hub.utils import build_hf_headers
 
     hub = _hub()
-    cache, folder = Path(hub.constants.HF_HUB_CACHE), repo_folder_name(repo_id=repo_id, repo_type="model")
+    cache, folder = (
+        Path(hub.constants.HF_HUB_CACHE),
+        repo_folder_name(repo_id=repo_id, repo_type="model"),
+    )
     blob = cache / folder / "blobs" / metadata.etag
-    partial, lock = blob.with_name(f"{blob.name}.incomplete"), cache / ".locks" / folder / f"{blob.name}.lock"
+    partial, lock = (
+        blob.with_name(f"{blob.name}.incomplete"),
+        cache / ".locks" / folder / f"{blob.name}.lock",
+    )
     for parent in (blob.parent, lock.parent):
         parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
@@ -154,7 +181,13 @@ def _download(repo_id: str, name: str, metadata) -> None:
             while True:
                 done = file.seek(0, os.SEEK_END)
                 try:
-                    http_get(url, file, resume_size=done, headers=build_hf_headers(), expected_size=metadata.size)
+                    http_get(
+                        url,
+                        file,
+                        resume_size=done,
+                        headers=build_hf_headers(),
+                        expected_size=metadata.size,
+                    )
                     break
                 except Exception:
                     if file.seek(0, os.SEEK_END) <= done:
@@ -168,7 +201,9 @@ def _download(repo_id: str, name: str, metadata) -> None:
 
 
 def _is_right(path: Path, etag: str) -> bool:
-    """Whether a file's content is what its name in the cache says: large files have a SHA-256, small ones git's."""
+    """Whether a file's content is what its name in the cache says: large files have a SHA-256,
+    small ones git's.
+    """
     if re.fullmatch("[0-9a-f]{64}", etag):
         return sha256_of(path) == etag
     if re.fullmatch("[0-9a-f]{40}", etag):
@@ -225,9 +260,13 @@ def _explain(error: Exception, repo_id: str, revision: str | None) -> DSFlashErr
             "the download continues where it stopped (HF_HOME chooses another place)"
         )
     if number in _NO_ACCESS:
-        return OutputError(f"cannot write to {hub.constants.HF_HUB_CACHE} ({error}); HF_HOME chooses another place")
+        return OutputError(
+            f"cannot write to {hub.constants.HF_HUB_CACHE} ({error}); HF_HOME chooses another place"
+        )
     if isinstance(error, hub.errors.OfflineModeIsEnabled):
-        return WeightsError(f"{repo_id} is not in the cache, and HF_HUB_OFFLINE forbids to download it")
+        return WeightsError(
+            f"{repo_id} is not in the cache, and HF_HUB_OFFLINE forbids to download it"
+        )
     reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
     return WeightsError(
         f"cannot get {repo_id} from {hub.constants.ENDPOINT} ({reason}): check the network and the proxy settings "

@@ -27,7 +27,12 @@ def bench(*arguments):
 
 
 def test_spread():
-    assert spread(range(101)) == {"median ms": 50.0, "p90 ms": 90.0, "p99 ms": 99.0, "max ms": 100.0}
+    assert spread(range(101)) == {
+        "median ms": 50.0,
+        "p90 ms": 90.0,
+        "p99 ms": 99.0,
+        "max ms": 100.0,
+    }
 
 
 def test_table(capsys):
@@ -44,8 +49,14 @@ def test_store_and_machine(tmp_path):
     path = tmp_path / "results" / "here.json"
     store(path, "frame", {"repeat": 3}, [{"ms": 1.0}], machine())
     stored = json.loads(path.read_text())
-    assert (stored["benchmark"], stored["settings"], stored["rows"]) == ("frame", {"repeat": 3}, [{"ms": 1.0}])
-    assert stored["machine"]["cores"] >= 1 and stored["machine"]["cpu"] and stored["machine"]["numpy"]
+    assert (stored["benchmark"], stored["settings"], stored["rows"]) == (
+        "frame",
+        {"repeat": 3},
+        [{"ms": 1.0}],
+    )
+    assert (
+        stored["machine"]["cores"] >= 1 and stored["machine"]["cpu"] and stored["machine"]["numpy"]
+    )
     with pytest.raises(OutputError, match="cannot write"):
         store(path / "below_a_file.json", "frame", {}, [], {})
 
@@ -56,10 +67,14 @@ def test_frame_leaves_the_warm_up_out():
 
     def pipeline(rgb):
         sizes.append(rgb.shape)
-        return SceneGraph((), (), np.full((2, 2), NOTHING, np.int32), latency_ms={"total": next(latencies)})
+        return SceneGraph(
+            (), (), np.full((2, 2), NOTHING, np.int32), latency_ms={"total": next(latencies)}
+        )
 
     rows = frame.measure(pipeline, frame.noise(64, 48), repeat=3)
-    assert [(row["stage"], row["median ms"], row["max ms"]) for row in rows] == [("total", 2.0, 3.0)]
+    assert [(row["stage"], row["median ms"], row["max ms"]) for row in rows] == [
+        ("total", 2.0, 3.0)
+    ]
     assert set(sizes) == {(48, 64, 3)}
 
 
@@ -68,7 +83,11 @@ def test_frames_of_a_source_come_over_and_over(tmp_path):
     for shade in shades:
         cv2.imwrite(str(tmp_path / f"{shade:03}.png"), np.full((48, 64, 3), shade, np.uint8))
     seen = list(islice(frame.frames_of(str(tmp_path)), 5))
-    assert [image[0, 0, 0] for image in seen] == [10, 200, 10, 200, 10] and seen[0].shape == (48, 64, 3)
+    assert [image[0, 0, 0] for image in seen] == [10, 200, 10, 200, 10] and seen[0].shape == (
+        48,
+        64,
+        3,
+    )
     assert next(frame.frames_of(str(tmp_path), (32, 16))).shape == (16, 32, 3)
     with pytest.raises(SourceError):
         next(frame.frames_of(str(tmp_path / "nothing")))
@@ -81,7 +100,9 @@ def test_conversions_from_the_command_line():
     assert "bgr8 to array" in result.stdout and "panoptic to 32SC1" in result.stdout
 
 
-@pytest.mark.parametrize(("load", "column"), [((), "max ms"), (("--rate", "20", "--duration", "3"), "memory MiB/min")])
+@pytest.mark.parametrize(
+    ("load", "column"), [((), "max ms"), (("--rate", "20", "--duration", "3"), "memory MiB/min")]
+)
 def test_node_from_the_command_line(tmp_path, load, column):
     pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
     path = tmp_path / "node.json"
@@ -95,4 +116,6 @@ def test_wrong_use():
     assert bench("nothing").returncode == 2
     assert "'64' is no size such as 640x480" in bench("node", "--size", "64").stderr
     result = bench("frame", "--weights", "/no/such", "--size", "64x48")
-    assert result.returncode == 1 and "/no/such" in result.stderr and "Traceback" not in result.stderr
+    assert (
+        result.returncode == 1 and "/no/such" in result.stderr and "Traceback" not in result.stderr
+    )

@@ -27,14 +27,26 @@ def bench(*arguments):
 def test_the_rate_is_that_of_the_loader(folder, monkeypatch):
     """A loader that waits 5 ms for each image gives less than 200 a second."""
     original = loader.Views.__getitem__
-    monkeypatch.setattr(loader.Views, "__getitem__", lambda views, item: time.sleep(0.005) or original(views, item))
+    monkeypatch.setattr(
+        loader.Views, "__getitem__", lambda views, item: time.sleep(0.005) or original(views, item)
+    )
     row = loader.measure(PsgDataset.open(folder), 32, "flip", workers=0, count=24)
     assert (row["augmentation"], row["image size"], row["workers"]) == ("flip", 32, 0)
     assert 10 < row["images/s"] < 200 and row["images/s a core"] == row["images/s"]
 
 
 def test_the_command(folder, tmp_path):
-    done = bench(folder, "--workers", 1, "--image-size", 32, "--repeat", 16, "--json", tmp_path / "loader.json")
+    done = bench(
+        folder,
+        "--workers",
+        1,
+        "--image-size",
+        32,
+        "--repeat",
+        16,
+        "--json",
+        tmp_path / "loader.json",
+    )
     assert done.returncode == 0, done.stderr
     assert "3 images" in done.stdout and "images/s a core" in done.stdout
     rows = json.loads((tmp_path / "loader.json").read_text())["rows"]

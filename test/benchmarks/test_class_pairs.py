@@ -37,7 +37,9 @@ def test_each_directed_pair_has_its_truth(train, pairs):
         count = len(record.class_ids)
         related = {(s, o): p for s, o, p in record.relations.tolist()}
         assert len(set(map(tuple, image.pairs.tolist()))) == len(image.pairs) == count * (count - 1)
-        for (s, o), classes, target in zip(image.pairs.tolist(), image.classes, image.targets, strict=True):
+        for (s, o), classes, target in zip(
+            image.pairs.tolist(), image.classes, image.targets, strict=True
+        ):
             assert classes.tolist() == record.class_ids[[s, o]].tolist()
             assert target.argmax() == related.get((s, o), -1) + 1 and target.sum() == 1
 
@@ -46,14 +48,18 @@ def test_several_predicates_of_a_pair_share(tmp_path):
     labels = np.repeat(np.arange(2, dtype=np.int32), 32 * 16).reshape(32, 32)
     with PsgWriter(tmp_path, VOCABULARY) as writer:
         relations = np.array([[0, 1, 2], [0, 1, 4]])
-        writer.add("a", np.zeros((32, 32, 3), np.uint8), labels, np.array([0, 7]), relations, "train")
+        writer.add(
+            "a", np.zeros((32, 32, 3), np.uint8), labels, np.array([0, 7]), relations, "train"
+        )
     (image,) = class_pairs.pairs_of(PsgDataset.open(tmp_path, "train"))
     assert image.pairs.tolist() == [[0, 1], [1, 0]]
     assert image.targets.tolist() == [[0, 0, 0, 0.5, 0, 0.5, 0], [1, 0, 0, 0, 0, 0, 0]]
 
 
 def test_geometry_says_where_the_boxes_are(train, pairs):
-    """By the definitions, box by box; and nothing else is in it: the same boxes give the same numbers."""
+    """By the definitions, box by box; and nothing else is in it: the same boxes give the same
+    numbers.
+    """
     record, image = train[0], pairs[0]
     boxes = label_boxes(record.labels(), len(record.class_ids)) / [128, 96, 128, 96]
     for (s, o), found in zip(image.pairs.tolist(), image.geometry.tolist(), strict=True):
@@ -64,8 +70,14 @@ def test_geometry_says_where_the_boxes_are(train, pairs):
         logs = np.log([width, height, bx1 - bx, by1 - by])
         offset = (bx + bx1 - ax - ax1) / 2, (by + by1 - ay - ay1) / 2
         shares = shared / areas[0], shared / areas[1], shared / (sum(areas) - shared)
-        edges = np.clip([(bx - ax) / width, (by - ay) / height, (bx1 - ax1) / width, (by1 - ay1) / height], -10, 10)
-        assert found == pytest.approx([*boxes[s], *boxes[o], *logs, *offset, *shares, *edges], abs=1e-5)
+        edges = np.clip(
+            [(bx - ax) / width, (by - ay) / height, (bx1 - ax1) / width, (by1 - ay1) / height],
+            -10,
+            10,
+        )
+        assert found == pytest.approx(
+            [*boxes[s], *boxes[o], *logs, *offset, *shares, *edges], abs=1e-5
+        )
 
 
 def test_frequencies_are_those_of_the_training_images(train, pairs):
@@ -99,8 +111,12 @@ def test_knowing_the_truth_scores_all(pairs):
 
 def test_the_surest_relations_come_first(pairs):
     few = [image for image in pairs if 0 < len(image.relations) <= 20 < len(image.pairs)]
-    assert few and class_pairs.scores(lambda image: image.targets + 0.1, few, VOCABULARY)["R@20"] == 1
-    unsure = class_pairs.scores(lambda image: image.targets * torch.tensor([-1.0] + [1.0] * 6), few, VOCABULARY)
+    assert (
+        few and class_pairs.scores(lambda image: image.targets + 0.1, few, VOCABULARY)["R@20"] == 1
+    )
+    unsure = class_pairs.scores(
+        lambda image: image.targets * torch.tensor([-1.0] + [1.0] * 6), few, VOCABULARY
+    )
     assert unsure["R@20"] < 1 and unsure["R@100"] == 1
 
 
@@ -119,7 +135,10 @@ def test_the_script(folder, tmp_path, monkeypatch, capsys):
     assert code == 0 and "| frequency |" in out and "| in front of |" in out
     rows = json.loads((tmp_path / "scores.json").read_text())["rows"]
     assert [row["predictor"] for row in rows] == ["frequency", "MLP"]
-    assert all(0 < row["mR@50"] < 1 and set(row["per_predicate"]) == set(VOCABULARY.predicates) for row in rows)
+    assert all(
+        0 < row["mR@50"] < 1 and set(row["per_predicate"]) == set(VOCABULARY.predicates)
+        for row in rows
+    )
 
     code, _, err = run(tmp_path / "none")
     assert code == 1 and err.startswith("class_pairs: ") and err.count("\n") == 1

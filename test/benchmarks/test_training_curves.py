@@ -8,18 +8,26 @@ import training_curves
 
 def write_run(folder, lines, **config):
     folder.mkdir()
-    (folder / "config.yaml").write_text("\n".join(f"{key}: {value}" for key, value in config.items()))
+    (folder / "config.yaml").write_text(
+        "\n".join(f"{key}: {value}" for key, value in config.items())
+    )
     (folder / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
 
 @pytest.fixture
 def runs(tmp_path):
-    segmenter = [{"epoch": n, "train/loss": 9.0 / n, "val/PQ": 0.2 * n, "val/SQ": 0.1 * n} for n in (1, 2, 3)]
-    relations = [{"epoch": n, "train/loss": 1.0 / n, "val/mR@50": 0.1 * n, "images_per_s": 5} for n in (1, 2)]
+    segmenter = [
+        {"epoch": n, "train/loss": 9.0 / n, "val/PQ": 0.2 * n, "val/SQ": 0.1 * n} for n in (1, 2, 3)
+    ]
+    relations = [
+        {"epoch": n, "train/loss": 1.0 / n, "val/mR@50": 0.1 * n, "images_per_s": 5} for n in (1, 2)
+    ]
     return [
         write_run(tmp_path / "segmenter", segmenter, lr=0.0002, batch_size=16, image_size=224),
-        write_run(tmp_path / "relations", relations, lr=0.001, batch_size=8, segmenter="a.safetensors"),
+        write_run(
+            tmp_path / "relations", relations, lr=0.001, batch_size=8, segmenter="a.safetensors"
+        ),
     ]
 
 
@@ -63,7 +71,10 @@ def test_mistakes(runs, script, tmp_path, monkeypatch):
         assert not (tmp_path / "curves.png").exists()
 
     refused("is no folder of a training run (No such file or directory)", tmp_path / "none")
-    refused("no epoch of the run in", write_run(tmp_path / "young", [], lr=1, batch_size=1, image_size=64))
+    refused(
+        "no epoch of the run in",
+        write_run(tmp_path / "young", [], lr=1, batch_size=1, image_size=64),
+    )
     (runs[0] / "scores.jsonl").write_text('{"epoch": 1, "tr')
     refused("is no folder of a training run (JSONDecodeError", runs[0])
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -30,11 +30,16 @@ def test_help_needs_neither_torch_nor_ros_nor_opencv(argv):
     assert all(word in result.stdout for word in words)
 
 
-@pytest.mark.parametrize("argv", [["play", "x.mp4"], ["node"], ["node", "--ros-args", "-r", "image:=/a"]])
+@pytest.mark.parametrize(
+    "argv", [["play", "x.mp4"], ["node"], ["node", "--ros-args", "-r", "image:=/a"]]
+)
 def test_without_ros_one_sentence(argv):
     result = run_without(["rclpy"], argv)
     assert result.returncode == 1
-    assert result.stderr.startswith(f"dsflash {argv[0]}: this needs ROS 2") and result.stderr.count("\n") == 1
+    assert (
+        result.stderr.startswith(f"dsflash {argv[0]}: this needs ROS 2")
+        and result.stderr.count("\n") == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,10 +72,22 @@ def test_version(capsys):
 
 
 def test_all_arguments_of_node_reach_ros(monkeypatch):
-    node = pytest.importorskip("dsflash_ros.ros.node", reason="needs rclpy and the generated messages")
+    node = pytest.importorskip(
+        "dsflash_ros.ros.node", reason="needs rclpy and the generated messages"
+    )
     seen = []
     monkeypatch.setattr(node, "main", lambda args: seen.append(args) or 7)
-    argv = ["--ros-args", "-r", "image:=/camera", "-p", "weights:=random", "--params-file", "x.yaml", "--", "rest"]
+    argv = [
+        "--ros-args",
+        "-r",
+        "image:=/camera",
+        "-p",
+        "weights:=random",
+        "--params-file",
+        "x.yaml",
+        "--",
+        "rest",
+    ]
     assert main(["node", *argv]) == 7
     assert main(["node"]) == 7
     assert seen == [argv, []]

@@ -27,15 +27,21 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five test images, and tiny weights that say of themselves that all, or only the segmenter, is trained."""
+    """Five test images, and tiny weights that say of themselves that all, or only the segmenter, is
+    trained.
+    """
     folder = tmp_path_factory.mktemp("shapes")
     write_shapes(folder, 6, test_share=0.85, height=64, width=80)
     counts = {"num_things": 6, "num_stuff": 2, "num_predicates": 6}
-    config = ModelConfig("tiny", image_size=64, neck_dim=32, neck_depth=1, neck_heads=2, num_queries=20, **counts)
+    config = ModelConfig(
+        "tiny", image_size=64, neck_dim=32, neck_depth=1, neck_heads=2, num_queries=20, **counts
+    )
     whole = Header(config, VOCABULARY)
     model = random_model(whole)
     save_checkpoint(folder / "whole.safetensors", model, whole)
-    save_checkpoint(folder / "segmenter.safetensors", model, Header(config, VOCABULARY, trained=("segmenter",)))
+    save_checkpoint(
+        folder / "segmenter.safetensors", model, Header(config, VOCABULARY, trained=("segmenter",))
+    )
     return folder
 
 
@@ -43,12 +49,22 @@ QUICK = ("--warm-up", "1", "--timed", "2", "--batch", "2", "--mask-threshold", "
 
 
 def evaluate(folder, *arguments, weights="whole"):
-    return main(["eval", str(folder), "--weights", str(folder / f"{weights}.safetensors"), *map(str, arguments)])
+    return main(
+        [
+            "eval",
+            str(folder),
+            "--weights",
+            str(folder / f"{weights}.safetensors"),
+            *map(str, arguments),
+        ]
+    )
 
 
 def test_sgdet(folder, tmp_path, capsys):
     result, exported = tmp_path / "results" / "r.json", tmp_path / "p.zip"
-    code = evaluate(folder, *QUICK, "--low-resolution-masks", "--json", result, "--export", "sgbench", exported)
+    code = evaluate(
+        folder, *QUICK, "--low-resolution-masks", "--json", result, "--export", "sgbench", exported
+    )
     assert code == 0
     printed = capsys.readouterr().out
     for words in (
@@ -75,11 +91,19 @@ def test_sgdet(folder, tmp_path, capsys):
         "trained": ["segmenter", "relations"],
     }
     assert found["model"]["size"] == "tiny" and found["model"]["parameters"] > 1e6
-    options = {"low_resolution_masks": True, "relation_threshold": 0.0, "max_relations": 65535, "mask_threshold": 0.0}
+    options = {
+        "low_resolution_masks": True,
+        "relation_threshold": 0.0,
+        "max_relations": 65535,
+        "mask_threshold": 0.0,
+    }
     assert {key: found["options"][key] for key in options} == options
     assert found["speed"]["latency_ms"] > 0 and found["speed"]["timed"] == 2
     assert set(found["panoptic"]) > {"PQ", "SQ_things", "RQ_stuff", "per_class"}
-    assert found["relations"]["thresholds"]["0.1"]["relations"] > found["relations"]["thresholds"]["0.9"]["relations"]
+    assert (
+        found["relations"]["thresholds"]["0.1"]["relations"]
+        > found["relations"]["thresholds"]["0.9"]["relations"]
+    )
     assert found["machine"]["cores"] >= 1
     with zipfile.ZipFile(exported) as archive:
         index = json.loads(archive.read("triplets.json"))
@@ -89,9 +113,15 @@ def test_sgdet(folder, tmp_path, capsys):
 
 def test_predcls(folder, tmp_path, capsys):
     result = tmp_path / "r.json"
-    assert evaluate(folder, "--protocol", "predcls", "--no-speed", "--limit", "2", "--json", result) == 0
+    assert (
+        evaluate(folder, "--protocol", "predcls", "--no-speed", "--limit", "2", "--json", result)
+        == 0
+    )
     found = json.loads(result.read_text())
-    assert found["dataset"]["images"] == found["relations"]["images"] == 2 and found["dataset"]["of"] == 5
+    assert (
+        found["dataset"]["images"] == found["relations"]["images"] == 2
+        and found["dataset"]["of"] == 5
+    )
     assert found["panoptic"] is found["speed"] is None
     assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == 1.0
     assert "2 of 5 images" in capsys.readouterr().out
@@ -122,9 +152,14 @@ def test_weights_without_a_relation_stage(folder, tmp_path, capsys, caplog):
     found = json.loads(result.read_text())
     assert found["relations"]["mR@50"] is found["speed"]["relations_per_second"] is None
     assert found["panoptic"]["PQ"] is not None and found["relations"]["mR@inf"] is not None
-    assert "no trained relation stage" in caplog.text and "relations untrained" in capsys.readouterr().out
+    assert (
+        "no trained relation stage" in caplog.text
+        and "relations untrained" in capsys.readouterr().out
+    )
     assert evaluate(folder, "--protocol", "predcls", weights="segmenter") == 1
-    assert "no trained relation stage, which is all that predcls evaluates" in capsys.readouterr().err
+    assert (
+        "no trained relation stage, which is all that predcls evaluates" in capsys.readouterr().err
+    )
 
 
 def test_another_vocabulary_is_told_before_anything_runs(folder, capsys):
@@ -138,7 +173,14 @@ def test_a_damaged_image_leaves_no_result(folder, tmp_path, capsys):
     write_shapes(tmp_path / "data", 2, height=64, width=80, test_share=1.0)
     next((tmp_path / "data" / "images").iterdir()).write_bytes(b"no picture")
     weights = folder / "whole.safetensors"
-    arguments = ["--no-speed", "--export", "sgbench", str(tmp_path / "p.zip"), "--json", str(tmp_path / "r.json")]
+    arguments = [
+        "--no-speed",
+        "--export",
+        "sgbench",
+        str(tmp_path / "p.zip"),
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
     assert main(["eval", str(tmp_path / "data"), "--weights", str(weights), *arguments]) == 1
     assert "cannot be read" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
@@ -158,26 +200,51 @@ def test_a_place_for_results_that_cannot_be(folder, tmp_path, capsys):
         out, err = capsys.readouterr()
         assert out == "" and sentence in err  # before the data set is read
     assert (tmp_path / "file").read_text() == "precious"
-    assert evaluate(folder, "--no-speed", "--limit", "1", "--json", tmp_path / "file", "--overwrite") == 0
+    assert (
+        evaluate(folder, "--no-speed", "--limit", "1", "--json", tmp_path / "file", "--overwrite")
+        == 0
+    )
     assert json.loads((tmp_path / "file").read_text())["dataset"]["images"] == 1
 
 
 def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
-    """A limit on the size of files acts as a full disk does; the JSON fits under it, the masks do not."""
+    """A limit on the size of files acts as a full disk does; the JSON fits under it, the masks do
+    not.
+    """
     write_shapes(tmp_path / "data", 24, test_share=1.0, height=32, width=32)
     export, result = tmp_path / "p.zip", tmp_path / "r.json"
-    arguments = ["--no-speed", "--mask-threshold", "0", "--export", "sgbench", str(export), "--json", str(result)]
-    arguments = ["eval", str(tmp_path / "data"), "--weights", str(folder / "whole.safetensors"), *arguments]
+    arguments = [
+        "--no-speed",
+        "--mask-threshold",
+        "0",
+        "--export",
+        "sgbench",
+        str(export),
+        "--json",
+        str(result),
+    ]
+    arguments = [
+        "eval",
+        str(tmp_path / "data"),
+        "--weights",
+        str(folder / "whole.safetensors"),
+        *arguments,
+    ]
     program = (
         "import resource, sys; from dsflash_ros.cli import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
         f"sys.exit(main({arguments!r}))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1, done.stderr
     assert f"dsflash eval: cannot write {export}" in done.stderr and "Traceback" not in done.stderr
     assert "recall of relations" in done.stdout and f"written: {result}" in done.stdout
-    assert "the export fails" in done.stderr and json.loads(result.read_text())["dataset"]["images"] == 24
+    assert (
+        "the export fails" in done.stderr
+        and json.loads(result.read_text())["dataset"]["images"] == 24
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "r.json"]
 
 
@@ -216,6 +283,9 @@ def test_tables(folder, tmp_path, capsys):
     assert main(["tables"]) == 0
     assert "DSFlash-L" in capsys.readouterr().out
     assert main(["tables", str(result)]) == 0
-    assert f"{result}: in no table: it differs from the nearest row in vocabulary other" in capsys.readouterr().out
+    assert (
+        f"{result}: in no table: it differs from the nearest row in vocabulary other"
+        in capsys.readouterr().out
+    )
     assert main(["tables", str(folder / "psg.json")]) == 1
     assert "is not a result of `dsflash eval --json`" in capsys.readouterr().err

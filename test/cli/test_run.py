@@ -22,7 +22,10 @@ PHOTOS = SHARED / "data/photos"
 
 
 def lines_of(folder):
-    return [json.loads(line) for line in (folder / "scene_graph.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (folder / "scene_graph.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def run(*arguments):
@@ -61,7 +64,10 @@ def load_shipped_model_once():
 def results(tmp_path_factory):
     """Images (one is broken, one too small), a folder, a video and a bag, run together."""
     folder = tmp_path_factory.mktemp("run")
-    images = [write_image(folder / f"{name}.png", picture(40 + i, 60, seed=i)) for i, name in enumerate("ab")]
+    images = [
+        write_image(folder / f"{name}.png", picture(40 + i, 60, seed=i))
+        for i, name in enumerate("ab")
+    ]
     (folder / "broken.png").write_bytes(b"broken")
     small = write_image(folder / "small.png", picture(8, 8))
     album = folder / "album"
@@ -72,7 +78,17 @@ def results(tmp_path_factory):
     bag = write_bag(folder / "bag", {"/left": raw_images(1) + resized, "/right": raw_images(1)})
     out = folder / "out"
     sources = [*images, folder / "broken.png", small, album, video, bag]
-    command = [sys.executable, "-m", "dsflash_ros.cli", "run", *sources, "--out", out, "--topic", "/left"]
+    command = [
+        sys.executable,
+        "-m",
+        "dsflash_ros.cli",
+        "run",
+        *sources,
+        "--out",
+        out,
+        "--topic",
+        "/left",
+    ]
     command += ["--stride", "2", "--max-relations", "5", "--weights", "random"]
     process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     return folder, process
@@ -87,7 +103,10 @@ def test_run_succeeds_and_sums_up(results):
 
 def test_run_says_once_that_the_graphs_mean_nothing(results):
     _, process = results
-    assert process.stderr.count("the weights 'random' are untrained: these scene graphs mean nothing") == 1
+    assert (
+        process.stderr.count("the weights 'random' are untrained: these scene graphs mean nothing")
+        == 1
+    )
 
 
 def test_each_used_frame_has_its_line_in_order(results):
@@ -155,7 +174,12 @@ def test_what_fails(arguments, sentence, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--mask-threshold", "1.5"), ("--tome-ratio", "0.9"), ("--relation-threshold", "nan"), ("--max-relations", "-1")],
+    [
+        ("--mask-threshold", "1.5"),
+        ("--tome-ratio", "0.9"),
+        ("--relation-threshold", "nan"),
+        ("--max-relations", "-1"),
+    ],
 )
 def test_options_out_of_range_are_wrong_usage(option, value, tmp_path, capsys):
     image = write_image(tmp_path / "a.png", picture())
@@ -197,14 +221,23 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
         "--max-segments",
         "7",
     ]
-    assert run(image, "--out", tmp_path / "out", "--weights", "random-tiny", *switches, *limits) == 0
+    assert (
+        run(image, "--out", tmp_path / "out", "--weights", "random-tiny", *switches, *limits) == 0
+    )
     options = Options(0.7, 0.6, 0.4, 9, 7, True, 0.3, True)
-    assert seen == dict(weights="random-tiny", device="cpu", precision="float32", compile=False, options=options)
+    assert seen == dict(
+        weights="random-tiny", device="cpu", precision="float32", compile=False, options=options
+    )
 
 
 def test_limit(tmp_path):
     video = write_video(tmp_path / "clip.mp4", frames=20, rate=10)
-    assert run(video, video, "--out", tmp_path / "out", "--stride", "3", "--limit", "2", "--no-overlay") == 0
+    assert (
+        run(
+            video, video, "--out", tmp_path / "out", "--stride", "3", "--limit", "2", "--no-overlay"
+        )
+        == 0
+    )
     assert [line["stamp"] for line in lines_of(tmp_path / "out")] == pytest.approx([0, 0.3, 0, 0.3])
 
 
@@ -251,4 +284,7 @@ def test_shared_photographs_and_clips(tmp_path):
         p.stem: cv2.imread(str(p)).shape for p in PHOTOS.iterdir()
     }
     # Drawn upon: storing a photograph anew as JPEG changes its pixels by some 2 of 255.
-    assert all(np.abs(pictures[p.stem] - cv2.imread(str(p)).astype(float)).mean() > 10 for p in PHOTOS.iterdir())
+    assert all(
+        np.abs(pictures[p.stem] - cv2.imread(str(p)).astype(float)).mean() > 10
+        for p in PHOTOS.iterdir()
+    )

@@ -1,4 +1,6 @@
-"""What `dsflash toyroom` makes of its arguments, and says where it cannot work; test/toyroom has what it renders."""
+"""What `dsflash toyroom` makes of its arguments, and says where it cannot work; test/toyroom has
+what it renders.
+"""
 
 import subprocess
 import sys
@@ -15,7 +17,9 @@ RENDER = ["render", "--scenes", "1", "--seed", "1", "--out"]
 def run_after(code, *argv):
     """Run the command after some Python code. Returns the exit code and what is on stderr."""
     program = f"import sys\n{code}\nfrom dsflash_ros.cli import main\nsys.exit(main({['toyroom', *map(str, argv)]!r}))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     return done.returncode, done.stderr
 
 
@@ -54,7 +58,9 @@ def test_without_mujoco_one_sentence(argv, tmp_path, monkeypatch):
 
 def test_a_data_set_is_shown_without_mujoco(tmp_path):
     write_shapes(tmp_path / "data", 3, seed=3, height=72, width=96)
-    code, error = run_after("sys.modules['mujoco'] = None", "show", tmp_path / "data", "--out", tmp_path / "sheet.png")
+    code, error = run_after(
+        "sys.modules['mujoco'] = None", "show", tmp_path / "data", "--out", tmp_path / "sheet.png"
+    )
     assert code == 0, error
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[0] == 960
     code, error = run_after("", "show", tmp_path / "data", "--out", tmp_path / "sheet.png")

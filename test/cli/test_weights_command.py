@@ -18,11 +18,16 @@ from dsflash_ros.model.checkpoints import load_checkpoint, read_header
 def folder(tmp_path_factory):
     """Checkpoints of other code bases."""
     folder = tmp_path_factory.mktemp("foreign")
-    torch.save(OriginalEoMT("small", "dinov2", 64, queries=5).state_dict(), folder / "pytorch_model.bin")
+    torch.save(
+        OriginalEoMT("small", "dinov2", 64, queries=5).state_dict(), folder / "pytorch_model.bin"
+    )
     eomt, base = OriginalEoMT("small", "dinov3", 64, queries=5, classes=3), dinov3("small")
     torch.save(differences(eomt, base), folder / "delta.bin")
     base.save_pretrained(folder / "dinov3")
-    dsformer = {"transformer_blocks.0.norm1.weight": torch.zeros(8), "classification_token": torch.zeros(8)}
+    dsformer = {
+        "transformer_blocks.0.norm1.weight": torch.zeros(8),
+        "classification_token": torch.zeros(8),
+    }
     torch.save({"model": dsformer}, folder / "last_state.pth")
     vocabulary = Vocabulary(("cup", "dog"), ("floor",), ("on", "under"))
     (folder / "names.json").write_text(vocabulary.to_json())
@@ -48,7 +53,9 @@ def info(dsflash, path):
 
 def test_convert_then_info(tmp_path, folder, dsflash):
     out_path = tmp_path / "ours.safetensors"
-    code, out, err = dsflash("convert", folder / "pytorch_model.bin", "--out", out_path, "--image-size", 96)
+    code, out, err = dsflash(
+        "convert", folder / "pytorch_model.bin", "--out", out_path, "--image-size", 96
+    )
     assert (code, err) == (0, "")
     for line in (
         "layout: original EoMT, DINOv2",
@@ -65,14 +72,25 @@ def test_convert_then_info(tmp_path, folder, dsflash):
     assert about["trained"] == ["segmenter"] and about["recipe"] == header.recipe
     assert about["vocabulary"] == {"things": 80, "stuff": 53, "predicates": 56}
     assert (about["size"], about["backbone"], about["image_size"]) == ("small", "dinov2", 96)
-    assert about["bytes"] == out_path.stat().st_size and len(about["sha256"]["ours.safetensors"]) == 64
+    assert (
+        about["bytes"] == out_path.stat().st_size and len(about["sha256"]["ours.safetensors"]) == 64
+    )
     code, out, _ = dsflash("info", out_path)
-    assert code == 0 and "trained  segmenter\n" in out and "things 80, stuff 53, predicates 56" in out
+    assert (
+        code == 0 and "trained  segmenter\n" in out and "things 80, stuff 53, predicates 56" in out
+    )
 
 
 def test_differences_with_names_of_ones_own(tmp_path, folder, dsflash):
     out_path = tmp_path / "ours.safetensors"
-    arguments = ("--base", folder / "dinov3", "--vocabulary", folder / "names.json", "--out", out_path)
+    arguments = (
+        "--base",
+        folder / "dinov3",
+        "--vocabulary",
+        folder / "names.json",
+        "--out",
+        out_path,
+    )
     code, out, err = dsflash("convert", folder / "delta.bin", *arguments)
     assert (code, err) == (0, "") and "base: transformers' DINOv3, added to the" in out
     assert "note: the file does not say its image size, 640 is taken" in out
@@ -81,32 +99,57 @@ def test_differences_with_names_of_ones_own(tmp_path, folder, dsflash):
 
 def test_names_of_a_data_set_and_a_home(tmp_path, folder, dsflash, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    names = {"thing_classes": ["cup", "dog"], "stuff_classes": ["floor"], "predicate_classes": ["on"], "data": []}
+    names = {
+        "thing_classes": ["cup", "dog"],
+        "stuff_classes": ["floor"],
+        "predicate_classes": ["on"],
+        "data": [],
+    }
     (tmp_path / "psg.json").write_text(json.dumps(names))
-    arguments = ("--base", folder / "dinov3", "--vocabulary", tmp_path / "psg.json", "--out", "~/ours.safetensors")
+    arguments = (
+        "--base",
+        folder / "dinov3",
+        "--vocabulary",
+        tmp_path / "psg.json",
+        "--out",
+        "~/ours.safetensors",
+    )
     assert dsflash("convert", folder / "delta.bin", *arguments)[0] == 0
-    assert read_header(tmp_path / "ours.safetensors").vocabulary == Vocabulary(("cup", "dog"), ("floor",), ("on",))
+    assert read_header(tmp_path / "ours.safetensors").vocabulary == Vocabulary(
+        ("cup", "dog"), ("floor",), ("on",)
+    )
 
 
 def test_info_of_what_can_be_converted(folder, dsflash):
     about = info(dsflash, folder / "pytorch_model.bin")
     assert about["layout"] == "original EoMT, DINOv2" and about["image_size"] == 64
-    assert about["convert"] == f"dsflash weights convert {folder / 'pytorch_model.bin'} --out NEW.safetensors"
+    assert (
+        about["convert"]
+        == f"dsflash weights convert {folder / 'pytorch_model.bin'} --out NEW.safetensors"
+    )
     about = info(dsflash, folder / "delta.bin")
     assert about["differences"] == "to the weights of DINOv3" and about["image_size"] is None
     assert about["convert"].endswith("--base DINOV3 --vocabulary NAMES.json")
     about = info(dsflash, folder / "last_state.pth")
-    assert about["layout"] == "DSFormer (fair-psgg)" and about["convert"].endswith("--into OURS.safetensors")
+    assert about["layout"] == "DSFormer (fair-psgg)" and about["convert"].endswith(
+        "--into OURS.safetensors"
+    )
 
 
 def test_an_output_that_is_there_stays(tmp_path, folder, dsflash):
     out_path = tmp_path / "ours.safetensors"
     out_path.write_text("precious")
     code, _, err = dsflash("convert", folder / "pytorch_model.bin", "--out", out_path)
-    assert code == 1 and "is there already; give --overwrite" in err and out_path.read_text() == "precious"
+    assert (
+        code == 1
+        and "is there already; give --overwrite" in err
+        and out_path.read_text() == "precious"
+    )
     bad = ("convert", folder / "last_state.pth", "--out", out_path, "--overwrite")
     assert dsflash(*bad)[0] == 1 and out_path.read_text() == "precious"
-    assert dsflash("convert", folder / "pytorch_model.bin", "--out", out_path, "--overwrite")[0] == 0
+    assert (
+        dsflash("convert", folder / "pytorch_model.bin", "--out", out_path, "--overwrite")[0] == 0
+    )
     assert os.listdir(tmp_path) == ["ours.safetensors"]
 
 
@@ -114,20 +157,54 @@ def test_an_output_that_is_there_stays(tmp_path, folder, dsflash):
     ("arguments", "says"),
     [
         (("convert", "{folder}/none.bin", "--out", "{tmp}/a.safetensors"), "no weights at"),
-        (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}"), "is a folder; give a file name"),
-        (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/x/a.safetensors"), "does not exist; make it first"),
-        (("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/a.pth"), "a name that ends in .safetensors"),
-        (("convert", "~nouser/x.bin", "--out", "{tmp}/a.safetensors"), "no weights at '~nouser/x.bin'"),
-        (("info", "~nouser/x"), "no weights at '~nouser/x'"),
-        (("fetch", "org/model", "--sha256", "xyz"), "'xyz' is no SHA-256, which is 64 hexadecimal digits"),
-        (("fetch", "org/model", "--sha256", ""), "'' is no SHA-256"),
-        (("convert", "{folder}/delta.bin", "--out", "{tmp}/a.safetensors"), "differences to DINOv3's weights"),
         (
-            ("convert", "{folder}/last_state.pth", "--out", "{tmp}/a.safetensors", "--into", "b", "--image-size", "64"),
+            ("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}"),
+            "is a folder; give a file name",
+        ),
+        (
+            ("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/x/a.safetensors"),
+            "does not exist; make it first",
+        ),
+        (
+            ("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/a.pth"),
+            "a name that ends in .safetensors",
+        ),
+        (
+            ("convert", "~nouser/x.bin", "--out", "{tmp}/a.safetensors"),
+            "no weights at '~nouser/x.bin'",
+        ),
+        (("info", "~nouser/x"), "no weights at '~nouser/x'"),
+        (
+            ("fetch", "org/model", "--sha256", "xyz"),
+            "'xyz' is no SHA-256, which is 64 hexadecimal digits",
+        ),
+        (("fetch", "org/model", "--sha256", ""), "'' is no SHA-256"),
+        (
+            ("convert", "{folder}/delta.bin", "--out", "{tmp}/a.safetensors"),
+            "differences to DINOv3's weights",
+        ),
+        (
+            (
+                "convert",
+                "{folder}/last_state.pth",
+                "--out",
+                "{tmp}/a.safetensors",
+                "--into",
+                "b",
+                "--image-size",
+                "64",
+            ),
             "--into keeps sizes and names",
         ),
         (
-            ("convert", "{folder}/pytorch_model.bin", "--out", "{tmp}/a.safetensors", "--into", "{folder}/dinov3"),
+            (
+                "convert",
+                "{folder}/pytorch_model.bin",
+                "--out",
+                "{tmp}/a.safetensors",
+                "--into",
+                "{folder}/dinov3",
+            ),
             "is no DSFormer",
         ),
         (("info", "{folder}/names.json"), "is not a readable PyTorch file"),

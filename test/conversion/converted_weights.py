@@ -19,4 +19,7 @@ def differ(ours, masks, classes, images):
         found = ours.segmenter(images)
     assert found.mask_logits.shape == masks.shape and found.class_logits.shape == classes.shape
     assert masks.std() > 0.1 and classes.std() > 0.1, "a reference that says nothing proves nothing"
-    return max(float((found.mask_logits - masks).abs().max()), float((found.class_logits - classes).abs().max()))
+    return max(
+        float((found.mask_logits - masks).abs().max()),
+        float((found.class_logits - classes).abs().max()),
+    )

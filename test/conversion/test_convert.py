@@ -38,7 +38,9 @@ def transformers_logits(model, images):
 )
 def test_transformers_layout(tmp_path, size, backbone, image_size, queries):
     reference = reference_model(size, backbone, image_size, 133, num_queries=queries)
-    reference.save_pretrained(tmp_path / "theirs", max_shard_size="60MB" if size == "small" else "5GB")
+    reference.save_pretrained(
+        tmp_path / "theirs", max_shard_size="60MB" if size == "small" else "5GB"
+    )
     sharded = (tmp_path / "theirs" / "model.safetensors.index.json").exists()
     assert sharded == (size == "small")
     ours, header, summary = converted(tmp_path, tmp_path / "theirs")
@@ -70,7 +72,11 @@ def test_original_layout_as_lightning_saves_it(tmp_path, size, backbone, image_s
     torch.save({"state_dict": state, "epoch": 11}, tmp_path / "last.ckpt")
     arguments = {"image_size": image_size} if backbone == "dinov3" else {}
     ours, header, _ = converted(tmp_path, tmp_path / "last.ckpt", **arguments)
-    assert (header.config.size, header.config.backbone, header.config.image_size) == (size, backbone, image_size)
+    assert (header.config.size, header.config.backbone, header.config.image_size) == (
+        size,
+        backbone,
+        image_size,
+    )
     images = torch.rand(2, 3, image_size, image_size)
     assert differ(ours, *original(images), images) < 1e-3
 
@@ -96,17 +102,23 @@ def test_rotary_positions_need_no_interpolation(tmp_path):
     assert header.config.image_size == 224 and "interpolated" not in summary
     state = same.state_dict()
     assert all(
-        torch.equal(state[name], tensor) for name, tensor in larger.segmenter.state_dict(prefix="segmenter.").items()
+        torch.equal(state[name], tensor)
+        for name, tensor in larger.segmenter.state_dict(prefix="segmenter.").items()
     )
 
 
 def test_another_epsilon_is_named_and_ours_is_kept(tmp_path):
-    """transformers' config of EoMT with DINOv3 defaults to 1e-6; DINOv3 has 1e-5, and the original EoMT took that."""
+    """transformers' config of EoMT with DINOv3 defaults to 1e-6; DINOv3 has 1e-5, and the original
+    EoMT took that.
+    """
     reference = reference_model("small", "dinov3", 160, 133, num_queries=20, layer_norm_eps=1e-6)
     reference.save_pretrained(tmp_path / "theirs")
     ours, _, summary = converted(tmp_path, tmp_path / "theirs")
     assert "layer_norm_eps 1e-06; 1e-05 is used" in summary
-    for module in (reference.layernorm, *(norm for layer in reference.layers for norm in (layer.norm1, layer.norm2))):
+    for module in (
+        reference.layernorm,
+        *(norm for layer in reference.layers for norm in (layer.norm1, layer.norm2)),
+    ):
         assert module.eps == 1e-6
         module.eps = transformers.DINOv3ViTConfig().layer_norm_eps
     images = torch.rand(1, 3, 160, 160)
@@ -122,7 +134,9 @@ def test_every_tensor_is_accounted_for(tmp_path, eomt_state):
     state = dict(eomt_state)
     del state["network.q.weight"]
     torch.save(state, tmp_path / "w.bin")
-    with pytest.raises(WeightsError, match=r"the tensor network.q.weight is missing, which tells the size"):
+    with pytest.raises(
+        WeightsError, match=r"the tensor network.q.weight is missing, which tells the size"
+    ):
         convert(tmp_path / "w.bin")
     state["network.q.weight"] = eomt_state["network.q.weight"]
     del state["network.encoder.backbone.blocks.7.attn.qkv.bias"]
@@ -150,31 +164,45 @@ def test_only_the_first_of_many_problems_are_listed(tmp_path, eomt_state):
 
 
 def test_masked_attention_that_was_not_annealed(tmp_path, eomt_state):
-    torch.save(eomt_state | {"network.attn_mask_probs": torch.tensor([0.0, 0.25, 1.0])}, tmp_path / "w.bin")
+    torch.save(
+        eomt_state | {"network.attn_mask_probs": torch.tensor([0.0, 0.25, 1.0])}, tmp_path / "w.bin"
+    )
     assert "was not annealed away (network.attn_mask_probs is [0.0, 0.25, 1.0])" in "\n".join(
         convert(tmp_path / "w.bin").summary
     )
     torch.save(eomt_state | {"network.attn_mask_probs": torch.zeros(4)}, tmp_path / "w.bin")
-    with pytest.raises(WeightsError, match="before the last 4 blocks, but before the last 3 in our small model"):
+    with pytest.raises(
+        WeightsError, match="before the last 4 blocks, but before the last 3 in our small model"
+    ):
         convert(tmp_path / "w.bin")
 
 
 def test_other_classes_need_their_names(tmp_path):
     eomt = OriginalEoMT("small", "dinov2", 64, queries=5, classes=80)
     torch.save(eomt.state_dict(), tmp_path / "instance.bin")
-    with pytest.raises(WeightsError, match=r"tells 80 classes apart, not the 133 of COCO panoptic; .*--vocabulary"):
+    with pytest.raises(
+        WeightsError, match=r"tells 80 classes apart, not the 133 of COCO panoptic; .*--vocabulary"
+    ):
         convert(tmp_path / "instance.bin")
     things = Vocabulary.psg().things
     with pytest.raises(WeightsError, match="tells 80 classes apart, but the vocabulary names 2"):
         convert(tmp_path / "instance.bin", vocabulary=Vocabulary(things[:2], (), ("on",)))
-    header = convert(tmp_path / "instance.bin", vocabulary=Vocabulary(things, (), ("on", "under"))).header
-    assert (header.config.num_things, header.config.num_stuff, header.config.num_predicates) == (80, 0, 2)
+    header = convert(
+        tmp_path / "instance.bin", vocabulary=Vocabulary(things, (), ("on", "under"))
+    ).header
+    assert (header.config.num_things, header.config.num_stuff, header.config.num_predicates) == (
+        80,
+        0,
+        2,
+    )
 
 
 def test_a_size_that_is_not_ours(tmp_path, eomt_state):
     state = eomt_state | {"network.q.weight": torch.zeros(200, 1536)}
     torch.save(state, tmp_path / "giant.bin")
-    with pytest.raises(WeightsError, match=r"an EoMT of width 1536; there are only small \(384\), base"):
+    with pytest.raises(
+        WeightsError, match=r"an EoMT of width 1536; there are only small \(384\), base"
+    ):
         convert(tmp_path / "giant.bin")
 
 
@@ -189,7 +217,9 @@ def test_converting_twice_gives_the_same_tensors(tmp_path, eomt_state):
     first, second = convert(tmp_path / "w.bin"), convert(tmp_path / "w.bin")
     assert first.header == second.header
     other = second.model.state_dict()
-    assert all(torch.equal(other[name], tensor) for name, tensor in first.model.state_dict().items())
+    assert all(
+        torch.equal(other[name], tensor) for name, tensor in first.model.state_dict().items()
+    )
 
 
 def test_weights_of_something_else(tmp_path):

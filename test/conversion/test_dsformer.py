@@ -13,7 +13,9 @@ from dsflash_ros.model.checkpoints import Header, load_checkpoint, save_checkpoi
 from dsflash_ros.model.config import ModelConfig
 
 DIM, GRID = 64, 4
-CONFIG = ModelConfig("tiny", image_size=48 * GRID, num_queries=5, neck_dim=DIM, neck_depth=2, neck_heads=8)
+CONFIG = ModelConfig(
+    "tiny", image_size=48 * GRID, num_queries=5, neck_dim=DIM, neck_depth=2, neck_heads=8
+)
 
 
 class DSFormer(nn.Module):
@@ -24,14 +26,18 @@ class DSFormer(nn.Module):
         self.extractor = nn.Linear(2, 2)
         self.patch_embed = nn.Conv2d(8, dim, 3, 3)
         self.transformer_blocks = nn.ModuleList(_block(dim) for _ in range(depth))
-        self.final_layers = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, outputs))
+        self.final_layers = nn.Sequential(
+            nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, outputs)
+        )
         self.final_node = nn.Linear(dim, 2 * 133)
         self.pos_encoding = nn.Parameter(_sines(dim), requires_grad=False)
         self.sbjobj_encoder = nn.ParameterDict(
             {name: torch.rand(dim) for name in ("sbj_token", "obj_token", "background_token")}
         )
         self.coord_embed = nn.Module()
-        self.coord_embed.coord_embed = nn.Sequential(nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim))
+        self.coord_embed.coord_embed = nn.Sequential(
+            nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim)
+        )
         self.classification_token = nn.Parameter(torch.rand(dim))
         for parameter in self.parameters():
             if parameter.ndim == 1:
@@ -41,14 +47,18 @@ class DSFormer(nn.Module):
 
     @torch.inference_mode()
     def forward(self, patches, subject, object_, boxes):
-        """Class token and logits of one directed pair: patches (P, dim), shares (P,) of both masks, boxes (8,)."""
+        """Class token and logits of one directed pair: patches (P, dim), shares (P,) of both masks,
+        boxes (8,).
+        """
         tokens = {name: F.normalize(token, dim=0) for name, token in self.sbjobj_encoder.items()}
         rest = torch.clamp(1 - subject - object_, min=0)
         x = patches + sum(
             share[:, None] * tokens[f"{name}_token"]
             for share, name in ((subject, "sbj"), (object_, "obj"), (rest, "background"))
         )
-        x = torch.cat((self.classification_token[None], self.coord_embed.coord_embed(boxes)[None], x))
+        x = torch.cat(
+            (self.classification_token[None], self.coord_embed.coord_embed(boxes)[None], x)
+        )
         for block in self.transformer_blocks:
             x = torch.cat((x[:2], x[2:] + self.pos_encoding[0]))
             q, k, v = block.attn.qkv(block.norm1(x)).view(len(x), 3, 8, -1).permute(1, 2, 0, 3)
@@ -60,7 +70,12 @@ class DSFormer(nn.Module):
 
 def _block(dim):
     block = nn.Module()
-    block.norm1, block.norm2, block.attn, block.mlp = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.Module(), nn.Module()
+    block.norm1, block.norm2, block.attn, block.mlp = (
+        nn.LayerNorm(dim),
+        nn.LayerNorm(dim),
+        nn.Module(),
+        nn.Module(),
+    )
     block.attn.qkv, block.attn.proj = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim)
     block.mlp.fc1, block.mlp.fc2 = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
     return block
@@ -88,7 +103,9 @@ def into(tmp_path_factory):
 
 
 def saved(path, model):
-    torch.save({"epoch": 1, "model": model.state_dict(), "optim": {"state": {}}, "metric": 0.2}, path)
+    torch.save(
+        {"epoch": 1, "model": model.state_dict(), "optim": {"state": {}}, "metric": 0.2}, path
+    )
     return path
 
 
@@ -103,21 +120,28 @@ def test_class_token_and_logits_are_dsformers(tmp_path, into):
         tokens = ours.encode(patches, coverage, boxes, torch.zeros(3, dtype=torch.long), pairs)
         logits = ours.head(tokens)  # without the gate, which DSFormer has not
     for (a, b), token, row in zip(pairs.tolist(), tokens, logits, strict=True):
-        expected_token, expected = theirs(patches[0], coverage[a], coverage[b], torch.cat((boxes[a], boxes[b])))
+        expected_token, expected = theirs(
+            patches[0], coverage[a], coverage[b], torch.cat((boxes[a], boxes[b]))
+        )
         assert (token - expected_token).abs().max() < 1e-4
         assert (row - expected).abs().max() < 1e-4
     assert (logits[0] - logits[1]).abs().max() > 1e-2, "who is the subject must matter"
 
 
 def test_what_is_taken_and_what_stays(tmp_path, into):
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": {"bg_ratio_strategy": "onoff"}}))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"architecture": {"bg_ratio_strategy": "onoff"}})
+    )
     conversion = convert_dsformer(saved(tmp_path / "last_state.pth", DSFormer()), into)
     before, after = load_checkpoint(into)[0].state_dict(), conversion.model.state_dict()
     same = {name for name in before if torch.equal(before[name], after[name])}
     kept = ("segmenter.", "relations.gate.", "relations.patch_embed.")
     assert same == {name for name in before if name.startswith(kept)}
     assert conversion.header.trained == ("segmenter",)
-    assert conversion.header.recipe["epochs"] == 3 and conversion.header.recipe["relations"]["taken"] == 34
+    assert (
+        conversion.header.recipe["epochs"] == 3
+        and conversion.header.recipe["relations"]["taken"] == 34
+    )
     summary = "\n".join(conversion.summary)
     for name in ("extractor", "patch_embed", "pos_encoding", "final_node"):
         assert f"no counterpart: {name} (" in summary
@@ -138,7 +162,9 @@ def test_without_location_and_with_other_predicates(tmp_path, into):
 
 
 def test_a_neck_of_another_width_or_no_dsformer(tmp_path, into):
-    with pytest.raises(WeightsError, match=r"no block of .* fits a neck of width 64: classification_token is"):
+    with pytest.raises(
+        WeightsError, match=r"no block of .* fits a neck of width 64: classification_token is"
+    ):
         convert_dsformer(saved(tmp_path / "wide.pth", DSFormer(dim=96)), into)
     torch.save({"lstm": torch.zeros(2)}, tmp_path / "lstm.pth")
     with pytest.raises(WeightsError, match="is no DSFormer"):
@@ -147,8 +173,12 @@ def test_a_neck_of_another_width_or_no_dsformer(tmp_path, into):
     nn.init.constant_(broken.final_layers[0].bias, torch.inf)
     with pytest.raises(WeightsError, match="not finite"):
         convert_dsformer(saved(tmp_path / "inf.pth", broken), into)
-    with pytest.raises(WeightsError, match=r"is not a dsflash_ros checkpoint|not a readable safetensors"):
-        convert_dsformer(saved(tmp_path / "last_state.pth", DSFormer()), tmp_path / "last_state.pth")
+    with pytest.raises(
+        WeightsError, match=r"is not a dsflash_ros checkpoint|not a readable safetensors"
+    ):
+        convert_dsformer(
+            saved(tmp_path / "last_state.pth", DSFormer()), tmp_path / "last_state.pth"
+        )
 
 
 def test_half_a_block_is_not_taken(tmp_path, into):

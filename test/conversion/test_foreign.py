@@ -19,7 +19,9 @@ class Bomb:
 
 
 def equal(found, expected):
-    return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in found)
+    return found.keys() == expected.keys() and all(
+        torch.equal(found[name], expected[name]) for name in found
+    )
 
 
 @pytest.mark.parametrize("key", [None, "state_dict", "model"])
@@ -42,7 +44,9 @@ def test_code_in_a_pickle_is_not_run(tmp_path, monkeypatch):
     torch.save({"a": torch.zeros(2), "optimizer": Bomb()}, "zip.bin")
     torch.save({"a": torch.zeros(2), "b": Bomb()}, "old.bin", _use_new_zipfile_serialization=False)
     for name in ("zip.bin", "old.bin"):
-        with pytest.raises(WeightsError, match=r"holds Python objects besides tensors.*save its state dict alone"):
+        with pytest.raises(
+            WeightsError, match=r"holds Python objects besides tensors.*save its state dict alone"
+        ):
             read_foreign(name)
     with pytest.raises(WeightsError):
         (tmp_path / "plain.bin").write_bytes(pickle.dumps(Bomb()))

@@ -29,8 +29,20 @@ def torchvision(change, rgb, *args):
         (augmentation.contrast, F.adjust_contrast, 0.5, 1.5, 1),
         (augmentation.saturation, F.adjust_saturation, 0.5, 1.5, 1),
         (lambda rgb, _: augmentation.solarise(rgb), lambda x, _: F.solarize(x, 128), 0, 0, 0),
-        (lambda rgb, _: augmentation.grayscale(rgb), lambda x, _: F.rgb_to_grayscale(x, 3), 0, 0, 1),
-        (augmentation.blur, lambda x, sigma: F.gaussian_blur(x, [15, 15], [sigma, sigma]), 0.3, 2, 2),
+        (
+            lambda rgb, _: augmentation.grayscale(rgb),
+            lambda x, _: F.rgb_to_grayscale(x, 3),
+            0,
+            0,
+            1,
+        ),
+        (
+            augmentation.blur,
+            lambda x, sigma: F.gaussian_blur(x, [15, 15], [sigma, sigma]),
+            0.3,
+            2,
+            2,
+        ),
     ],
     ids=["brightness", "contrast", "saturation", "solarise", "grayscale", "blur"],
 )
@@ -40,7 +52,9 @@ def test_changes_are_torchvisions(ours, reference, low, high, tolerance, seed):
     found, expected = ours(rgb, strength), torchvision(reference, rgb, strength)
     assert found.dtype == np.uint8 and np.array_equal(rgb, before)
     difference = np.abs(found.astype(int) - expected)
-    assert difference.max() <= tolerance and difference.mean() < 1  # ours round, torchvision's truncate
+    assert (
+        difference.max() <= tolerance and difference.mean() < 1
+    )  # ours round, torchvision's truncate
 
 
 @pytest.fixture
@@ -72,7 +86,9 @@ def test_deit3_jitters_then_makes_exactly_one_of_three_changes(calls):
         assert all(0.7 <= factor <= 1.3 for _, factor in jitter)
         orders[tuple(name for name, _ in jitter)] += 1
         lasts[last] += 1
-    assert sorted(lasts) == ["blur", "grayscale", "solarise"] and min(lasts.values()) > 70  # of 100 expected; sigma 8
+    assert (
+        sorted(lasts) == ["blur", "grayscale", "solarise"] and min(lasts.values()) > 70
+    )  # of 100 expected; sigma 8
     assert len(orders) == 6
 
 

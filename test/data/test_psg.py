@@ -33,13 +33,22 @@ def test_what_was_written_is_read(tmp_path):
     for split in (None, "train", "val", "test"):
         data = PsgDataset.open(tmp_path / "psg.json", split)
         expected = [image for image in written if split in (None, image[1])]
-        assert (data.vocabulary, data.split, data.problems, len(data)) == (vocabulary, split, {}, len(expected))
-        for record, (image_id, _, rgb, labels, class_ids, relations) in zip(data, expected, strict=True):
+        assert (data.vocabulary, data.split, data.problems, len(data)) == (
+            vocabulary,
+            split,
+            {},
+            len(expected),
+        )
+        for record, (image_id, _, rgb, labels, class_ids, relations) in zip(
+            data, expected, strict=True
+        ):
             assert record.image_id == image_id
             assert (record.height, record.width) == labels.shape
             assert np.array_equal(record.image(), rgb)
             assert np.array_equal(record.labels(), labels) and record.labels().dtype == np.int32
-            assert np.array_equal(record.class_ids, class_ids) and record.class_ids.dtype == np.int64
+            assert (
+                np.array_equal(record.class_ids, class_ids) and record.class_ids.dtype == np.int64
+            )
             assert record.relations.tolist() == [list(relation) for relation in relations]
             assert record.crowd.dtype == bool and not record.crowd.any()
 
@@ -54,9 +63,16 @@ def test_is_a_sequence(folder):
 @pytest.mark.skipif(not PSG.is_dir(), reason="the record of PSG is not beside the repository")
 def test_a_record_of_psg(tmp_path):
     raw = json.loads((PSG / "one_record.json").read_text())
-    content = json.loads((PSG / "vocabulary.json").read_text()) | {"data": [raw], "test_image_ids": []}
+    content = json.loads((PSG / "vocabulary.json").read_text()) | {
+        "data": [raw],
+        "test_image_ids": [],
+    }
     json_path = tmp_path / "psg/psg.json"
-    for path in (json_path, tmp_path / "coco" / raw["file_name"], tmp_path / "coco" / raw["pan_seg_file_name"]):
+    for path in (
+        json_path,
+        tmp_path / "coco" / raw["file_name"],
+        tmp_path / "coco" / raw["pan_seg_file_name"],
+    ):
         path.parent.mkdir(parents=True)
     json_path.write_text(json.dumps(content))
     rows = np.minimum(np.arange(640) // 90, 6)
@@ -69,7 +85,9 @@ def test_a_record_of_psg(tmp_path):
     assert data.vocabulary == Vocabulary.psg()
     (record,) = data
     names = [data.vocabulary.classes[i] for i in record.class_ids]
-    triplets = {(names[s], data.vocabulary.predicates[p], names[o]) for s, o, p in record.relations.tolist()}
+    triplets = {
+        (names[s], data.vocabulary.predicates[p], names[o]) for s, o, p in record.relations.tolist()
+    }
     assert ("person", "standing on", names[6]) in triplets and len(record.relations) == 6
     assert np.array_equal(record.labels(), np.broadcast_to(rows[:, None], (640, 480)))
     assert record.image().shape == (640, 480, 3)
@@ -108,11 +126,16 @@ def test_splits(folder, edit):
 
     def change(content):
         for record in content["data"]:
-            record["image_id"] = int(record["image_id"])  # some files have numbers, and mix them with strings
+            record["image_id"] = int(
+                record["image_id"]
+            )  # some files have numbers, and mix them with strings
         content["val_image_ids"] = [1]
 
     edit(change)
-    ids = {split: [r.image_id for r in PsgDataset.open(folder, split)] for split in ("train", "val", "test", None)}
+    ids = {
+        split: [r.image_id for r in PsgDataset.open(folder, split)]
+        for split in ("train", "val", "test", None)
+    }
     assert ids == {"train": ["2"], "val": ["1"], "test": ["3"], None: ["1", "2", "3"]}
 
 
@@ -186,7 +209,9 @@ def test_damaged_json(folder):
 def test_missing_files(folder):
     for image_id in "12":
         os.remove(folder / f"images/{image_id}.png")
-    with pytest.raises(DatasetError, match=r"2 of 3 images are missing, the first is images/1.png; tried") as error:
+    with pytest.raises(
+        DatasetError, match=r"2 of 3 images are missing, the first is images/1.png; tried"
+    ) as error:
         PsgDataset.open(folder)
     for place in (folder, folder / "coco", folder.parent / "coco"):
         assert str(place) in str(error.value)
@@ -209,7 +234,9 @@ def test_files_that_disagree_with_the_json(folder):
     image, mask = cv2.imread(str(record.image_path)), cv2.imread(str(record.mask_path))
 
     cv2.imwrite(str(record.image_path), image[:, :-1])
-    with pytest.raises(DatasetError, match=r"images/1.png has 29x20 pixels, but .*image 1 has 30x20"):
+    with pytest.raises(
+        DatasetError, match=r"images/1.png has 29x20 pixels, but .*image 1 has 30x20"
+    ):
         record.image()
     record.image_path.write_bytes(b"not an image")
     with pytest.raises(DatasetError, match=r"images/1.png, of image 1, cannot be read"):
@@ -219,7 +246,9 @@ def test_files_that_disagree_with_the_json(folder):
     with pytest.raises(DatasetError, match=r"panoptic/1.png has 20x30 pixels"):
         record.labels()
     cv2.imwrite(str(record.mask_path), np.full_like(mask, 5))
-    with pytest.raises(DatasetError, match=f"segment {record.segment_ids[0]} .*image 1 .3 of its 3"):
+    with pytest.raises(
+        DatasetError, match=f"segment {record.segment_ids[0]} .*image 1 .3 of its 3"
+    ):
         record.labels()
     record.mask_path.unlink()
     with pytest.raises(DatasetError, match="cannot be read: No such file"):
@@ -231,7 +260,9 @@ def test_many_images_are_read_quickly(folder, edit):
 
     def change(content):
         for number in range(2500):
-            content["data"].append(copy.deepcopy(content["data"][0]) | {"image_id": f"more{number}"})
+            content["data"].append(
+                copy.deepcopy(content["data"][0]) | {"image_id": f"more{number}"}
+            )
 
     edit(change)
     start = time.process_time()

@@ -21,12 +21,27 @@ def test_a_record_has_the_fields_of_psg(tmp_path):
     with PsgWriter(tmp_path, VOCABULARY) as writer:
         record = writer.add("a", RGB, LABELS, [0, 1, 2], RELATIONS)
     content = json.loads((tmp_path / "psg.json").read_text())
-    assert content["data"] == [record] and content["test_image_ids"] == [] and "val_image_ids" not in content
+    assert (
+        content["data"] == [record]
+        and content["test_image_ids"] == []
+        and "val_image_ids" not in content
+    )
     assert (content["thing_classes"], content["stuff_classes"]) == (["cup", "dog"], ["sky"])
-    assert (record["height"], record["width"], record["relations"]) == (20, 25, [list(r) for r in RELATIONS])
-    things = [(info["category_id"], info["isthing"], info["area"], info["iscrowd"]) for info in record["segments_info"]]
+    assert (record["height"], record["width"], record["relations"]) == (
+        20,
+        25,
+        [list(r) for r in RELATIONS],
+    )
+    things = [
+        (info["category_id"], info["isthing"], info["area"], info["iscrowd"])
+        for info in record["segments_info"]
+    ]
     assert things == [(0, 1, 125, 0), (1, 1, 125, 0), (2, 0, 125, 0)]
-    assert record["annotations"][1] == {"bbox": [0.0, 10.0, 25.0, 15.0], "bbox_mode": 0, "category_id": 1}
+    assert record["annotations"][1] == {
+        "bbox": [0.0, 10.0, 25.0, 15.0],
+        "bbox_mode": 0,
+        "category_id": 1,
+    }
     png = cv2.imread(str(tmp_path / record["pan_seg_file_name"])).astype(int)
     for index, info in enumerate(record["segments_info"]):
         assert np.array_equal(png @ [65536, 256, 1] == info["id"], index == LABELS)
@@ -69,7 +84,13 @@ def test_an_exception_leaves_no_json(tmp_path):
     ],
 )
 def test_what_disagrees_is_not_written(tmp_path, wrong, says):
-    image = {"image_id": "a", "rgb": RGB, "labels": LABELS, "class_ids": [0, 1, 2], "relations": RELATIONS}
+    image = {
+        "image_id": "a",
+        "rgb": RGB,
+        "labels": LABELS,
+        "class_ids": [0, 1, 2],
+        "relations": RELATIONS,
+    }
     with pytest.raises(DatasetError, match=says):
         PsgWriter(tmp_path, VOCABULARY).add(**image | wrong)
     assert not os.listdir(tmp_path)
@@ -82,13 +103,17 @@ def test_a_folder_that_cannot_be(tmp_path):
 
 
 def test_a_full_disk(tmp_path):
-    """A limit on the size of files acts as a full disk does; masks of this size fit under it, JPEGs do not."""
+    """A limit on the size of files acts as a full disk does; masks of this size fit under it, JPEGs
+    do not.
+    """
     program = (
         "import resource, sys; from dsflash_ros.data.shapes import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         f"sys.exit(main([{str(tmp_path)!r}, '--count', '3']))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 1
     assert "cannot write" in done.stderr and done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -12,7 +12,9 @@ SCENES = [make_scene(np.random.default_rng((7, number)), 120, 160) for number in
 
 def digest(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [(path.relative_to(folder), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+    return [
+        (path.relative_to(folder), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files
+    ]
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
@@ -25,8 +27,27 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_the_command_writes_splits(tmp_path, capsys):
-    assert main([str(tmp_path), "--count", "10", "--test-share", "0.3", "--height", "60", "--width", "80"]) == 0
-    assert [len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)] == [7, 3, 10]
+    assert (
+        main(
+            [
+                str(tmp_path),
+                "--count",
+                "10",
+                "--test-share",
+                "0.3",
+                "--height",
+                "60",
+                "--width",
+                "80",
+            ]
+        )
+        == 0
+    )
+    assert [len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)] == [
+        7,
+        3,
+        10,
+    ]
     assert PsgDataset.open(tmp_path)[0].image().shape == (60, 80, 3)
     assert capsys.readouterr().out == PsgDataset.open(tmp_path).report() + "\n"
     (tmp_path / "file").touch()
@@ -46,12 +67,22 @@ def test_the_command_keeps_a_data_set_that_is_there(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--seed", "-1"), ("--seed", "x"), ("--test-share", "nan"), ("--test-share", "3"), ("--test-share", "x")]
+    "wrong",
+    [
+        ("--seed", "-1"),
+        ("--seed", "x"),
+        ("--test-share", "nan"),
+        ("--test-share", "3"),
+        ("--test-share", "x"),
+    ],
 )
 def test_wrong_usage(tmp_path, wrong, capsys):
     with pytest.raises(SystemExit) as exit_info:
         main([str(tmp_path), "--count", "1", "=".join(wrong)])
-    assert exit_info.value.code == 2 and f"argument {wrong[0]}: {wrong[1]!r} is no " in capsys.readouterr().err
+    assert (
+        exit_info.value.code == 2
+        and f"argument {wrong[0]}: {wrong[1]!r} is no " in capsys.readouterr().err
+    )
 
 
 def test_scenes_are_annotated_wholly():
@@ -72,7 +103,9 @@ def test_every_predicate_occurs_and_not_every_pair_is_related():
 
 
 def holds(predicate, a, b, shape=(120, 160)):
-    """Whether what the predicate says is so, from the coordinates of both segments' pixels, (N, 2) y and x."""
+    """Whether what the predicate says is so, from the coordinates of both segments' pixels, (N, 2)
+    y and x.
+    """
     spans = [range(b[:, axis].min(), b[:, axis].max() + 1) for axis in (0, 1)]
     near = np.abs(a[:, None] - b).sum(-1).min()
     gaps = [max(a[:, i].min() - b[:, i].max(), b[:, i].min() - a[:, i].max()) - 1 for i in (0, 1)]
@@ -99,11 +132,17 @@ def test_relations_follow_from_the_masks(number):
     related = {}
     for subject, object, predicate in scene.relations.tolist():
         related[subject, object] = VOCABULARY.predicates[predicate]
-        assert holds(related[subject, object], pixels[subject], pixels[object]), related[subject, object]
+        assert holds(related[subject, object], pixels[subject], pixels[object]), related[
+            subject, object
+        ]
     things = np.flatnonzero(scene.class_ids < len(VOCABULARY.things)).tolist()
     for a in things:
         for b in things:
-            certain = [name for name in ("on", "above", "beside", "larger than") if holds(name, pixels[a], pixels[b])]
+            certain = [
+                name
+                for name in ("on", "above", "beside", "larger than")
+                if holds(name, pixels[a], pixels[b])
+            ]
             if a != b and certain and related.get((a, b)) not in ("inside", "in front of"):
                 assert related.get((a, b)) == certain[0]
             if a != b and not certain:

@@ -48,18 +48,28 @@ def test_a_plain_view_is_what_inference_sees(one, height, width, image_size):
     record, box = data[0], Letterbox(height, width, image_size)
     view = Views(data, image_size)[0]
     assert np.array_equal(view.image, fit_image(record.image(), box))
-    assert (view.height, view.width, view.flipped, view.index, view.image_id) == (box.height, box.width, False, 0, "a")
+    assert (view.height, view.width, view.flipped, view.index, view.image_id) == (
+        box.height,
+        box.width,
+        False,
+        0,
+        "a",
+    )
 
     labels = record.labels()
     expected = np.full((image_size, image_size), -1)
     for y in range(box.height):
         for x in range(box.width):
-            expected[y, x] = labels[int((y + 0.5) * height / box.height), int((x + 0.5) * width / box.width)]
+            expected[y, x] = labels[
+                int((y + 0.5) * height / box.height), int((x + 0.5) * width / box.width)
+            ]
     assert view.labels.dtype == np.int16 and np.array_equal(view.labels, expected)
 
     scale = np.array([box.width / width, box.height / height] * 2)
     assert view.boxes.dtype == np.float32
-    np.testing.assert_allclose(view.boxes, label_boxes(labels, len(record.segment_ids)) * scale, rtol=1e-6)
+    np.testing.assert_allclose(
+        view.boxes, label_boxes(labels, len(record.segment_ids)) * scale, rtol=1e-6
+    )
 
 
 def test_a_segment_too_small_for_the_labels_has_a_box(one):
@@ -78,7 +88,11 @@ def test_flips_mirror_the_content_where_it_is(shapes, augmentation):
         view, still = flipping[epoch, 1], plain[epoch, 1]
         height, width = view.height, view.width
         assert (height, width) == (still.height, still.width) == (48, 64)
-        labels, boxes, image = still.labels[:height, :width], still.boxes.copy(), still.image[:height, :width]
+        labels, boxes, image = (
+            still.labels[:height, :width],
+            still.boxes.copy(),
+            still.image[:height, :width],
+        )
         if view.flipped:
             labels, image = labels[:, ::-1], image[:, ::-1]
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
@@ -86,7 +100,9 @@ def test_flips_mirror_the_content_where_it_is(shapes, augmentation):
         np.testing.assert_allclose(view.boxes, boxes, atol=1e-4)
         around = label_boxes(view.labels, len(boxes))
         is_visible = around[:, 2] > 0
-        assert np.abs(view.boxes - around)[is_visible].max() <= 1  # a source pixel is 2/3 of a pixel here
+        assert (
+            np.abs(view.boxes - around)[is_visible].max() <= 1
+        )  # a source pixel is 2/3 of a pixel here
         if augmentation == "flip":
             assert np.array_equal(view.image[:height, :width], image)
         flips += view.flipped
@@ -98,7 +114,11 @@ def test_flips_of_a_tall_image_stay_at_the_left(one):
     labels[:, :5] = 1
     views = Views(one(labels), 64, "flip")
     flipped = next(view for view in (views[epoch, 0] for epoch in range(50)) if view.flipped)
-    assert flipped.width == 32 and (flipped.labels[:, 32:] == -1).all() and not flipped.image[:, 32:].any()
+    assert (
+        flipped.width == 32
+        and (flipped.labels[:, 32:] == -1).all()
+        and not flipped.image[:, 32:].any()
+    )
     np.testing.assert_allclose(flipped.boxes[1], [32 * 25 / 30, 0, 32, 64], rtol=1e-5)
 
 
@@ -134,7 +154,9 @@ def test_crops_show_image_and_labels_alike(one, monkeypatch):
         content = view.labels[: view.height, : view.width]
         shown = view.image[: view.height, : view.width].astype(int)
         is_other = np.abs(shown - colours[content]).sum(-1) > 60
-        assert not cv2.erode(is_other.astype(np.uint8), np.ones((3, 3)), borderValue=0).any()  # only borders blend
+        assert not cv2.erode(
+            is_other.astype(np.uint8), np.ones((3, 3)), borderValue=0
+        ).any()  # only borders blend
         assert np.array_equal(view.boxes, label_boxes(view.labels, 3))
         assert (view.labels >= 0).any()
         sizes.append(max(view.height, view.width))
@@ -145,8 +167,15 @@ def test_crops_show_image_and_labels_alike(one, monkeypatch):
 
 def test_crops_lie_anywhere(one):
     views = Views(one(np.kron(np.arange(64).reshape(8, 8), np.ones((6, 6), int))), 48, "eomt")
-    corners = {int(view.labels[0, 0]) for view in (views[epoch, 0] for epoch in range(60)) if not view.flipped}
-    assert len({corner // 8 for corner in corners}) >= 3 and len({corner % 8 for corner in corners}) >= 3
+    corners = {
+        int(view.labels[0, 0])
+        for view in (views[epoch, 0] for epoch in range(60))
+        if not view.flipped
+    }
+    assert (
+        len({corner // 8 for corner in corners}) >= 3
+        and len({corner % 8 for corner in corners}) >= 3
+    )
 
 
 @pytest.mark.parametrize("crowd", [(), (1,)])
@@ -173,12 +202,16 @@ def test_views_follow_from_seed_epoch_and_index_alone(shapes, augmentation, work
     sampler = EpochSampler(range(len(shapes)), seed=4)
     sampler.set_epoch(2)
     views = Views(shapes, 48, augmentation, seed=9)
-    loaded = list(DataLoader(views, sampler=sampler, batch_size=2, num_workers=workers, collate_fn=list))
+    loaded = list(
+        DataLoader(views, sampler=sampler, batch_size=2, num_workers=workers, collate_fn=list)
+    )
     loaded = [view for batch in loaded for view in batch]
     assert sorted(view.index for view in loaded) == list(range(len(shapes)))
     assert all(same(view, views[2, view.index]) for view in loaded)
     assert not any(same(view, views[3, view.index]) for view in loaded)
-    assert not any(same(view, Views(shapes, 48, augmentation, seed=10)[2, view.index]) for view in loaded)
+    assert not any(
+        same(view, Views(shapes, 48, augmentation, seed=10)[2, view.index]) for view in loaded
+    )
     assert same(views[1], views[0, 1])
 
 

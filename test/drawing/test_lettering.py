@@ -18,7 +18,10 @@ def overlap(a: Box, b: Box) -> bool:
 def test_texts_at_one_point_do_not_overlap(size):
     height, width = size
     lettering = Lettering(np.zeros((*size, 3), np.uint8))
-    places = [lettering.place(f"dining table_{i}", (width / 2, height / 2), BLACK, WHITE) for i in range(12)]
+    places = [
+        lettering.place(f"dining table_{i}", (width / 2, height / 2), BLACK, WHITE)
+        for i in range(12)
+    ]
     boxes = [box for box in places if box]
     assert len(boxes) >= 3
     assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
@@ -30,8 +33,14 @@ def test_the_nearest_free_place_is_taken():
     first = lettering.place("cup", (300, 200), BLACK, WHITE)
     second = lettering.place("cup", (300, 200), BLACK, WHITE)
     elsewhere = lettering.place("cup", (100, 400), BLACK, WHITE)
-    assert np.allclose(first.centre, (300, 200), atol=1) and np.allclose(elsewhere.centre, (100, 400), atol=1)
-    assert not overlap(first, second) and abs(second.centre[1] - 200) < 40 and abs(second.centre[0] - 300) < 80
+    assert np.allclose(first.centre, (300, 200), atol=1) and np.allclose(
+        elsewhere.centre, (100, 400), atol=1
+    )
+    assert (
+        not overlap(first, second)
+        and abs(second.centre[1] - 200) < 40
+        and abs(second.centre[0] - 300) < 80
+    )
 
 
 def test_a_text_near_the_border_is_moved_inside():
@@ -46,7 +55,9 @@ def test_a_full_picture_leaves_texts_out():
     assert places[0] and places[-1] is None
     lettering.draw()
     assert (picture == 0).all(axis=2).mean() > 0.5
-    assert Lettering(np.zeros((16, 16, 3), np.uint8)).place("dining table", (8, 8), WHITE, RED) is None
+    assert (
+        Lettering(np.zeros((16, 16, 3), np.uint8)).place("dining table", (8, 8), WHITE, RED) is None
+    )
 
 
 def test_texts_are_drawn_in_their_boxes():
@@ -62,7 +73,9 @@ def test_texts_are_drawn_in_their_boxes():
     assert y.min() > box.y0 and y.max() < box.y1 - 1 and x.min() > box.x0 and x.max() < box.x1 - 1
 
 
-@pytest.mark.parametrize("size", [(16, 16), (48, 64), (480, 640), (2160, 3840), (16, 4000), (4000, 16)])
+@pytest.mark.parametrize(
+    "size", [(16, 16), (48, 64), (480, 640), (2160, 3840), (16, 4000), (4000, 16)]
+)
 def test_banner_fits_any_picture_and_keeps_texts_off(size):
     picture = np.zeros((*size, 3), np.uint8)
     lettering = Lettering(picture)

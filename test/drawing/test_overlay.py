@@ -19,7 +19,9 @@ def graph_of(size, masks, relations=(), weights="trained"):
     for node_id in masks:
         y, x = (panoptic == pack_panoptic(7, node_id)).nonzero()
         box = (int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1)
-        nodes.append(Node(node_id, 7, "cup", True, 0.9, box, len(x), (x.mean() + 0.5, y.mean() + 0.5)))
+        nodes.append(
+            Node(node_id, 7, "cup", True, 0.9, box, len(x), (x.mean() + 0.5, y.mean() + 0.5))
+        )
     relations = tuple(Relation(a, b, 0, predicate, 0.8) for a, predicate, b in relations)
     return SceneGraph(tuple(nodes), relations, panoptic, weights=weights)
 
@@ -73,13 +75,18 @@ def test_masks_are_translucent_with_a_solid_border():
 def test_things_stand_out_from_stuff():
     graph = graph_of(SIZE, {1: LEFT})
     stuff = SceneGraph(
-        tuple(Node(n.id, n.class_id, n.label, False, n.score, n.box, n.area, n.centroid) for n in graph.nodes),
+        tuple(
+            Node(n.id, n.class_id, n.label, False, n.score, n.box, n.area, n.centroid)
+            for n in graph.nodes
+        ),
         (),
         graph.panoptic,
         weights="trained",
     )
     spot = (120, 60)
-    shifts = [np.abs(draw_overlay(grey(SIZE), g)[spot].astype(int) - GREY).sum() for g in (graph, stuff)]
+    shifts = [
+        np.abs(draw_overlay(grey(SIZE), g)[spot].astype(int) - GREY).sum() for g in (graph, stuff)
+    ]
     assert shifts[0] > 1.5 * shifts[1] > 0
 
 
@@ -107,14 +114,18 @@ def test_only_the_strongest_relations_are_drawn():
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 64), (480, 640), (1080, 1920)])
 def test_an_untrained_graph_says_so(size):
-    trained, untrained = (draw_overlay(grey(size), graph_of(size, {}, weights=w)) for w in ("mine", "random-tiny"))
+    trained, untrained = (
+        draw_overlay(grey(size), graph_of(size, {}, weights=w)) for w in ("mine", "random-tiny")
+    )
     assert not changed(trained, grey(size)).any()
     rows = changed(untrained, grey(size)).all(axis=1)
     assert rows[0] and 0 < rows.sum() <= max(3, size[0] // 5)
     assert (untrained[0].astype(int) @ [2, -1, -1] > 200).all()
 
 
-@pytest.mark.parametrize("size", [(16, 16), (17, 4000), (4000, 17), (64, 64), (97, 131), (2160, 3840)])
+@pytest.mark.parametrize(
+    "size", [(16, 16), (17, 4000), (4000, 17), (64, 64), (97, 131), (2160, 3840)]
+)
 def test_any_size(size):
     height, width = size
     masks = {
@@ -129,14 +140,22 @@ def test_any_size(size):
 
 
 def test_many_nodes():
-    masks = {i: (slice(i // 20 * 20, i // 20 * 20 + 20), slice(i % 20 * 30, i % 20 * 30 + 30)) for i in range(400)}
+    masks = {
+        i: (slice(i // 20 * 20, i // 20 * 20 + 20), slice(i % 20 * 30, i % 20 * 30 + 30))
+        for i in range(400)
+    }
     relations = [(i, "beside", i + 1) for i in range(50)]
-    picture = draw_overlay(grey((400, 600)), graph_of((400, 600), masks, relations), max_relations=50)
+    picture = draw_overlay(
+        grey((400, 600)), graph_of((400, 600), masks, relations), max_relations=50
+    )
     assert changed(picture, grey((400, 600))).mean() > 0.99
 
 
 def test_an_image_of_another_size_is_refused():
-    with pytest.raises(ImageError, match=r"graph is of a 640x480 image, it cannot be drawn on \(100, 100, 3\) uint8"):
+    with pytest.raises(
+        ImageError,
+        match=r"graph is of a 640x480 image, it cannot be drawn on \(100, 100, 3\) uint8",
+    ):
         draw_overlay(grey((100, 100)), graph_of(SIZE, {}))
     with pytest.raises(ImageError, match="float64"):
         draw_overlay(grey(SIZE).astype(float), graph_of(SIZE, {}))
@@ -145,7 +164,9 @@ def test_an_image_of_another_size_is_refused():
 def test_strided_views_can_be_drawn_on():
     wide = np.random.default_rng(0).integers(0, 255, (480, 700, 3), np.uint8)
     graph = graph_of(SIZE, {1: LEFT})
-    np.testing.assert_array_equal(draw_overlay(wide[:, :640], graph), draw_overlay(wide[:, :640].copy(), graph))
+    np.testing.assert_array_equal(
+        draw_overlay(wide[:, :640], graph), draw_overlay(wide[:, :640].copy(), graph)
+    )
 
 
 def test_panoptic_picture_is_flat_and_black_where_nothing_is():

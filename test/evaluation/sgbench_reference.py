@@ -18,12 +18,12 @@ def graph(case, ks, num_predicates):
         np.array(case[k]) == np.arange(len(case[c]))[:, None, None]
         for k, c in (("truth", "truth_classes"), ("labels", "classes"))
     ]
-    matching = match_instances(masks[0], np.array(case["truth_classes"]), masks[1], np.array(case["classes"], int))
+    matching = match_instances(
+        masks[0], np.array(case["truth_classes"]), masks[1], np.array(case["classes"], int)
+    )
     told = {"matching": matching.tolist()}
     is_tie = len(set(matching[matching >= 0])) < (matching >= 0).sum()
-    if (
-        is_tie
-    ):  # sgbench gives two halves of an object two attempts; how its recalls are computed is compared all the same
+    if is_tie:  # sgbench gives two halves of an object two attempts; how its recalls are computed is compared all the same
         matching = np.array(case["matching"], int)
     truth = np.unique(np.array(case["relations"]), axis=0)
     matched = remap_triplets(matching, np.array(case["predicted"], int).reshape(-1, 3))
@@ -36,6 +36,10 @@ def graph(case, ks, num_predicates):
 if __name__ == "__main__":
     if sys.argv[1] == "graphs":
         given = json.load(sys.stdin)
-        print(json.dumps([graph(case, given["ks"], given["num_predicates"]) for case in given["cases"]]))
+        print(
+            json.dumps(
+                [graph(case, given["ks"], given["num_predicates"]) for case in given["cases"]]
+            )
+        )
     else:
         print(json.dumps({key: float(value) for key, value in evaluate(*sys.argv[2:]).items()}))

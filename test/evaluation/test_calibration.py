@@ -25,19 +25,27 @@ def counted(*images):
 
 
 def test_precision_and_recall_are_over_all_images():
-    found = counted(([0.95, 0.6, 0.2], [1, 0, 1], 4), ([0.5], [1], 1), ([], [], 3)).results()["thresholds"]
+    found = counted(([0.95, 0.6, 0.2], [1, 0, 1], 4), ([0.5], [1], 1), ([], [], 3)).results()[
+        "thresholds"
+    ]
     assert found["0.1"] == {"relations": 4 / 3, "precision": 3 / 4, "recall": 3 / 8}
     assert found["0.5"] == {"relations": 1, "precision": 2 / 3, "recall": 2 / 8}
     assert found["0.9"] == {"relations": 1 / 3, "precision": 1, "recall": 1 / 8}
-    assert counted(([0.6], [0], 0)).results()["thresholds"]["0.9"] == dict(relations=0, precision=None, recall=None)
+    assert counted(([0.6], [0], 0)).results()["thresholds"]["0.9"] == dict(
+        relations=0, precision=None, recall=None
+    )
     assert Reliability().results()["calibration_error"] is None
 
 
 def test_the_calibration_error_is_that_of_torchmetrics():
     scores, true = drawn(3000, 0.6, -1)
     related = scores >= 0.1
-    theirs = binary_calibration_error(torch.tensor(scores[related]), torch.tensor(true[related]).int(), n_bins=10)
-    ours = counted((scores[:1000], true[:1000], 9), (scores[1000:], true[1000:], 9)).results()["calibration_error"]
+    theirs = binary_calibration_error(
+        torch.tensor(scores[related]), torch.tensor(true[related]).int(), n_bins=10
+    )
+    ours = counted((scores[:1000], true[:1000], 9), (scores[1000:], true[1000:], 9)).results()[
+        "calibration_error"
+    ]
     assert ours == pytest.approx(float(theirs), abs=1e-6) and ours > 0.05
 
 
@@ -49,7 +57,9 @@ def test_the_fit_is_the_most_likely_map():
         p = Calibration(*weights).map(scores)
         return -np.where(true, np.log(p), np.log1p(-p)).mean()
 
-    reference = optimize.minimize(surprise, (1, 0), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}).x
+    reference = optimize.minimize(
+        surprise, (1, 0), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}
+    ).x
     found = counted((scores, true, 1)).fit()
     assert (found.slope, found.intercept) == pytest.approx(tuple(reference), abs=1e-4)
 
@@ -65,14 +75,20 @@ def test_the_fit_finds_the_map_that_was_there():
 
 def test_a_calibrated_head_scores_as_the_map_says_and_ranks_as_before():
     torch.manual_seed(1)
-    stage = RelationStage(ModelConfig("tiny", "", 64, 2, 1, 6, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2))
+    stage = RelationStage(
+        ModelConfig("tiny", "", 64, 2, 1, 6, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2)
+    )
     x, pairs = 4 * torch.randn(40, 16), torch.combinations(torch.arange(10))[:40]
     before = rank_relations(stage.predict(x), pairs)
     calibration = Calibration(0.7, -1.8)
     calibration.apply(stage)
     after = rank_relations(stage.predict(x), pairs)
-    assert torch.equal(before.pairs, after.pairs) and torch.equal(before.predicates, after.predicates)
-    np.testing.assert_allclose(after.scores.detach(), calibration.map(before.scores.detach().numpy()), atol=1e-6)
+    assert torch.equal(before.pairs, after.pairs) and torch.equal(
+        before.predicates, after.predicates
+    )
+    np.testing.assert_allclose(
+        after.scores.detach(), calibration.map(before.scores.detach().numpy()), atol=1e-6
+    )
 
 
 def test_what_cannot_be_calibrated():

@@ -60,5 +60,8 @@ def test_a_full_disk_is_an_error_only_at_the_end(tmp_path, caplog):
 
 def test_without_tifffile(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tifffile", None)
-    with pytest.raises(DSFlashError, match=r"pip install 'dsflash_ros\[eval\]'"), sgbench_file(tmp_path / "o.zip", {}):
+    with (
+        pytest.raises(DSFlashError, match=r"pip install 'dsflash_ros\[eval\]'"),
+        sgbench_file(tmp_path / "o.zip", {}),
+    ):
         pass

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.matching import check_segments, labels_from_masks, match_segments, true_relations
+from dsflash_ros.evaluation.matching import (
+    check_segments,
+    labels_from_masks,
+    match_segments,
+    true_relations,
+)
 
 
 def loop_matching(truth_labels, truth_classes, labels, classes):
@@ -26,12 +31,19 @@ def test_matching_agrees_with_a_loop():
     random = np.random.default_rng()
     found_any = 0
     for _ in range(300):
-        num_truth, num_predicted, side = random.integers(0, 6), random.integers(0, 6), random.integers(2, 9)
+        num_truth, num_predicted, side = (
+            random.integers(0, 6),
+            random.integers(0, 6),
+            random.integers(2, 9),
+        )
         truth_labels = random.integers(-1, num_truth, (side, side))
         labels = random.integers(-1, num_predicted, (side, side))
         if num_predicted == num_truth:  # mostly right
             labels = np.where(random.random((side, side)) < 0.8, truth_labels, labels)
-        truth_classes, classes = random.integers(0, 2, num_truth), random.integers(0, 2, num_predicted)
+        truth_classes, classes = (
+            random.integers(0, 2, num_truth),
+            random.integers(0, 2, num_predicted),
+        )
         found = match_segments(truth_labels, truth_classes, labels, classes)
         assert found.tolist() == loop_matching(truth_labels, truth_classes, labels, classes)
         found_any += (found >= 0).sum()
@@ -80,7 +92,11 @@ def test_label_map_of_a_stack_of_masks():
     ("truth", "labels", "sentence"),
     [
         (np.zeros((2, 3), int), np.zeros((3, 2), int), r"\(3, 2\) pixels, the true ones \(2, 3\)"),
-        (np.zeros((2, 2), int), np.full((2, 2), 1), "predicted label map names segments 1 to 1, but there are 1"),
+        (
+            np.zeros((2, 2), int),
+            np.full((2, 2), 1),
+            "predicted label map names segments 1 to 1, but there are 1",
+        ),
         (np.full((2, 2), -2), np.zeros((2, 2), int), "true label map names segments -2 to -2"),
     ],
 )
@@ -93,7 +109,14 @@ def test_true_relations_need_both_segments_the_direction_and_the_predicate():
     truth = np.array([(0, 1, 5), (2, 0, 3)])
     matching = np.array([1, 0, -1, 2])  # predicted segments 0..3 show true ones
     predicted = np.array([(1, 0, 5), (0, 1, 5), (1, 0, 4), (3, 1, 3), (2, 0, 5), (1, 2, 5)])
-    assert true_relations(truth, predicted, matching).tolist() == [True, False, False, True, False, False]
+    assert true_relations(truth, predicted, matching).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
     nothing = np.zeros((0, 3), int)
     assert true_relations(truth, nothing, matching).tolist() == []
     assert true_relations(nothing, predicted, matching).tolist() == [False] * 6

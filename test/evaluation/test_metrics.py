@@ -11,7 +11,9 @@ PREDICATES = ("on", "in", "holding", "beside", "never")
 
 
 def loop_recall(images, k, wanted=None):
-    """Mean over images of the share of true relations (of the predicate `wanted`) among the first k."""
+    """Mean over images of the share of true relations (of the predicate `wanted`) among the first
+    k.
+    """
     shares = []
     for truth, predicted, matching, _ in images:
         goal = {tuple(r) for r in truth if wanted is None or r[2] == wanted}
@@ -36,12 +38,16 @@ def mean_of(values):
 
 
 def random_image(random):
-    """(truth, predicted, matching, num_truth), also without relations, with pairs of several predicates, duplicates."""
+    """(truth, predicted, matching, num_truth), also without relations, with pairs of several
+    predicates, duplicates.
+    """
     num_truth, num_predicted = random.integers(2, 8), random.integers(0, 9)
     truth = random.integers((0, 0, 0), (num_truth, num_truth, 4), (random.integers(0, 12), 3))
     truth = truth[truth[:, 0] != truth[:, 1]].tolist()
     matching = np.full(num_predicted, -1)
-    some = random.permutation(num_predicted)[: random.integers(0, min(num_truth, num_predicted) + 1)]
+    some = random.permutation(num_predicted)[
+        : random.integers(0, min(num_truth, num_predicted) + 1)
+    ]
     matching[some] = random.permutation(num_truth)[: len(some)]
     pairs = [(s, o) for s in range(num_predicted) for o in range(num_predicted) if s != o]
     pairs = [pairs[i] for i in random.permutation(len(pairs))[: random.integers(0, len(pairs) + 1)]]
@@ -71,7 +77,10 @@ def test_recall_agrees_with_a_loop():
         assert agree(found["mR@inf"], mean_of([loop_reachable(images, p) for p in range(5)]))
         shares = [len(set(matching) - {-1}) / count for _, _, matching, count in with_relations]
         assert agree(found["instance_recall"], mean_of(shares))
-        assert (found["images"], found["images_without_relations"]) == (len(images), len(images) - len(with_relations))
+        assert (found["images"], found["images_without_relations"]) == (
+            len(images),
+            len(images) - len(with_relations),
+        )
         assert sum(scores["relations"] for scores in found["per_predicate"].values()) == sum(
             len({tuple(r) for r in truth}) for truth, *_ in images
         )
@@ -136,7 +145,10 @@ GOOD = ([(0, 1, 0)], [(0, 1, 0)], [0, 1], 2)
         ({1: [(0, 1, 0), (0, 1, 2)]}, r"directed pair \(0, 1\) has several predicted relations"),
         ({1: [(0, 1, 0), (0, 1, 0)]}, r"directed pair \(0, 1\) has several predicted relations"),
         ({1: [(0, 1, 0), (1, 1, 0)]}, "segment 1 is predicted to be related to itself"),
-        ({1: [(0, 2, 0)]}, r"predicted relation \[0, 2, 0\].* out of range: there are 2 segments and 5 predicates"),
+        (
+            {1: [(0, 2, 0)]},
+            r"predicted relation \[0, 2, 0\].* out of range: there are 2 segments and 5 predicates",
+        ),
         ({1: [(0, -1, 0)]}, "predicted relation .* out of range"),
         ({1: [(0, 1, 5)]}, "predicted relation .* out of range"),
         ({0: [(0, 1, 5)]}, "true relation .* out of range"),

@@ -12,13 +12,18 @@ VOCABULARY = Vocabulary(things=("cat", "dog", "cow"), stuff=("sky", "sea"), pred
 
 
 def loop_quality(images):
-    """As in the paper of Kirillov et al. (CVPR 2019), segment by segment: (classes, 4) IoU sum, TP, FP, FN."""
+    """As in the paper of Kirillov et al.
+
+    (CVPR 2019), segment by segment: (classes, 4) IoU sum, TP, FP, FN.
+    """
     counts = np.zeros((5, 4))
     for truth_labels, truth_classes, crowd, labels, classes in images:
         void = np.isin(truth_labels, [-1, *np.flatnonzero(crowd)])
         truths = [(c, truth_labels == t) for t, c in enumerate(truth_classes) if not crowd[t]]
         predictions = [(c, labels == p) for p, c in enumerate(classes)]
-        truths, predictions = ([(c, m) for c, m in some if m.any()] for some in (truths, predictions))
+        truths, predictions = (
+            [(c, m) for c, m in some if m.any()] for some in (truths, predictions)
+        )
         matched = set()
         for true_class, truth in truths:
             hit = False
@@ -40,19 +45,26 @@ def means(counts, chosen):
     rows = [row for row in counts[chosen] if row[1:].any()]
     sq = [iou / hits if hits else 0 for iou, hits, _, _ in rows]
     rq = [hits / (hits + wrong / 2 + missed / 2) for _, hits, wrong, missed in rows]
-    return [np.mean(v) if rows else None for v in ([a * b for a, b in zip(sq, rq, strict=True)], sq, rq)]
+    return [
+        np.mean(v) if rows else None for v in ([a * b for a, b in zip(sq, rq, strict=True)], sq, rq)
+    ]
 
 
 def random_image(random):
     """Blocky maps; stuff is one segment a class; the prediction is often the truth with errors."""
-    classes = np.r_[random.integers(0, 3, random.integers(1, 4)), random.permutation([3, 4])[: random.integers(0, 3)]]
+    classes = np.r_[
+        random.integers(0, 3, random.integers(1, 4)),
+        random.permutation([3, 4])[: random.integers(0, 3)],
+    ]
     truth = np.kron(random.integers(-1, len(classes), (4, 5)), np.ones((3, 3), int))
     crowd = (random.random(len(classes)) < 0.2) & (classes < 3)
     noise = np.kron(random.integers(-1, len(classes), (6, 5)), np.ones((2, 3), int))
     labels = np.where(random.random(truth.shape) < random.choice([0.5, 0.8, 0.95]), truth, noise)
     predicted = classes.copy()
     things = predicted < 3
-    predicted[things] = np.where(random.random(things.sum()) < 0.8, predicted[things], random.integers(0, 3))
+    predicted[things] = np.where(
+        random.random(things.sum()) < 0.8, predicted[things], random.integers(0, 3)
+    )
     return truth, classes, crowd, labels, predicted
 
 
@@ -64,18 +76,30 @@ def test_agrees_with_a_loop():
         for image in images:
             metric.add(*image)
         found, counts = metric.results(), loop_quality(images)
-        for suffix, chosen in (("", slice(0, 5)), ("_things", slice(0, 3)), ("_stuff", slice(3, 5))):
+        for suffix, chosen in (
+            ("", slice(0, 5)),
+            ("_things", slice(0, 3)),
+            ("_stuff", slice(3, 5)),
+        ):
             expected = means(counts, chosen)
-            assert [found[f"{q}{suffix}"] for q in ("PQ", "SQ", "RQ")] == pytest.approx(expected, abs=1e-12)
+            assert [found[f"{q}{suffix}"] for q in ("PQ", "SQ", "RQ")] == pytest.approx(
+                expected, abs=1e-12
+            )
         for name, scores in found["per_class"].items():
             index = VOCABULARY.classes.index(name)
-            assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(means(counts, [index]), abs=1e-12)
+            assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(
+                means(counts, [index]), abs=1e-12
+            )
             assert scores["segments"] == counts[index, 1] + counts[index, 3]
-        assert set(found["per_class"]) == {VOCABULARY.classes[i] for i in np.flatnonzero(counts[:, 1:].any(1))}
+        assert set(found["per_class"]) == {
+            VOCABULARY.classes[i] for i in np.flatnonzero(counts[:, 1:].any(1))
+        }
 
 
 def test_agrees_with_torchmetrics():
-    """Where nothing is void in the prediction, which it treats otherwise: there it counts as a class of its own."""
+    """Where nothing is void in the prediction, which it treats otherwise: there it counts as a
+    class of its own.
+    """
     detection = pytest.importorskip("torchmetrics.detection")
 
     def coloured(labels, classes, nothing):
@@ -83,15 +107,21 @@ def test_agrees_with_torchmetrics():
         return torch.from_numpy(np.stack((classes, labels), -1))[None]
 
     random, ours = np.random.default_rng(), PanopticQuality(VOCABULARY)
-    theirs = detection.PanopticQuality({0, 1, 2}, {3, 4, 5}, return_sq_and_rq=True, return_per_class=True)
+    theirs = detection.PanopticQuality(
+        {0, 1, 2}, {3, 4, 5}, return_sq_and_rq=True, return_per_class=True
+    )
     for _ in range(20):
         truth, classes, crowd, labels, predicted = random_image(random)
         ours.add(truth, classes, crowd, labels, predicted)
-        theirs.update(coloured(labels, predicted, 5), coloured(truth, np.where(crowd, -1, classes), -1))
+        theirs.update(
+            coloured(labels, predicted, 5), coloured(truth, np.where(crowd, -1, classes), -1)
+        )
     found, expected = ours.results()["per_class"], theirs.compute().tolist()
     for name, scores in found.items():
         in_their_order = expected[VOCABULARY.classes.index(name)]
-        assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(in_their_order, abs=1e-6)  # float32
+        assert [scores[q] for q in ("PQ", "SQ", "RQ")] == pytest.approx(
+            in_their_order, abs=1e-6
+        )  # float32
 
 
 def test_perfect_is_one():
@@ -134,7 +164,9 @@ def test_classes_that_never_occur_do_not_count():
 
 
 def half_of_the_images(rank, folder):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
     metric, random = PanopticQuality(VOCABULARY), np.random.default_rng(5)
     for number in range(6):
         image = random_image(random)
@@ -154,13 +186,17 @@ def test_two_processes_count_together(tmp_path):
     for rank in range(2):
         found = json.loads((tmp_path / f"{rank}.json").read_text())
         assert found.pop("per_class").keys() == expected["per_class"].keys()
-        assert found == pytest.approx({k: v for k, v in expected.items() if k != "per_class"}, abs=1e-12)
+        assert found == pytest.approx(
+            {k: v for k, v in expected.items() if k != "per_class"}, abs=1e-12
+        )
 
 
 def test_maps_that_name_other_segments_are_refused():
     metric, labels = PanopticQuality(VOCABULARY), np.zeros((2, 2), int)
     with pytest.raises(EvaluationError, match="predict at the image's own resolution"):
         metric.add(labels, [0], [False], np.zeros((2, 3), int), [0])
-    with pytest.raises(EvaluationError, match="the predicted label map names segments 0 to 0, but there are 0"):
+    with pytest.raises(
+        EvaluationError, match="the predicted label map names segments 0 to 0, but there are 0"
+    ):
         metric.add(labels, [0], [False], labels, [])
     assert metric.results()["PQ"] is None

@@ -20,7 +20,9 @@ def dataset(tmp_path_factory):
 
 
 class Oracle:
-    """A pipeline that knows the truth of a data set; ids of its nodes and scores are as a pipeline's."""
+    """A pipeline that knows the truth of a data set; ids of its nodes and scores are as a
+    pipeline's.
+    """
 
     vocabulary, weights, relates, device = VOCABULARY, "oracle", True, "cpu"
     options = Options(relation_threshold=0.0, max_relations=0xFFFF)
@@ -31,20 +33,31 @@ class Oracle:
     def __call__(self, rgb):
         record = self._records[rgb.tobytes()]
         labels = record.labels()
-        packed = np.append(pack_panoptic(record.class_ids, np.arange(len(record.class_ids))), NOTHING)[labels]
-        nodes = [Node(i, int(c), "", True, 1.0, (0, 0, 1, 1), 1, (0.0, 0.0)) for i, c in enumerate(record.class_ids)]
+        packed = np.append(
+            pack_panoptic(record.class_ids, np.arange(len(record.class_ids))), NOTHING
+        )[labels]
+        nodes = [
+            Node(i, int(c), "", True, 1.0, (0, 0, 1, 1), 1, (0.0, 0.0))
+            for i, c in enumerate(record.class_ids)
+        ]
         relations = [Relation(s, o, p, "", 1.0) for s, o, p in record.relations.tolist()]
         return SceneGraph(tuple(nodes), tuple(relations), packed.astype(np.int32))
 
     def relate_segments(self, rgb, labels, count):
         relations = torch.from_numpy(self._records[rgb.tobytes()].relations)
-        return RankedRelations(relations[:, :2], relations[:, 2], torch.linspace(1, 0, len(relations)))
+        return RankedRelations(
+            relations[:, :2], relations[:, 2], torch.linspace(1, 0, len(relations))
+        )
 
 
 @pytest.mark.parametrize("protocol", ["sgdet", "predcls"])
 def test_perfect_predictions_score_exactly_one(dataset, protocol):
     found = evaluate(Oracle(dataset), dataset, protocol).results()
-    scores = {k: v for k, v in found["relations"].items() if k in ("R@100", "mR@100", "mR@inf", "instance_recall")}
+    scores = {
+        k: v
+        for k, v in found["relations"].items()
+        if k in ("R@100", "mR@100", "mR@inf", "instance_recall")
+    }
     assert scores == dict.fromkeys(scores, 1.0) and len(scores) == 4
     assert found["relations"]["images"] == 5
     assert found["relations"]["thresholds"]["0.1"]["precision"] == 1.0
@@ -58,13 +71,20 @@ def test_predcls_heeds_the_options(dataset):
     oracle = Oracle(dataset)
     oracle.options = Options(relation_threshold=0.5, max_relations=3)
     found = evaluate(oracle, dataset, "predcls").results()["relations"]
-    shares = [min(3, sum(np.linspace(1, 0, len(r.relations)) >= 0.5)) / len(r.relations) for r in dataset]
+    shares = [
+        min(3, sum(np.linspace(1, 0, len(r.relations)) >= 0.5)) / len(r.relations) for r in dataset
+    ]
     assert found["R@100"] == pytest.approx(np.mean(shares), abs=1e-12)
 
 
 def test_limit(dataset):
-    assert evaluate(Oracle(dataset), dataset, "predcls", limit=2).results()["relations"]["images"] == 2
-    assert evaluate(Oracle(dataset), dataset, "predcls", limit=99).results()["relations"]["images"] == 5
+    assert (
+        evaluate(Oracle(dataset), dataset, "predcls", limit=2).results()["relations"]["images"] == 2
+    )
+    assert (
+        evaluate(Oracle(dataset), dataset, "predcls", limit=99).results()["relations"]["images"]
+        == 5
+    )
 
 
 def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
@@ -72,7 +92,12 @@ def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
     oracle.relates = False
     found = evaluate(oracle, dataset, "sgdet").results()
     assert found["relations"]["R@20"] is found["relations"]["mR@50"] is None
-    assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == found["panoptic"]["PQ"] == 1.0
+    assert (
+        found["relations"]["mR@inf"]
+        == found["relations"]["instance_recall"]
+        == found["panoptic"]["PQ"]
+        == 1.0
+    )
     assert found["relations"]["per_predicate"]["on"]["R@50"] is None
     assert "thresholds" not in found["relations"]
     with pytest.raises(EvaluationError, match="no trained relation stage"):
@@ -82,7 +107,10 @@ def test_without_a_relation_stage_recall_is_unknown_and_not_zero(dataset):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"predicates": ("inside", "in front of", "under")}, "but of 'under' for 'on' among the predicates"),
+        (
+            {"predicates": ("inside", "in front of", "under")},
+            "but of 'under' for 'on' among the predicates",
+        ),
         ({"things": VOCABULARY.things[:-1]}, "but of 'nothing' for 'bar' among the things"),
         ({"stuff": (*VOCABULARY.stuff, "sea")}, "but of 'sea' for 'nothing' among the stuff"),
     ],
@@ -109,8 +137,12 @@ def test_a_violation_names_the_image(dataset):
     record = dataset[0]
     sky, labels = VOCABULARY.classes.index("sky"), record.labels()
     evaluator = Evaluator(VOCABULARY, "sgdet")
-    with pytest.raises(EvaluationError, match=f"image {record.image_id}: the stuff class {sky} is predicted"):
-        evaluator.add(record, labels, Prediction(labels * 0, np.array([sky, sky]), np.zeros((0, 3), int), []))
+    with pytest.raises(
+        EvaluationError, match=f"image {record.image_id}: the stuff class {sky} is predicted"
+    ):
+        evaluator.add(
+            record, labels, Prediction(labels * 0, np.array([sky, sky]), np.zeros((0, 3), int), [])
+        )
     with pytest.raises(EvaluationError, match=f"image {record.image_id}: the directed pair"):
         twice = np.array([(0, 1, 0), (0, 1, 1)])
         evaluator.add(record, labels, Prediction(labels, record.class_ids, twice, np.ones(2)))

@@ -1,9 +1,11 @@
-"""Our metrics against sgbench's own, on thousands of random graphs, and on a file of predictions that sgbench reads.
+"""Our metrics against sgbench's own, on thousands of random graphs, and on a file of predictions
+that sgbench reads.
 
 sgbench pins numpy below 2, so it runs under an interpreter of its own where this one lacks it:
 
     python3 -m venv sgbench-venv && sgbench-venv/bin/pip install 'sgbench[all]'
-    DSFLASH_SGBENCH_PYTHON=sgbench-venv/bin/python python -m pytest test/evaluation/test_sgbench_parity.py
+    DSFLASH_SGBENCH_PYTHON=sgbench-venv/bin/python python -m pytest
+    test/evaluation/test_sgbench_parity.py
 """
 
 import importlib.util
@@ -31,8 +33,12 @@ GRAPHS = 4000
 
 @pytest.fixture(scope="module")
 def sgbench():
-    """Runs the reference with these arguments and this text on stdin, and returns the JSON that it prints."""
-    python = os.environ.get("DSFLASH_SGBENCH_PYTHON") or (importlib.util.find_spec("sgbench") and sys.executable)
+    """Runs the reference with these arguments and this text on stdin, and returns the JSON that it
+    prints.
+    """
+    python = os.environ.get("DSFLASH_SGBENCH_PYTHON") or (
+        importlib.util.find_spec("sgbench") and sys.executable
+    )
     if not python:
         pytest.skip(
             "needs sgbench: python3 -m venv sgbench-venv && sgbench-venv/bin/pip install 'sgbench[all]', "
@@ -40,7 +46,13 @@ def sgbench():
         )
 
     def run(*arguments, text=None):
-        command = [python, "-W", "ignore", str(Path(__file__).with_name("sgbench_reference.py")), *map(str, arguments)]
+        command = [
+            python,
+            "-W",
+            "ignore",
+            str(Path(__file__).with_name("sgbench_reference.py")),
+            *map(str, arguments),
+        ]
         result = subprocess.run(command, input=text, capture_output=True, text=True, timeout=300)
         assert result.returncode == 0, result.stderr
         return json.loads(result.stdout)
@@ -49,7 +61,9 @@ def sgbench():
 
 
 def random_case(random):
-    """Label maps that agree more or less, few classes, relations also of pairs with several predicates."""
+    """Label maps that agree more or less, few classes, relations also of pairs with several
+    predicates.
+    """
     num_truth = int(random.integers(2, 8))
     num_predicted = num_truth if random.random() < 0.7 else int(random.integers(0, 9))
     shape = random.integers(2, 7, 2)
@@ -57,7 +71,9 @@ def random_case(random):
     order = random.permutation(max(num_truth, num_predicted))
     same = np.where(truth >= 0, order[truth], -1)
     noise = random.integers(-1, max(num_predicted, 1), shape)
-    labels = np.where((random.random(shape) < random.choice([0.4, 0.8, 1])) & (same < num_predicted), same, noise)
+    labels = np.where(
+        (random.random(shape) < random.choice([0.4, 0.8, 1])) & (same < num_predicted), same, noise
+    )
     truth_classes = random.integers(0, 2, num_truth)
     classes = np.zeros(num_predicted, int)
     for t, p in enumerate(order[:num_truth]):
@@ -84,9 +100,13 @@ def random_case(random):
 
 def test_random_graphs(sgbench):
     random = np.random.default_rng()
-    cases = [case for case in (random_case(random) for _ in range(GRAPHS)) if len(case["relations"])]
+    cases = [
+        case for case in (random_case(random) for _ in range(GRAPHS)) if len(case["relations"])
+    ]
     for case in cases:
-        case["matching"] = match_segments(*(case[key] for key in ("truth", "truth_classes", "labels", "classes")))
+        case["matching"] = match_segments(
+            *(case[key] for key in ("truth", "truth_classes", "labels", "classes"))
+        )
     plain = [{key: array.tolist() for key, array in case.items()} for case in cases]
     given = {"cases": plain, "ks": KS, "num_predicates": len(PREDICATES)}
     told = sgbench("graphs", text=json.dumps(given))
@@ -100,7 +120,9 @@ def test_random_graphs(sgbench):
         ties += once != matching
         alone = RecallMetrics(PREDICATES, KS)
         for metrics in (alone, whole):
-            metrics.add(case["relations"], case["predicted"], case["matching"], len(case["truth_classes"]))
+            metrics.add(
+                case["relations"], case["predicted"], case["matching"], len(case["truth_classes"])
+            )
         ours = alone.results()
         per_predicate = ours["per_predicate"].values()
         for k in KS:
@@ -113,7 +135,9 @@ def test_random_graphs(sgbench):
         by_predicate = np.nanmean(np.array([theirs[f"mR@{k}"] for theirs in told], float), axis=0)
         assert_equal([by_predicate.mean()], [ours[f"mR@{k}"]])
         assert_equal([np.mean([theirs[f"R@{k}"] for theirs in told])], [ours[f"R@{k}"]])
-    assert_equal([np.mean([theirs["instance_recall"] for theirs in told])], [ours["instance_recall"]])
+    assert_equal(
+        [np.mean([theirs["instance_recall"] for theirs in told])], [ours["instance_recall"]]
+    )
     print(
         f"{len(cases)} graphs, {ties} with two halves of one object: { ({k: v for k, v in ours.items() if 'R@' in k}) }"
     )
@@ -133,7 +157,9 @@ def dataset(tmp_path_factory):
 
 
 def evaluate_file(dataset, predict, path):
-    """Our scores of predictions, which also go to a file: `predict` is given a record and its label map."""
+    """Our scores of predictions, which also go to a file: `predict` is given a record and its label
+    map.
+    """
     evaluator = Evaluator(dataset.vocabulary, "sgdet")
     with sgbench_file(path, {"by": "a test"}) as file:
         for record in dataset:
@@ -156,9 +182,13 @@ def test_exported_file(sgbench, dataset, tmp_path):
     random = np.random.default_rng()
 
     def predict(record, labels):
-        """The truth with errors: shifted, segments missing, wrong classes, relations in any order; or nothing."""
+        """The truth with errors: shifted, segments missing, wrong classes, relations in any order;
+        or nothing.
+        """
         count = len(record.class_ids)
-        kept = np.flatnonzero(random.random(count) < random.choice([0, 0.7, 0.9, 1], p=[0.1, 0.3, 0.3, 0.3]))
+        kept = np.flatnonzero(
+            random.random(count) < random.choice([0, 0.7, 0.9, 1], p=[0.1, 0.3, 0.3, 0.3])
+        )
         number = np.full(count + 1, -1)
         number[kept] = np.arange(len(kept))
         found = number[np.roll(labels, random.integers(-3, 4), axis=1)]
@@ -167,15 +197,23 @@ def test_exported_file(sgbench, dataset, tmp_path):
         swapped = (random.random(len(kept)) < 0.1) & (classes < 6)
         classes[swapped] = random.integers(0, 6, swapped.sum())
         true = {(number[s], number[o]): p for s, o, p in record.relations}
-        pairs = [(s, o) for s in range(len(kept)) for o in range(len(kept)) if s != o and present[s] and present[o]]
+        pairs = [
+            (s, o)
+            for s in range(len(kept))
+            for o in range(len(kept))
+            if s != o and present[s] and present[o]
+        ]
         told = [
-            (*pairs[i], true.get(pairs[i], 0) if random.random() < 0.7 else 5) for i in random.permutation(len(pairs))
+            (*pairs[i], true.get(pairs[i], 0) if random.random() < 0.7 else 5)
+            for i in random.permutation(len(pairs))
         ]
         return Prediction(found, classes, np.array(told, int).reshape(-1, 3), np.ones(len(told)))
 
     path = tmp_path / "predictions.zip"
     ours = evaluate_file(dataset, predict, path)
-    assert all(scores["relations"] for scores in ours["per_predicate"].values())  # else sgbench's mR is NaN
+    assert all(
+        scores["relations"] for scores in ours["per_predicate"].values()
+    )  # else sgbench's mR is NaN
     theirs = assert_same_scores(sgbench, dataset, path, ours)
     assert 0 < theirs["mR@20"] < 1
     print(theirs)
@@ -185,7 +223,9 @@ def test_the_truth_as_prediction_scores_one(sgbench, dataset, tmp_path):
     path = tmp_path / "truth.zip"
 
     def oracle(record, labels):
-        return Prediction(labels, record.class_ids, record.relations, np.ones(len(record.relations)))
+        return Prediction(
+            labels, record.class_ids, record.relations, np.ones(len(record.relations))
+        )
 
     ours = evaluate_file(dataset, oracle, path)
     theirs = assert_same_scores(sgbench, dataset, path, ours)

@@ -13,10 +13,23 @@ from dsflash_ros.pipeline.pipeline import Options
 PAPERS = SHARED / "papers"
 
 
-def report(size="base", protocol="sgdet", trained=("segmenter", "relations"), dataset=None, speed=True, **options):
+def report(
+    size="base",
+    protocol="sgdet",
+    trained=("segmenter", "relations"),
+    dataset=None,
+    speed=True,
+    **options,
+):
     """A result on PSG's test split with recognizable numbers."""
     scores = {"mR@20": 0.1111, "mR@50": 0.2222, "mR@100": 0.3333, "mR@inf": 0.4444}
-    timing = {"timed": 200, "warm_up": 200, "batch": 16, "segments_per_image": 9.5, "pairs_per_image": 80.8}
+    timing = {
+        "timed": 200,
+        "warm_up": 200,
+        "batch": 16,
+        "segments_per_image": 9.5,
+        "pairs_per_image": 80.8,
+    }
     return Report(
         dataset={
             "name": "psg/psg.json",
@@ -36,7 +49,12 @@ def report(size="base", protocol="sgdet", trained=("segmenter", "relations"), da
             **options,
         },
         machine={"cpu": "a CPU", "cores": 8, "gpu": "a GPU"},
-        relations={**scores, "images": PSG_TEST_IMAGES + 9, "images_without_relations": 9, "per_predicate": {}},
+        relations={
+            **scores,
+            "images": PSG_TEST_IMAGES + 9,
+            "images_without_relations": 9,
+            "per_predicate": {},
+        },
         panoptic=None,
         speed={"latency_ms": 12.34, "relations_per_second": 98765.4, **timing} if speed else None,
     )
@@ -48,7 +66,11 @@ def printed(capsys, **reports):
     lines = capsys.readouterr().out.splitlines()
     tables, title = {}, ""
     for line in lines:
-        title = match[1] if (match := re.match(r"Table (\w+)( of the supplement)?.*: ", line)) else title
+        title = (
+            match[1]
+            if (match := re.match(r"Table (\w+)( of the supplement)?.*: ", line))
+            else title
+        )
         key = f"{title}s" if match and match[2] else title
         title = key
         if line.startswith("| "):
@@ -64,13 +86,19 @@ def cell(tables, table, row, column):
 
 
 def paper(name, start, rows):
-    """The cells of a table in the text of a paper: from the line that starts so, its rows split at tabs or spaces."""
+    """The cells of a table in the text of a paper: from the line that starts so, its rows split at
+    tabs or spaces.
+    """
     path = PAPERS / name
     if not path.is_file():
         pytest.skip(f"the paper's text is not at {path}")
     lines = path.read_text().splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith(start))
-    return [line for line in lines[first:] if re.search(r"\s[\d.,]+M?$", line) and not line.startswith("Table")][:rows]
+    return [
+        line
+        for line in lines[first:]
+        if re.search(r"\s[\d.,]+M?$", line) and not line.startswith("Table")
+    ][:rows]
 
 
 # file, first words of the table, and its name here
@@ -92,7 +120,9 @@ def test_published_numbers_are_the_papers(file, start, name):
     assert len(rows) == len(table["rows"])
     for row, line in zip(table["rows"], rows, strict=True):
         numbers = re.sub(r"\([^)]*%\)|ms|M$", "", line)  # "41 (-91%)", "29 ms", "340M"
-        assert re.findall(r"\d[\d,.]*(?=\s|$)", numbers)[-len(row["published"]) :] == row["published"]
+        assert (
+            re.findall(r"\d[\d,.]*(?=\s|$)", numbers)[-len(row["published"]) :] == row["published"]
+        )
         label = row["name"].get("Method")
         if label:
             assert re.sub(r" \(1\)|, from \(1\)", "", label) in line
@@ -123,7 +153,10 @@ def test_a_result_stands_in_its_rows_only(capsys):
     assert cell(tables, "5s", ["no", "0%"], "measured RPS") == "98,765 [1]"
     assert sum("[1]" in line for line in lines) == 5  # four rows and the note
     (note,) = [line for line in lines if line.startswith("[1] mine")]
-    assert all(word in note for word in ("psg/psg.json, split test: 2186 images", "a GPU in bfloat16", "w.safetensors"))
+    assert all(
+        word in note
+        for word in ("psg/psg.json, split test: 2186 images", "a GPU in bfloat16", "w.safetensors")
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,9 +215,15 @@ def test_a_latency_without_relations_stays_out(capsys, trained):
             report(dataset={"vocabulary": "other"}),
             "mine: in no table: it differs from the nearest row in vocabulary other",
         ),
-        (report(mask_threshold=0.5), "mine: in no table: it differs from the nearest row in mask_threshold 0.5"),
+        (
+            report(mask_threshold=0.5),
+            "mine: in no table: it differs from the nearest row in mask_threshold 0.5",
+        ),
         (report(size="tiny"), "mine: in no table: it differs from the nearest row in size tiny"),
-        (report(tome_ratio=0.2), "mine: in no table: it differs from the nearest row in tome_ratio 0.2"),
+        (
+            report(tome_ratio=0.2),
+            "mine: in no table: it differs from the nearest row in tome_ratio 0.2",
+        ),
     ],
 )
 def test_what_fits_no_row_is_not_shown_as_if_it_did(capsys, mine, sentence):
@@ -196,7 +235,9 @@ def test_what_fits_no_row_is_not_shown_as_if_it_did(capsys, mine, sentence):
 def test_of_two_results_for_a_row_the_first_stands(capsys):
     lines, tables = printed(capsys, a=report(), b=report())
     assert cell(tables, "3s", ["DSFlash-B"], "measured SGDet mR@50") == "22.22 [1]"
-    assert lines[-1] == "b: in no table: it has no number for one that an earlier file does not give"
+    assert (
+        lines[-1] == "b: in no table: it has no number for one that an earlier file does not give"
+    )
 
 
 def test_results_survive_the_disk(tmp_path):
@@ -221,12 +262,15 @@ def test_results_with_holes(tmp_path, part, value, says):
     path = tmp_path / "r.json"
     path.write_text(json.dumps({"format": "dsflash-eval-1", **asdict(report()), part: value}))
     with pytest.raises(
-        EvaluationError, match=rf"r\.json is not a result of `dsflash eval --json` \(ValueError: {says}"
+        EvaluationError,
+        match=rf"r\.json is not a result of `dsflash eval --json` \(ValueError: {says}",
     ):
         Report.read(path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "dsflash-eval-1"}', '{"format": "other"}', "\udcff"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"format": "dsflash-eval-1"}', '{"format": "other"}', "\udcff"]
+)
 def test_other_files_are_no_results(tmp_path, content):
     path = tmp_path / "r.json"
     path.write_bytes(content.encode(errors="surrogateescape"))

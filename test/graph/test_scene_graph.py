@@ -98,7 +98,9 @@ def test_pddl_has_only_valid_symbols():
 def test_pddl_keeps_different_names_apart_and_avoids_its_own_words():
     panoptic = np.full((2, 2), -1, np.int32)
     labels = ("a/b", "a b", "object", "日本")
-    nodes = tuple(Node(i, i, label, True, 1.0, (0, 0, 1, 1), 1, (0.5, 0.5)) for i, label in enumerate(labels))
+    nodes = tuple(
+        Node(i, i, label, True, 1.0, (0, 0, 1, 1), 1, (0.5, 0.5)) for i, label in enumerate(labels)
+    )
     predicates = ("上", "下", "not", "on")
     relations = tuple(Relation(0, 1, i, predicate, 1.0) for i, predicate in enumerate(predicates))
     text = SceneGraph(nodes, relations, panoptic).to_pddl()
@@ -109,7 +111,12 @@ def test_pddl_keeps_different_names_apart_and_avoids_its_own_words():
         "object-2_2 - object-2",
         "x-3_3 - x-3",
     ]
-    for fact in ("(x-0 a-b-0_0 a-b_1)", "(x-1 a-b-0_0 a-b_1)", "(not-2 a-b-0_0 a-b_1)", "(on a-b-0_0 a-b_1)"):
+    for fact in (
+        "(x-0 a-b-0_0 a-b_1)",
+        "(x-1 a-b-0_0 a-b_1)",
+        "(not-2 a-b-0_0 a-b_1)",
+        "(on a-b-0_0 a-b_1)",
+    ):
         assert fact in text
 
 

@@ -11,7 +11,11 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 def test_psg_has_its_published_sizes_and_order():
     psg = Vocabulary.psg()
     assert (len(psg.things), len(psg.stuff), len(psg.predicates)) == (80, 53, 56)
-    assert psg.classes[0] == "person" and psg.classes[79] == "toothbrush" and psg.classes[80] == "banner"
+    assert (
+        psg.classes[0] == "person"
+        and psg.classes[79] == "toothbrush"
+        and psg.classes[80] == "banner"
+    )
     assert psg.predicates[0] == "over" and psg.predicates[55] == "leaning on"
     assert psg.is_thing(79) and not psg.is_thing(80)
 
@@ -48,7 +52,10 @@ def test_a_data_set_has_a_vocabulary(tmp_path):
         ('{"things": ["a"]}', "KeyError: 'stuff'"),
         ('{"thing_classes": ["a"], "stuff_classes": []}', "KeyError: 'predicate_classes'"),
         ('{"things": "abc", "stuff": [], "predicates": ["on"]}', "they must be lists"),
-        ('{"things": ["a", "a"], "stuff": [], "predicates": ["on"]}', "class names must be unique, these are not: a"),
+        (
+            '{"things": ["a", "a"], "stuff": [], "predicates": ["on"]}',
+            "class names must be unique, these are not: a",
+        ),
         ('{"things": ["a"], "stuff": ["a"], "predicates": ["on"]}', "must be unique"),
         ('{"things": ["a"], "stuff": [], "predicates": []}', "no predicate name"),
         ('{"things": [1], "stuff": [], "predicates": ["on"]}', "non-empty strings"),
@@ -62,7 +69,9 @@ def test_bad_vocabularies(text, says, tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(WeightsError, match=r"cannot read the vocabulary .*; give 'psg' or a JSON file"):
+    with pytest.raises(
+        WeightsError, match=r"cannot read the vocabulary .*; give 'psg' or a JSON file"
+    ):
         Vocabulary.load(str(tmp_path / "none.json"))
     with pytest.raises(WeightsError, match="cannot read the vocabulary '~nouser/v"):
         Vocabulary.load("~nouser/v.json")

@@ -91,7 +91,9 @@ def test_padding_after_a_jpeg_is_fine():
 
 @settings(max_examples=200)
 @given(
-    start=st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a", b"II*\0", b"RIFF"]),
+    start=st.sampled_from(
+        [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a", b"II*\0", b"RIFF"]
+    ),
     data=st.binary(max_size=200),
 )
 def test_any_data_is_decoded_or_refused(start, data):
@@ -104,7 +106,9 @@ def test_any_data_is_decoded_or_refused(start, data):
 
 @settings(max_examples=200)
 @given(
-    whole=st.sampled_from([encoded(".jpg", NOISE[..., :3]), encoded(".png", NOISE), encoded(".webp", NOISE[..., :3])]),
+    whole=st.sampled_from(
+        [encoded(".jpg", NOISE[..., :3]), encoded(".png", NOISE), encoded(".webp", NOISE[..., :3])]
+    ),
     where=st.floats(0, 1),
     what=st.binary(min_size=1, max_size=8),
 )

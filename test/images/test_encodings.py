@@ -1,4 +1,6 @@
-"""Every encoding against plain formulas and OpenCV's own conversion, and whatever else a driver may send."""
+"""Every encoding against plain formulas and OpenCV's own conversion, and whatever else a driver may
+send.
+"""
 
 import sys
 from array import array
@@ -64,7 +66,9 @@ def test_colour_8_bit(encoding, order, padding, size):
 @pytest.mark.parametrize("name", CHANNEL_ORDER)
 def test_colour_16_bit(name, padding, big_endian, size):
     pixels = random_pixels(*size, 4, dtype=np.uint16)
-    rgb = image_to_rgb(message_of(pixels[..., CHANNEL_ORDER[name]], f"{name}16", padding, big_endian))
+    rgb = image_to_rgb(
+        message_of(pixels[..., CHANNEL_ORDER[name]], f"{name}16", padding, big_endian)
+    )
     np.testing.assert_array_equal(rgb, (pixels[..., :3].astype(int) + 128) // 257)
 
 
@@ -73,7 +77,9 @@ def test_colour_16_bit(name, padding, big_endian, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_grey_8_bit(encoding, padding, size):
     grey = random_pixels(*size)
-    np.testing.assert_array_equal(image_to_rgb(message_of(grey, encoding, padding)), np.dstack([grey] * 3))
+    np.testing.assert_array_equal(
+        image_to_rgb(message_of(grey, encoding, padding)), np.dstack([grey] * 3)
+    )
 
 
 @pytest.mark.parametrize("encoding", ["mono16", "16UC1"])
@@ -98,7 +104,9 @@ def test_grey_16_bit_rounds_all_values_right(encoding, big_endian):
 @pytest.mark.parametrize("size", SIZES)
 def test_bayer_as_opencv(encoding, code, padding, size):
     mosaic = random_pixels(*size)
-    np.testing.assert_array_equal(image_to_rgb(message_of(mosaic, encoding, padding)), cv2.cvtColor(mosaic, code))
+    np.testing.assert_array_equal(
+        image_to_rgb(message_of(mosaic, encoding, padding)), cv2.cvtColor(mosaic, code)
+    )
 
 
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
@@ -128,7 +136,10 @@ def test_yuv422(encoding, code, bytes_of_red, padding):
     rgb = image_to_rgb(message_of(pixels, encoding, padding))
     np.testing.assert_array_equal(rgb, cv2.cvtColor(pixels, code))
     red = np.tile(np.array(bytes_of_red, np.uint8).reshape(1, 2, 2), (4, 3, 1))
-    assert np.abs(image_to_rgb(message_of(red, encoding, padding)).astype(int) - [255, 0, 0]).max() <= 2
+    assert (
+        np.abs(image_to_rgb(message_of(red, encoding, padding)).astype(int) - [255, 0, 0]).max()
+        <= 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +158,9 @@ def test_yuv420(encoding, code, chroma_of_red, padding):
 
 def test_every_encoding_has_a_test():
     tested = {f"{name}{bits}" for name in CHANNEL_ORDER for bits in (8, 16)}
-    tested |= {f"bayer_{pattern}{bits}" for pattern in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)}
+    tested |= {
+        f"bayer_{pattern}{bits}" for pattern in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)
+    }
     tested |= {"8UC1", "8UC3", "8UC4", "16UC1", "16UC3", "16UC4", "mono8", "mono16"}
     tested |= {"uyvy", "yuv422", "yuyv", "yuv422_yuy2", "nv12", "nv21"}
     assert tested == set(ENCODINGS)
@@ -217,7 +230,9 @@ def test_other_encodings_go_to_cv_bridge(monkeypatch):
     stand_in = ModuleType("cv_bridge")
     stand_in.CvBridge = CvBridge
     monkeypatch.setitem(sys.modules, "cv_bridge", stand_in)
-    np.testing.assert_array_equal(image_to_rgb(message_of(random_pixels(2, 3, 1), "nv24")), np.full((2, 3, 3), 7))
+    np.testing.assert_array_equal(
+        image_to_rgb(message_of(random_pixels(2, 3, 1), "nv24")), np.full((2, 3, 3), 7)
+    )
     with pytest.raises(ImageError, match="cv_bridge cannot turn the encoding '32FC1' into rgb8"):
         image_to_rgb(message_of(random_pixels(2, 3, 4), "32FC1"))
     with pytest.raises(ImageError, match="cut off"):
@@ -246,7 +261,9 @@ def test_any_message_is_read_or_refused(**fields):
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".bmp"])
 def test_compressed_decodes_by_content(suffix, format):
     rgb = random_pixels(9, 11, 3)
-    data = encoded(suffix, rgb[..., ::-1], *((cv2.IMWRITE_WEBP_QUALITY, 101) if suffix == ".webp" else ()))
+    data = encoded(
+        suffix, rgb[..., ::-1], *((cv2.IMWRITE_WEBP_QUALITY, 101) if suffix == ".webp" else ())
+    )
     np.testing.assert_array_equal(compressed_to_rgb(compressed(data, format)), rgb)
 
 
@@ -264,7 +281,11 @@ def test_compressed_ignores_the_orientation_tag():
         (b"", "jpeg", "no data"),
         (b"not an image", "jpeg", "cannot be decoded"),
         (encoded(".jpg", random_pixels(40, 40, 3))[:-200], "jpeg", "cut off"),
-        (encoded(".png", random_pixels(4, 4, dtype=np.uint16)), "16UC1; compressedDepth png", "no colours"),
+        (
+            encoded(".png", random_pixels(4, 4, dtype=np.uint16)),
+            "16UC1; compressedDepth png",
+            "no colours",
+        ),
     ],
 )
 def test_bad_compressed(data, format, sentence):

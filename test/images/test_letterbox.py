@@ -29,7 +29,9 @@ def test_samples_lie_under_the_source_pixels(height, width, stride):
         (box.sample_rows(stride), height, box.height),
         (box.sample_columns(stride), width, box.width),
     ):
-        expected = [min(int((i + 0.5) * content / source), content - 1) // stride for i in range(source)]
+        expected = [
+            min(int((i + 0.5) * content / source), content - 1) // stride for i in range(source)
+        ]
         assert samples.tolist() == expected
 
 
@@ -47,11 +49,17 @@ def test_the_image_passes_unchanged_where_no_scaling_is_needed():
     assert np.array_equal(fit_image(rgb, Letterbox(480, 640, 640))[:480], rgb)
 
 
-@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (720, 960), (961, 643), (240, 320), (100, 37)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(1080, 1920), (720, 960), (961, 643), (240, 320), (100, 37)]
+)
 def test_resizes_as_pil_does(height, width):
-    """EoMT's training and evaluation resize with PIL's bilinear filter, which averages what it shrinks."""
+    """EoMT's training and evaluation resize with PIL's bilinear filter, which averages what it
+    shrinks.
+    """
     pil = pytest.importorskip("PIL.Image")
-    rgb = cv2.resize(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8), (width, height))
+    rgb = cv2.resize(
+        np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8), (width, height)
+    )
     rgb = np.clip(rgb + np.random.default_rng(1).normal(0, 20, rgb.shape), 0, 255).astype(np.uint8)
     box = Letterbox(height, width, 640)
     expected = np.array(pil.fromarray(rgb).resize((box.width, box.height), pil.Resampling.BILINEAR))

@@ -54,7 +54,10 @@ def test_round_trip(model, checkpoint):
     loaded, header = load_checkpoint(checkpoint)
     assert header == HEADER
     assert loaded.state_dict().keys() == model.state_dict().keys()
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+    assert all(
+        torch.equal(loaded.state_dict()[name], tensor)
+        for name, tensor in model.state_dict().items()
+    )
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(loaded.segmenter(image).mask_logits, model.segmenter(image).mask_logits)
@@ -70,7 +73,10 @@ def test_a_vocabulary_without_stuff(tmp_path):
 
 
 def test_half_precision_checkpoints_load_in_float32(model, checkpoint):
-    rewrite(checkpoint, lambda tensors: tensors.update({name: t.bfloat16() for name, t in tensors.items()}))
+    rewrite(
+        checkpoint,
+        lambda tensors: tensors.update({name: t.bfloat16() for name, t in tensors.items()}),
+    )
     loaded, _ = load_checkpoint(checkpoint)
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
 
@@ -111,7 +117,10 @@ def test_safetensors_of_somebody_else(checkpoint):
         ({"config": '{"size": "tiny", "num_queries": -1}'}, "num_queries must be 1 or more"),
         ({"config": '{"size": "tiny", "num_things": 0, "num_stuff": 0}'}, "there must be classes"),
         ({"vocabulary": "[]"}, "not a vocabulary"),
-        ({"vocabulary": Vocabulary.psg().to_json()}, "names 80 things, but the model was built for 2"),
+        (
+            {"vocabulary": Vocabulary.psg().to_json()},
+            "names 80 things, but the model was built for 2",
+        ),
         ({"recipe": None}, "KeyError: 'recipe'"),
     ],
 )
@@ -122,8 +131,13 @@ def test_bad_metadata(checkpoint, metadata, says):
 
 
 def test_weights_of_another_size(checkpoint):
-    rewrite(checkpoint, config=__import__("json").dumps(replace(CONFIG, size="small", backbone="dinov2").to_dict()))
-    with pytest.raises(WeightsError, match=r"do not fit a small model with backbone dinov2: .*; and \d+ more"):
+    rewrite(
+        checkpoint,
+        config=__import__("json").dumps(replace(CONFIG, size="small", backbone="dinov2").to_dict()),
+    )
+    with pytest.raises(
+        WeightsError, match=r"do not fit a small model with backbone dinov2: .*; and \d+ more"
+    ):
         load_checkpoint(checkpoint)
 
 
@@ -152,7 +166,9 @@ def test_saving_where_one_cannot_leaves_nothing(model, tmp_path):
 
 def test_a_full_disk_keeps_the_good_checkpoint(model, checkpoint, monkeypatch):
     good = checkpoint.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        os, "replace", lambda *args: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     with pytest.raises(OutputError, match="No space left"):
         save_checkpoint(checkpoint, model, HEADER)
     assert checkpoint.read_bytes() == good

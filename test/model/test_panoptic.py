@@ -7,8 +7,12 @@ NUM_THINGS, NUM_CLASSES = 4, 7
 
 
 def random_logits(queries=30, size=24, sure=12):
-    """Blurry discs that overlap here and there; about `sure` queries are confident, several of one stuff class."""
-    grid = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij"), dim=-1).float()
+    """Blurry discs that overlap here and there; about `sure` queries are confident, several of one
+    stuff class.
+    """
+    grid = torch.stack(
+        torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij"), dim=-1
+    ).float()
     centre, radius = torch.rand(queries, 1, 1, 2) * size, torch.rand(queries, 1, 1) * size / 5 + 2
     mask_logits = radius - (grid - centre).norm(dim=-1) + torch.randn(queries, size, size) * 0.5
     class_logits = torch.randn(queries, NUM_CLASSES + 1)
@@ -30,7 +34,11 @@ def merge_with_loops(mask_logits, class_logits, mask_threshold, overlap_threshol
     masks = mask_logits.double().sigmoid().tolist()
     height, width = mask_logits.shape[1:]
     pixels = [(y, x) for y in range(height) for x in range(width)]
-    winner = {p: max(kept, key=lambda k, p=p: k[2] * masks[k[0]][p[0]][p[1]]) for p in pixels} if kept else {}
+    winner = (
+        {p: max(kept, key=lambda k, p=p: k[2] * masks[k[0]][p[0]][p[1]]) for p in pixels}
+        if kept
+        else {}
+    )
     segments = []
     for query, class_id, score in kept:
         mask = {(y, x) for y, x in pixels if masks[query][y][x] >= 0.5}
@@ -98,11 +106,15 @@ def test_what_lies_in_the_padding_does_not_count():
     class_logits = torch.zeros(2, NUM_CLASSES + 1)
     class_logits[0, 0] = class_logits[1, 1] = 20
     assert merge_panoptic(mask_logits, class_logits, NUM_THINGS).class_ids.tolist() == [1]
-    assert merge_panoptic(mask_logits, class_logits, NUM_THINGS, crop=(2, 8)).class_ids.tolist() == [0]
+    assert merge_panoptic(
+        mask_logits, class_logits, NUM_THINGS, crop=(2, 8)
+    ).class_ids.tolist() == [0]
 
 
 def test_nothing_confident_gives_no_segment():
-    found = merge_panoptic(torch.randn(5, 6, 6), torch.zeros(5, NUM_CLASSES + 1), NUM_THINGS, side=12, crop=(9, 12))
+    found = merge_panoptic(
+        torch.randn(5, 6, 6), torch.zeros(5, NUM_CLASSES + 1), NUM_THINGS, side=12, crop=(9, 12)
+    )
     assert len(found) == 0
     assert found.labels.shape == (9, 12)
     assert (found.labels == -1).all()

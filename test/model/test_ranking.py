@@ -45,7 +45,12 @@ def test_relations_without_a_score_are_left_out():
 def test_limit(limit):
     pairs = torch.combinations(torch.arange(4))
     found = rank_relations(torch.randn(len(pairs), 2, 3), pairs, 0.0, limit)
-    assert len(found.pairs) == len(found.predicates) == len(found.scores) == (12 if limit is None else limit)
+    assert (
+        len(found.pairs)
+        == len(found.predicates)
+        == len(found.scores)
+        == (12 if limit is None else limit)
+    )
 
 
 def test_no_pairs():

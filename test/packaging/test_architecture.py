@@ -16,7 +16,11 @@ MIRRORS = {"cli", "bench"}
 def test_imports_run_downwards():
     """The contracts are in pyproject.toml, under tool.importlinter."""
     pytest.importorskip("importlinter")
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"]
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as run; run()",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -24,7 +28,10 @@ def test_imports_run_downwards():
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("graph images.encodings images.letterbox drawing.overlay planning.pddl cli", "torch rclpy"),
+        (
+            "graph images.encodings images.letterbox drawing.overlay planning.pddl cli",
+            "torch rclpy",
+        ),
         ("pipeline.options ros", "torch"),
         ("sources sources.bag sinks", "torch rclpy"),
         ("pipeline.pipeline", "rclpy"),
@@ -51,7 +58,11 @@ def test_the_front_door_opens_without_torch():
 def test_no_two_modules_have_the_same_name():
     package = ROOT / "dsflash_ros"
     modules = [path.relative_to(package) for path in package.rglob("*.py")]
-    names = Counter(path.stem for path in modules if path.stem[:2] != "__" and path.parts[0] not in MIRRORS | {"msg"})
+    names = Counter(
+        path.stem
+        for path in modules
+        if path.stem[:2] != "__" and path.parts[0] not in MIRRORS | {"msg"}
+    )
     assert [name for name, count in names.items() if count > 1] == []
 
 

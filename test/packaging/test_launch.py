@@ -36,7 +36,9 @@ def test_every_argument_is_declared_with_a_description():
 def test_arguments_that_override_are_parameters_of_the_node():
     parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
     overridable = assigned(ROOT / "launch/dsflash.launch.py", "PARAMETERS")
-    kinds = {key.value: kind.id for key, kind in zip(overridable.keys, overridable.values, strict=True)}
+    kinds = {
+        key.value: kind.id for key, kind in zip(overridable.keys, overridable.values, strict=True)
+    }
     assert kinds.pop("use_sim_time") == "bool"  # rclpy's own
     assert kinds == {name: type(parameters.BY_NAME[name].default).__name__ for name in kinds}
 
@@ -44,16 +46,23 @@ def test_arguments_that_override_are_parameters_of_the_node():
 def test_config_has_every_parameter_at_its_default():
     parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
     config = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
-    assert config == {"/**": {"ros__parameters": {p.name: p.default for p in parameters.PARAMETERS}}}
+    assert config == {
+        "/**": {"ros__parameters": {p.name: p.default for p in parameters.PARAMETERS}}
+    }
     # 5 == 5.0, but the node refuses an integer for a parameter that is a float
-    assert not any(p.problem(config["/**"]["ros__parameters"][p.name]) for p in parameters.PARAMETERS)
+    assert not any(
+        p.problem(config["/**"]["ros__parameters"][p.name]) for p in parameters.PARAMETERS
+    )
 
 
 def test_rviz_shows_the_topics_that_the_node_publishes():
     layout = yaml.safe_load((ROOT / "config/dsflash.rviz").read_text())["Visualization Manager"]
     displays = layout["Displays"]
     assert {display["Class"] for display in displays} == {"rviz_default_plugins/Image"}
-    assert [display["Topic"]["Value"] for display in displays] == ["/dsflash/overlay", "/dsflash/panoptic_color"]
+    assert [display["Topic"]["Value"] for display in displays] == [
+        "/dsflash/overlay",
+        "/dsflash/panoptic_color",
+    ]
     assert {display["Topic"]["Reliability Policy"] for display in displays} == {"Reliable"}
 
 
@@ -68,8 +77,16 @@ def launch():
 
 
 def start(launch, path, **arguments):
-    """Launch the file for real and stop it once all its processes have started. Returns their command lines."""
-    from launch.actions import EmitEvent, IncludeLaunchDescription, RegisterEventHandler, TimerAction
+    """Launch the file for real and stop it once all its processes have started.
+
+    Returns their command lines.
+    """
+    from launch.actions import (
+        EmitEvent,
+        IncludeLaunchDescription,
+        RegisterEventHandler,
+        TimerAction,
+    )
     from launch.event_handlers import OnProcessStart
     from launch.events import Shutdown
 
@@ -78,7 +95,9 @@ def start(launch, path, **arguments):
     service.include_launch_description(
         launch.LaunchDescription(
             [
-                RegisterEventHandler(OnProcessStart(on_start=lambda event, context: commands.append(event.cmd))),
+                RegisterEventHandler(
+                    OnProcessStart(on_start=lambda event, context: commands.append(event.cmd))
+                ),
                 IncludeLaunchDescription(str(path), launch_arguments=arguments.items()),
                 TimerAction(period=1.0, actions=[EmitEvent(event=Shutdown())]),
             ]
@@ -112,20 +131,31 @@ def test_node_gets_its_namespace_remappings_and_parameters(launch):
     assert "-r __node:=dsflash -r __ns:=/front " in words
     assert "-r image:=/camera/image_raw -r image/compressed:=/camera/image_raw/compressed" in words
     assert "--log-level warn" in words
-    files = [yaml.safe_load(Path(file).read_text()) for file in re.findall(r"--params-file (\S+)", words)]
+    files = [
+        yaml.safe_load(Path(file).read_text()) for file in re.findall(r"--params-file (\S+)", words)
+    ]
     assert files[0] == yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
-    assert files[1] == {"/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False}}}
+    assert files[1] == {
+        "/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False}}
+    }
 
 
 def test_arguments_not_given_leave_the_file_of_parameters_alone(launch, tmp_path):
     (tmp_path / "mine.yaml").write_text("/**: {ros__parameters: {autostart: false}}")
-    (command,) = start(launch, ROOT / "launch/dsflash.launch.py", params_file=str(tmp_path / "mine.yaml"))
+    (command,) = start(
+        launch, ROOT / "launch/dsflash.launch.py", params_file=str(tmp_path / "mine.yaml")
+    )
     assert re.findall(r"--params-file (\S+)", " ".join(command)) == [str(tmp_path / "mine.yaml")]
 
 
 def test_one_node_for_each_camera(launch):
-    commands = start(launch, ROOT / "launch/dsflash_cameras.launch.py", cameras="left, right", autostart="false")
-    assert [re.findall(r"__ns:=(\S+)", " ".join(command)) for command in commands] == [["/left"], ["/right"]]
+    commands = start(
+        launch, ROOT / "launch/dsflash_cameras.launch.py", cameras="left, right", autostart="false"
+    )
+    assert [re.findall(r"__ns:=(\S+)", " ".join(command)) for command in commands] == [
+        ["/left"],
+        ["/right"],
+    ]
 
 
 def test_profile_is_set_for_what_the_launch_starts_unless_the_user_set_one(launch, monkeypatch):
@@ -133,8 +163,12 @@ def test_profile_is_set_for_what_the_launch_starts_unless_the_user_set_one(launc
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
 
     def variables():
-        description = get_launch_description_from_python_launch_file(str(ROOT / "launch/dsflash.launch.py"))
-        entities = [entity for entity in description.entities if isinstance(entity, SetEnvironmentVariable)]
+        description = get_launch_description_from_python_launch_file(
+            str(ROOT / "launch/dsflash.launch.py")
+        )
+        entities = [
+            entity for entity in description.entities if isinstance(entity, SetEnvironmentVariable)
+        ]
         return {entity.name[0].text: entity.value[0].text for entity in entities}
 
     monkeypatch.delenv("FASTRTPS_DEFAULT_PROFILES_FILE", raising=False)

@@ -24,7 +24,9 @@ def sources(tmp_path):
     """A copy of what pip builds from, with files in it that an editable installation generates."""
     pytest.importorskip("setuptools", minversion="77")
     copy = tmp_path / "sources"
-    shutil.copytree(ROOT / "dsflash_ros", copy / "dsflash_ros", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "dsflash_ros", copy / "dsflash_ros", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy2(ROOT / name, copy)
     (copy / "dsflash_ros/msg").mkdir(exist_ok=True)
@@ -39,7 +41,8 @@ def call_build_hook(sources, hook, *arguments, **environment):
     process = subprocess.run(
         [sys.executable, "-c", BUILD_HOOK, hook, *arguments],
         cwd=sources,
-        env={name: value for name, value in os.environ.items() if name != "AMENT_PREFIX_PATH"} | environment,
+        env={name: value for name, value in os.environ.items() if name != "AMENT_PREFIX_PATH"}
+        | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -80,10 +83,25 @@ def test_wheel_without_ros_is_pure_python_with_resources(sources, tmp_path):
     assert wheel.name == f"dsflash_ros-{dsflash_ros.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        read = {name.rpartition("/")[2]: archive.read(name).decode() for name in names if ".dist-info/" in name}
-    resources = ("psg.json", "toyroom.json", "toyroom.safetensors", "fastdds.xml", "train/segmenter/tiny.yaml")
-    assert {"dsflash_ros/graph/scene_graph.py", *(f"dsflash_ros/resources/{name}" for name in resources)} <= set(names)
-    assert not [name for name in names if name.endswith(".so") or name.startswith("dsflash_ros/msg/")]
+        read = {
+            name.rpartition("/")[2]: archive.read(name).decode()
+            for name in names
+            if ".dist-info/" in name
+        }
+    resources = (
+        "psg.json",
+        "toyroom.json",
+        "toyroom.safetensors",
+        "fastdds.xml",
+        "train/segmenter/tiny.yaml",
+    )
+    assert {
+        "dsflash_ros/graph/scene_graph.py",
+        *(f"dsflash_ros/resources/{name}" for name in resources),
+    } <= set(names)
+    assert not [
+        name for name in names if name.endswith(".so") or name.startswith("dsflash_ros/msg/")
+    ]
     assert "Requires-Dist: torch" in read["METADATA"]
     assert "Requires-Dist: ros-" not in read["METADATA"]
     assert "dsflash_node" not in read["entry_points.txt"]
@@ -92,7 +110,9 @@ def test_wheel_without_ros_is_pure_python_with_resources(sources, tmp_path):
 def test_pip_refuses_to_mix_with_a_sourced_ros(sources, tmp_path):
     (tmp_path / "ros/share/rclpy").mkdir(parents=True)
     prefix = str(tmp_path / "ros")
-    output, code = call_build_hook(sources, "get_requires_for_build_wheel", AMENT_PREFIX_PATH=prefix)
+    output, code = call_build_hook(
+        sources, "get_requires_for_build_wheel", AMENT_PREFIX_PATH=prefix
+    )
     assert code != 0
     assert prefix in output and "colcon build" in output and "Traceback" not in output
     output, code = call_build_hook(
@@ -122,7 +142,9 @@ def test_installation_has_what_ros_tools_look_for():
     prefix = Path(get_package_prefix("dsflash_ros"))
     share = prefix / "share/dsflash_ros"
     for folder in ("launch", "config"):
-        assert {path.name for path in (ROOT / folder).glob("*.*")} <= set(os.listdir(share / folder))
+        assert {path.name for path in (ROOT / folder).glob("*.*")} <= set(
+            os.listdir(share / folder)
+        )
     assert (share / "msg/SceneGraph.msg").is_file()
     assert os.access(prefix / "lib/dsflash_ros/dsflash_node", os.X_OK)
 
@@ -135,12 +157,17 @@ def test_profiles_give_each_process_shared_memory_for_images():
         "print(max(map(os.path.getsize, segments), default=0)); node.destroy_node(); rclpy.shutdown()"
     )
     # without discovery no other process's segments are in the map
-    environment = os.environ | {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp", "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF"}
+    environment = os.environ | {
+        "RMW_IMPLEMENTATION": "rmw_fastrtps_cpp",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "OFF",
+    }
     environment.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
 
     def mebibytes(**profile):
         command = [sys.executable, "-c", code]
-        output = subprocess.run(command, env=environment | profile, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(
+            command, env=environment | profile, capture_output=True, text=True, check=True
+        ).stdout
         assert "XMLPARSER" not in output
         return int(output) / (1 << 20)
 

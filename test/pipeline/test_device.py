@@ -24,7 +24,12 @@ def test_a_gpu_that_is_not_there():
 
 @pytest.mark.parametrize(
     ("capability", "precision"),
-    [((9, 0), torch.bfloat16), ((8, 0), torch.bfloat16), ((7, 5), torch.float16), ((6, 1), torch.float32)],
+    [
+        ((9, 0), torch.bfloat16),
+        ((8, 0), torch.bfloat16),
+        ((7, 5), torch.float16),
+        ((6, 1), torch.float32),
+    ],
 )
 def test_precision_suits_the_gpu(monkeypatch, capability, precision):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
@@ -32,5 +37,7 @@ def test_precision_suits_the_gpu(monkeypatch, capability, precision):
 
 
 def test_unknown_precision():
-    with pytest.raises(DeviceError, match="unknown precision 'int8'; it must be auto, float32, bfloat16, float16"):
+    with pytest.raises(
+        DeviceError, match="unknown precision 'int8'; it must be auto, float32, bfloat16, float16"
+    ):
         choose_precision("int8", torch.device("cpu"))

@@ -67,10 +67,17 @@ def test_graphs_have_nodes_and_relations(pipeline):
     graph = pipeline(picture(), stamp=4.5, source="here")
     assert len(graph.nodes) >= 3
     assert len(graph.relations) >= 3
-    assert (graph.stamp, graph.source, graph.weights, graph.is_trained) == (4.5, "here", "random", False)
+    assert (graph.stamp, graph.source, graph.weights, graph.is_trained) == (
+        4.5,
+        "here",
+        "random",
+        False,
+    )
 
 
-@pytest.mark.parametrize("options", [Options(), Options(pruning=True, tome_ratio=0.4, low_resolution_masks=True)])
+@pytest.mark.parametrize(
+    "options", [Options(), Options(pruning=True, tome_ratio=0.4, low_resolution_masks=True)]
+)
 def test_deterministic(pipeline, options):
     pipeline.options = options
     one, _, again = pipeline(picture()), pipeline(picture(seed=1)), pipeline(picture())
@@ -89,7 +96,9 @@ def test_a_batch_gives_what_single_images_give(pipeline):
         check_graph(graph, *image.shape[:2])
         assert (graph.stamp, graph.source) == (stamp, source)
         assert [n.class_id for n in graph.nodes] == [n.class_id for n in single.nodes]
-        assert (graph.panoptic == single.panoptic).mean() > 0.999  # sums of another order may move an edge
+        assert (
+            graph.panoptic == single.panoptic
+        ).mean() > 0.999  # sums of another order may move an edge
         assert len(graph.relations) == pytest.approx(len(single.relations), abs=2)
         for a, b in zip(graph.relations, single.relations, strict=False):
             assert a.score == pytest.approx(b.score, abs=2e-3)
@@ -98,15 +107,21 @@ def test_a_batch_gives_what_single_images_give(pipeline):
 
 @pytest.mark.parametrize("low", [False, True])
 def test_agrees_with_the_model_pair_by_pair(pipeline, low):
-    """The whole way again, plainly: every query upsampled, one pair at a time, masks pooled for each pair."""
+    """The whole way again, plainly: every query upsampled, one pair at a time, masks pooled for
+    each pair.
+    """
     pipeline.options = Options(relation_threshold=0.0, low_resolution_masks=low)
     image, config, model = picture(), pipeline.config, pipeline.model
     graph = pipeline(image)
     box = Letterbox(240, 320, 320)
     with torch.inference_mode():
-        found = model.segmenter(torch.from_numpy(fit_image(image, box)).permute(2, 0, 1)[None].float() / 255)
+        found = model.segmenter(
+            torch.from_numpy(fit_image(image, box)).permute(2, 0, 1)[None].float() / 255
+        )
         side, stride = (80, 4) if low else (320, 1)
-        logits = F.interpolate(found.mask_logits, (side, side), mode="bilinear")[0, :, : 240 // stride]
+        logits = F.interpolate(found.mask_logits, (side, side), mode="bilinear")[
+            0, :, : 240 // stride
+        ]
         segments = merge_panoptic(logits, found.class_logits[0], config.num_things)
         masks = F.pad(segments.masks().float(), (0, 0, 0, side - 240 // stride))
         patches = model.relations.embed_patches(found.features)
@@ -120,7 +135,11 @@ def test_agrees_with_the_model_pair_by_pair(pipeline, low):
                 boxes.append(2 * box_ - 1)
             pair = torch.tensor([[0, 1]])
             both = model.relations(
-                patches, torch.stack(coverage), torch.stack(boxes), torch.zeros(2, dtype=torch.long), pair
+                patches,
+                torch.stack(coverage),
+                torch.stack(boxes),
+                torch.zeros(2, dtype=torch.long),
+                pair,
             )
             for (s, o), row in zip(((a, b), (b, a)), both[0].tolist(), strict=True):
                 expected[s, o] = (1 / (1 + math.exp(row[0])), row[1:].index(max(row[1:])))
@@ -136,14 +155,23 @@ def test_options_take_effect_at_once(pipeline):
     everything = len(pipeline_with(pipeline, relation_threshold=0.0)(picture()).relations)
     nodes = len(pipeline(picture()).nodes)
     assert everything == nodes * (nodes - 1)
-    assert len(pipeline_with(pipeline, relation_threshold=0.0, max_relations=3)(picture()).relations) == 3
+    assert (
+        len(pipeline_with(pipeline, relation_threshold=0.0, max_relations=3)(picture()).relations)
+        == 3
+    )
     assert len(pipeline_with(pipeline, max_relations=0)(picture()).relations) == 0
     strict = pipeline_with(pipeline, relation_threshold=0.55)(picture())
     assert 0 < len(strict.relations) < everything
     assert all(r.score >= 0.55 for r in strict.relations)
     assert len(pipeline_with(pipeline, mask_threshold=1.0)(picture()).nodes) == 0
-    assert pipeline_with(pipeline, pruning=True)(picture()).relations != pipeline_with(pipeline)(picture()).relations
-    assert pipeline_with(pipeline, tome_ratio=0.5)(picture()).nodes != pipeline_with(pipeline)(picture()).nodes
+    assert (
+        pipeline_with(pipeline, pruning=True)(picture()).relations
+        != pipeline_with(pipeline)(picture()).relations
+    )
+    assert (
+        pipeline_with(pipeline, tome_ratio=0.5)(picture()).nodes
+        != pipeline_with(pipeline)(picture()).nodes
+    )
 
 
 def pipeline_with(pipeline, **options):
@@ -164,7 +192,9 @@ def test_runs_without_gradients_and_once_before_the_first_frame(monkeypatch):
     calls = []
     forward = EoMT.forward
     monkeypatch.setattr(
-        EoMT, "forward", lambda *args: calls.append(torch.is_inference_mode_enabled()) or forward(*args)
+        EoMT,
+        "forward",
+        lambda *args: calls.append(torch.is_inference_mode_enabled()) or forward(*args),
     )
     loaded = SceneGraphPipeline.from_weights("random", device="cpu")
     assert len(calls) == 4, "three to make the untrained model, one to warm it up"
@@ -232,11 +262,15 @@ def test_half_precision_is_close(pipeline, precision):
 @pytest.mark.slow
 def test_compiled_gives_the_same(pipeline):
     compiled = SceneGraphPipeline.from_weights("random", device="cpu", compile=True)
-    assert [n.class_id for n in compiled(picture()).nodes] == [n.class_id for n in pipeline(picture()).nodes]
+    assert [n.class_id for n in compiled(picture()).nodes] == [
+        n.class_id for n in pipeline(picture()).nodes
+    ]
 
 
 def test_given_segments_relate_as_found_ones_do(pipeline):
-    """PredCls on the pipeline's own segments: the same pairs, nearly the same scores (masks go through the source)."""
+    """PredCls on the pipeline's own segments: the same pairs, nearly the same scores (masks go
+    through the source).
+    """
     pipeline.options = Options(relation_threshold=0)
     image = picture(320, 320)  # the network input's size, so that nothing is resampled
     graph = pipeline(image)
@@ -244,7 +278,9 @@ def test_given_segments_relate_as_found_ones_do(pipeline):
     ranked = pipeline.relate_segments(image, ids, len(graph.nodes))
     found = {(r.subject, r.object): (r.predicate_id, r.score) for r in graph.relations}
     assert len(found) == len(ranked.pairs) == len(graph.nodes) * (len(graph.nodes) - 1)
-    for pair, predicate, score in zip(ranked.pairs.tolist(), ranked.predicates, ranked.scores, strict=True):
+    for pair, predicate, score in zip(
+        ranked.pairs.tolist(), ranked.predicates, ranked.scores, strict=True
+    ):
         assert found[tuple(pair)] == (predicate, pytest.approx(float(score), abs=1e-5))
 
 

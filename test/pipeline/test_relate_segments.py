@@ -36,7 +36,9 @@ def pipeline():
         for layer in (model.relations.location, model.relations.gate, model.relations.head):
             for parameter in layer.parameters():
                 parameter.mul_(4)  # so that scores tell pairs apart
-    return SceneGraphPipeline(model, Header(CONFIG, VOCABULARY), "untrained", torch.device("cpu"), torch.float32)
+    return SceneGraphPipeline(
+        model, Header(CONFIG, VOCABULARY), "untrained", torch.device("cpu"), torch.float32
+    )
 
 
 @pytest.fixture(scope="module", params=[(480, 360), (360, 480)], ids=["portrait", "landscape"])
@@ -48,12 +50,20 @@ def record(request, tmp_path_factory):
 
 @torch.no_grad()
 def relate_pair_by_pair(pipeline, record, tome_ratio=0.0, pruning=False):
-    """By directed pair the logits; nothing is shared between pairs, masks are resized one after the other."""
+    """By directed pair the logits; nothing is shared between pairs, masks are resized one after the
+    other.
+    """
     stage, labels = pipeline.model.relations, record.labels()
-    image = torch.from_numpy(fit_image(record.image(), Letterbox(*labels.shape, SIDE))).permute(2, 0, 1)
-    patches = stage.embed_patches(pipeline.model.segmenter(image[None] / 255, tome_ratio).features)[0]
+    image = torch.from_numpy(fit_image(record.image(), Letterbox(*labels.shape, SIDE))).permute(
+        2, 0, 1
+    )
+    patches = stage.embed_patches(pipeline.model.segmenter(image[None] / 255, tome_ratio).features)[
+        0
+    ]
     scale = SIDE / max(labels.shape)
-    centres = [((np.arange(round(side * scale)) + 0.5) / scale).astype(int) for side in labels.shape]
+    centres = [
+        ((np.arange(round(side * scale)) + 0.5) / scale).astype(int) for side in labels.shape
+    ]
     coverage, boxes = [], []
     for segment in range(len(record.class_ids)):
         mask = labels == segment
@@ -76,7 +86,9 @@ def relate_pair_by_pair(pipeline, record, tome_ratio=0.0, pruning=False):
     return logits
 
 
-@pytest.mark.parametrize("options", [{}, {"pruning": True}, {"tome_ratio": 0.5}], ids=["plain", "pruned", "merged"])
+@pytest.mark.parametrize(
+    "options", [{}, {"pruning": True}, {"tome_ratio": 0.5}], ids=["plain", "pruned", "merged"]
+)
 def test_given_segments_are_related_as_pair_by_pair(pipeline, record, options):
     pipeline.options = Options(**options)
     ranked = pipeline.relate_segments(record.image(), record.labels(), len(record.class_ids))
@@ -90,7 +102,9 @@ def test_given_segments_are_related_as_pair_by_pair(pipeline, record, options):
         assert others[predicate] >= others.max() - 1e-4
     if options:
         plain = relate_pair_by_pair(pipeline, record)
-        changes = [abs(torch.sigmoid(-plain[pair][0]).item() - score) for pair, score in scores.items()]
+        changes = [
+            abs(torch.sigmoid(-plain[pair][0]).item() - score) for pair, score in scores.items()
+        ]
         assert max(changes) > 1e-3, "the option changes something, so that the test can fail"
 
 
@@ -103,4 +117,6 @@ def test_predcls_leaves_out_relations_below_the_threshold(pipeline, record):
     threshold = float(ranked.scores[[2, 3]].mean())
     assert ranked.scores[2] > threshold > ranked.scores[3]
     pipeline.options = Options(relation_threshold=threshold, max_relations=0xFFFF)
-    assert np.array_equal(predict(pipeline, record, labels, "predcls").relations[:, :2], ranked.pairs[:3])
+    assert np.array_equal(
+        predict(pipeline, record, labels, "predcls").relations[:, :2], ranked.pairs[:3]
+    )

@@ -15,7 +15,9 @@ VOCABULARY = Vocabulary(("cup", "dog"), ("floor",), ("on", "under"))
 def random_segments(letterbox, stride, count=6):
     height, width = -(-letterbox.height // stride), -(-letterbox.width // stride)
     labels = torch.randint(-1, count, (max(2, height // 9), max(2, width // 7)))
-    labels = torch.nn.functional.interpolate(labels[None, None].float(), (height, width))[0, 0].long()
+    labels = torch.nn.functional.interpolate(labels[None, None].float(), (height, width))[
+        0, 0
+    ].long()
     present = torch.tensor([(labels == index).any() for index in range(count)])
     return Segments(labels, torch.arange(count) % 3, torch.rand(count)).select(present)
 
@@ -46,7 +48,9 @@ def test_segments_that_no_source_pixel_shows_are_dropped():
     labels = torch.zeros(320, 320, dtype=torch.long)
     labels[0, 0] = 1  # source pixels sample rows 10, 30, ...
     labels[200:, 200:] = 2
-    found = ImageSegments.measure(Segments(labels, torch.tensor([0, 1, 2]), torch.rand(3)), letterbox, 1)
+    found = ImageSegments.measure(
+        Segments(labels, torch.tensor([0, 1, 2]), torch.rand(3)), letterbox, 1
+    )
     assert found.segments.class_ids.tolist() == [0, 2]
     assert found.areas.tolist() == [256 - 36, 36]
     assert found.masks.shape[0] == 2
@@ -63,8 +67,12 @@ def test_locations_are_over_the_whole_input():
 def test_relations_carry_names():
     letterbox = Letterbox(32, 32, 320)
     labels = torch.arange(320).repeat(320, 1) // 160
-    found = ImageSegments.measure(Segments(labels, torch.tensor([0, 2]), torch.tensor([0.9, 0.8])), letterbox, 1)
-    ranked = RankedRelations(torch.tensor([[0, 1], [1, 0]]), torch.tensor([0, 1]), torch.tensor([0.75, 0.5]))
+    found = ImageSegments.measure(
+        Segments(labels, torch.tensor([0, 2]), torch.tensor([0.9, 0.8])), letterbox, 1
+    )
+    ranked = RankedRelations(
+        torch.tensor([[0, 1], [1, 0]]), torch.tensor([0, 1]), torch.tensor([0.75, 0.5])
+    )
     graph = build_graph(found, ranked, VOCABULARY, stamp=3.0, weights="w")
     assert graph.triplets() == [("cup_0", "on", "floor_1"), ("floor_1", "under", "cup_0")]
     assert [r.score for r in graph.relations] == [0.75, 0.5]
@@ -72,4 +80,6 @@ def test_relations_carry_names():
 
 
 def no_relations():
-    return RankedRelations(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0))
+    return RankedRelations(
+        torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, dtype=torch.long), torch.zeros(0)
+    )

@@ -18,7 +18,9 @@ def client():
 
 @pytest.fixture(scope="module")
 def start_node(tmp_path_factory):
-    """Starts `dsflash_node` with parameters given by name; what still runs at the module's end is ended."""
+    """Starts `dsflash_node` with parameters given by name; what still runs at the module's end is
+    ended.
+    """
     pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
     started = []
 

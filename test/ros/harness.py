@@ -25,14 +25,17 @@ class NodeProcess:
     """`dsflash_node` as a child process, its output in a file."""
 
     def __init__(self, log, parameters, arguments=(), environment=()):
-        settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+        settings = [
+            word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")
+        ]
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dsflash_ros.ros.node", "--ros-args", *settings, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # one thread, because several processes whose threads wait for each other crawl on a few cores
+                # one thread, because several processes whose threads wait for each other crawl on a
+                # few cores
                 env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment),
             )
 
@@ -120,7 +123,9 @@ class Client:
         from rcl_interfaces.srv import SetParameters
         from rclpy.parameter import Parameter
 
-        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
         return self.call(SetParameters, "/dsflash/set_parameters", request).results[0]
 
     def change_state(self, label):
@@ -133,7 +138,9 @@ class Client:
 
 
 def image_message(number, width=64, height=48, **fields):
-    """An rgb8 image whose stamp is `number` seconds and some nanoseconds that a float could not hold."""
+    """An rgb8 image whose stamp is `number` seconds and some nanoseconds that a float could not
+    hold.
+    """
     from sensor_msgs.msg import Image
 
     message = Image(width=width, height=height, encoding="rgb8", step=3 * width)
@@ -156,11 +163,15 @@ class Reports:
         self.reports, _ = client.subscribe(DiagnosticArray, "/diagnostics")
 
     def report(self, part, condition=lambda status, values: True, timeout_s=10.0):
-        """The first status of that part, from now on, that satisfies the condition; with its values as a dict."""
+        """The first status of that part, from now on, that satisfies the condition; with its values
+        as a dict.
+        """
         seen = len(self.reports)
 
         def there():
-            for status in (s for r in self.reports[seen:] for s in r.status if s.name == f"dsflash: {part}"):
+            for status in (
+                s for r in self.reports[seen:] for s in r.status if s.name == f"dsflash: {part}"
+            ):
                 values = {pair.key: pair.value for pair in status.values}
                 if condition(status, values):
                     return status, values
@@ -188,11 +199,15 @@ class Camera(Reports):
         self.number = 100
 
     def send(self, **fields):
-        """Publish a random image, one second younger than the last; `fields` overwrite those of the message."""
+        """Publish a random image, one second younger than the last; `fields` overwrite those of the
+        message.
+        """
         self.number += 1
         message = image_message(self.number, **fields)
         self.images.publish(message)
         return message
 
     def graph_of(self, message):
-        return eventually(lambda: [graph for graph in self.graphs if graph.header == message.header])[0]
+        return eventually(
+            lambda: [graph for graph in self.graphs if graph.header == message.header]
+        )[0]

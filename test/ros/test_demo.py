@@ -1,4 +1,6 @@
-"""Player, node and planner as three processes: the whole way, by the example that shows it; and its parts."""
+"""Player, node and planner as three processes: the whole way, by the example that shows it; and its
+parts.
+"""
 
 import copy
 import json
@@ -28,7 +30,9 @@ EXAMPLES = ROOT / "examples"
 
 
 def graph_message(nodes, relations, stamp=0):
-    """A message of (label, box as x, y, width, height) and (subject index, predicate, object index)."""
+    """A message of (label, box as x, y, width, height) and (subject index, predicate, object
+    index).
+    """
     graph = msg.SceneGraph(width=64, height=48, weights="made up")
     graph.header.stamp.sec = stamp
     for number, (label, box) in enumerate(nodes):
@@ -36,7 +40,9 @@ def graph_message(nodes, relations, stamp=0):
         node.box.x_offset, node.box.y_offset, node.box.width, node.box.height = box
         graph.nodes.append(node)
     for subject, predicate, object in relations:
-        graph.relations.append(msg.SceneRelation(subject_id=subject, predicate=predicate, object_id=object, score=1.0))
+        graph.relations.append(
+            msg.SceneRelation(subject_id=subject, predicate=predicate, object_id=object, score=1.0)
+        )
     return graph
 
 
@@ -82,7 +88,9 @@ def test_truth_agrees_with_itself():
         agreement.add(truth(), truth())
     assert agreement.frames == 3
     assert agreement.true == agreement.told == agreement.both
-    assert agreement.true["objects"] == 3 * len(NODES) and agreement.true["relations"] == 3 * len(RELATIONS)
+    assert agreement.true["objects"] == 3 * len(NODES) and agreement.true["relations"] == 3 * len(
+        RELATIONS
+    )
     assert agreement.report().count("100%") == 10
 
 
@@ -116,9 +124,19 @@ def test_agreement_does_not_depend_on_node_ids_or_order():
     ("change", "objects", "relations", "answered"),
     [
         (lambda graph: setattr(graph.nodes[1], "label", "bowl"), 5, 5, [1, 1, 1]),
-        (lambda graph: setattr(graph.nodes[1].box, "width", 4), 5, 5, [2, 1, 1]),  # found, but not where it is
+        (
+            lambda graph: setattr(graph.nodes[1].box, "width", 4),
+            5,
+            5,
+            [2, 1, 1],
+        ),  # found, but not where it is
         (lambda graph: setattr(graph.nodes[1].box, "width", 6), 6, 7, [2, 1, 1]),
-        (lambda graph: setattr(graph.relations[2], "predicate", "holding"), 6, 6, [2, 1, 1]),  # the planner takes both
+        (
+            lambda graph: setattr(graph.relations[2], "predicate", "holding"),
+            6,
+            6,
+            [2, 1, 1],
+        ),  # the planner takes both
         (lambda graph: setattr(graph.relations[2], "predicate", "beside"), 6, 6, [2, 0, 1]),
         (lambda graph: setattr(graph.relations[4], "subject_id", 3), 6, 6, [2, 1, 0]),
         (lambda graph: setattr(graph.nodes[5].box, "x_offset", 40), 5, 5, [2, 1, 1]),
@@ -150,8 +168,12 @@ def test_boxes_overlap_as_pixels_do():
             mask = np.zeros((40, 40), bool)
             mask[y : y + height, x : x + width] = True
             masks.append(mask)
-            nodes.append(graph_message([("cup", tuple(map(int, (x, y, width, height))))], []).nodes[0])
-        assert iou(*nodes) == pytest.approx((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum())
+            nodes.append(
+                graph_message([("cup", tuple(map(int, (x, y, width, height))))], []).nodes[0]
+            )
+        assert iou(*nodes) == pytest.approx(
+            (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +185,9 @@ def bag(tmp_path_factory):
         for number in range(8):
             graph = truth(stamp=number + 1)
             rgb = cv2.resize(random.integers(0, 255, (6, 8, 3), np.uint8), (320, 240))
-            recording.write("/image/compressed", rgb_to_jpeg(rgb, copy.copy(graph.header)), number * 250_000_000)
+            recording.write(
+                "/image/compressed", rgb_to_jpeg(rgb, copy.copy(graph.header)), number * 250_000_000
+            )
             recording.write("/ground_truth/scene_graph", graph, number * 250_000_000)
     return path
 
@@ -181,16 +205,22 @@ def demo(out, *arguments):
 def test_graphs_arrive_for_the_frames_of_a_drive_and_are_compared_with_the_true_ones(bag, tmp_path):
     result = demo(tmp_path, bag, "--weights", "random")
     assert result.returncode == 0, result.stderr
-    graphs = [json.loads(line) for line in (tmp_path / "scene_graph.jsonl").read_text().splitlines()]
+    graphs = [
+        json.loads(line) for line in (tmp_path / "scene_graph.jsonl").read_text().splitlines()
+    ]
     assert graphs and all(graph["nodes"] and graph["latency_ms"]["total"] > 0 for graph in graphs)
     assert len({graph["stamp"] for graph in graphs}) == len(graphs)
     assert f"{len(graphs)} graphs for 8 frames" in result.stdout
     assert "mean nothing" in result.stdout
     assert "what is on the table?" in result.stdout, "the planner said nothing"
     frames = int(re.search(r"the truth, in (\d+) frames", result.stdout)[1])
-    assert len(graphs) - 1 <= frames <= len(graphs)  # the first truth may come before anybody listens
+    assert (
+        len(graphs) - 1 <= frames <= len(graphs)
+    )  # the first truth may come before anybody listens
     assert re.search(rf"objects +\d+% of {frames * len(NODES)} true ones told", result.stdout)
-    assert re.search(rf"who holds what\? +0% of {frames} true ones told", result.stdout)  # untrained
+    assert re.search(
+        rf"who holds what\? +0% of {frames} true ones told", result.stdout
+    )  # untrained
     video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(graphs)
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(8 / 1.75, abs=0.01)
@@ -208,7 +238,10 @@ def test_images_have_no_truth_and_no_video(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
-    [(("/no/such.mp4",), "is not there"), (("--weights", "/no/such"), "the node ended with exit code 1")],
+    [
+        (("/no/such.mp4",), "is not there"),
+        (("--weights", "/no/such"), "the node ended with exit code 1"),
+    ],
 )
 def test_failure_is_told(bag, tmp_path, arguments, culprit):
     result = demo(tmp_path, *([] if arguments[0].endswith(".mp4") else [bag]), *arguments)

@@ -20,8 +20,19 @@ def test_counts_and_latencies():
     statistics.reject("broken")
     statistics.process({"segment": 1.5, "total": 2.25})
     _, values = frames(statistics)
-    counts = {key.removeprefix("frames "): int(value) for key, value in values.items() if key.startswith("frames ")}
-    assert counts == {"received": 5, "processed": 1, "dropped": 1, "rejected": 1, "failed": 0, "stamps_back": 0}
+    counts = {
+        key.removeprefix("frames "): int(value)
+        for key, value in values.items()
+        if key.startswith("frames ")
+    }
+    assert counts == {
+        "received": 5,
+        "processed": 1,
+        "dropped": 1,
+        "rejected": 1,
+        "failed": 0,
+        "stamps_back": 0,
+    }
     assert (values["latency segment (ms)"], values["latency total (ms)"]) == ("1.50", "2.25")
     assert values["last problem"] == "broken"
     assert float(values["input rate (Hz)"]) > float(values["rate (Hz)"]) > 0
@@ -56,7 +67,13 @@ def test_state_is_told_when_not_active():
 def test_stamps_that_go_back():
     statistics = Statistics()
     stamps = [(5, 0), (5, 1), (5, 1), (4, 999_999_999), (5, 0)]
-    assert [statistics.goes_back(Time(sec=s, nanosec=n)) for s, n in stamps] == [False, False, False, True, False]
+    assert [statistics.goes_back(Time(sec=s, nanosec=n)) for s, n in stamps] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
     status, values = frames(statistics)
     assert status.level == status.WARN and "back in time" in status.message
     assert values["frames stamps_back"] == "1"

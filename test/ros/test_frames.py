@@ -1,4 +1,6 @@
-"""One node inside the test's process, with a stand-in for the model: errors that a real one seldom makes."""
+"""One node inside the test's process, with a stand-in for the model: errors that a real one seldom
+makes.
+"""
 
 import threading
 import weakref
@@ -124,7 +126,9 @@ def test_topic_after_remapping(client, transport, remap, topic):
     import rclpy
 
     arguments = ["--ros-args", "-r", remap] if remap else []
-    node = rclpy.create_node("input", namespace="/front", context=client.context, cli_args=arguments)
+    node = rclpy.create_node(
+        "input", namespace="/front", context=client.context, cli_args=arguments
+    )
     source = ImageInput(node, lambda message: None)
     source.open(transport)
     assert source.topic == topic

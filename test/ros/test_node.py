@@ -1,4 +1,6 @@
-"""The node in a process of its own, over DDS: what it publishes, what it makes of bad input and of its parameters."""
+"""The node in a process of its own, over DDS: what it publishes, what it makes of bad input and of
+its parameters.
+"""
 
 import numpy as np
 import pytest
@@ -53,7 +55,9 @@ def test_panoptic_agrees_with_the_nodes(camera):
     classes, ids = unpack_panoptic(np.frombuffer(image.data, np.int32).reshape(240, 320))
     assert graph.nodes, "without a node this test would see nothing"
     found, areas = np.unique(ids[ids >= 0], return_counts=True)
-    assert {node.id: node.area for node in graph.nodes} == dict(zip(found.tolist(), areas.tolist(), strict=True))
+    assert {node.id: node.area for node in graph.nodes} == dict(
+        zip(found.tolist(), areas.tolist(), strict=True)
+    )
     for node in graph.nodes:
         assert np.unique(classes[ids == node.id]).tolist() == [node.class_id]
     related = {r.subject_id for r in graph.relations} | {r.object_id for r in graph.relations}
@@ -65,14 +69,19 @@ def test_coloured_panoptic_has_a_colour_for_each_node(camera):
     packed, other = subscribe(camera, "/dsflash/panoptic")
     message = camera.send(width=320, height=240)
     picture, image = (
-        eventually(lambda images=images: [image for image in images if image.header == message.header])[0]
+        eventually(
+            lambda images=images: [image for image in images if image.header == message.header]
+        )[0]
         for images in (coloured, packed)
     )
     for subscription in (one, other):
         camera.client.node.destroy_subscription(subscription)
     panoptic = np.frombuffer(image.data, np.int32)
     colours = image_to_rgb(picture).reshape(-1, 3)
-    seen = {int(value): np.unique(colours[panoptic == value], axis=0).tolist() for value in np.unique(panoptic)}
+    seen = {
+        int(value): np.unique(colours[panoptic == value], axis=0).tolist()
+        for value in np.unique(panoptic)
+    }
     assert len(seen) > 2
     assert seen.pop(-1) == [[0, 0, 0]]
     assert all(len(of_node) == 1 for of_node in seen.values())
@@ -114,7 +123,9 @@ def test_frames_may_change_size(camera):
 )
 def test_bad_frame_is_rejected_with_a_reason_and_the_next_one_works(camera, fields, hint):
     before = camera.count("rejected")
-    bad = camera.send()  # a good one, whose fields are then spoilt: image_message() makes data of the right size
+    bad = (
+        camera.send()
+    )  # a good one, whose fields are then spoilt: image_message() makes data of the right size
     camera.graph_of(bad)
     for name, value in fields.items():
         setattr(bad, name, value)
@@ -148,15 +159,24 @@ def test_newest_frame_wins_and_every_frame_is_accounted_for(camera):
     messages = [camera.send() for _ in range(60)]
     camera.graph_of(messages[-1])
     _, values = camera.report("frames")
-    received, processed, dropped = (int(values[f"frames {what}"]) for what in ("received", "processed", "dropped"))
+    received, processed, dropped = (
+        int(values[f"frames {what}"]) for what in ("received", "processed", "dropped")
+    )
     assert dropped > 0
-    assert received == processed + dropped + int(values["frames rejected"]) + int(values["frames failed"])
+    assert received == processed + dropped + int(values["frames rejected"]) + int(
+        values["frames failed"]
+    )
 
 
 def test_model_status_warns_of_untrained_weights(camera):
     status, values = camera.report("model")
     assert status.level == status.WARN and "untrained" in status.message
-    assert values["weights"] == "random" and values["device"] and values["precision"] and values["state"] == "active"
+    assert (
+        values["weights"] == "random"
+        and values["device"]
+        and values["precision"]
+        and values["state"] == "active"
+    )
     assert "the weights are untrained" in camera.node.output
 
 

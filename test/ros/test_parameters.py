@@ -14,7 +14,9 @@ from dsflash_ros.ros.parameters import BY_NAME, PARAMETERS, ParameterError
 
 def declared(client, *arguments):
     """The values and descriptors that a node with these ROS arguments has."""
-    node = rclpy.create_node("declares", context=client.context, cli_args=["--ros-args", *arguments])
+    node = rclpy.create_node(
+        "declares", context=client.context, cli_args=["--ros-args", *arguments]
+    )
     try:
         parameters.declare(node)
         return parameters.values(node), {name: node.describe_parameter(name) for name in BY_NAME}
@@ -49,12 +51,21 @@ def test_defaults_and_descriptions(client):
 
 
 def test_given_values_are_taken(client):
-    values, _ = declared(client, "-p", "tome_ratio:=0.3", "-p", "pruning:=true", "-p", "weights:=random-base")
-    assert (values["tome_ratio"], values["pruning"], values["weights"]) == (0.3, True, "random-base")
+    values, _ = declared(
+        client, "-p", "tome_ratio:=0.3", "-p", "pruning:=true", "-p", "weights:=random-base"
+    )
+    assert (values["tome_ratio"], values["pruning"], values["weights"]) == (
+        0.3,
+        True,
+        "random-base",
+    )
 
 
 def test_qos_overrides_that_nothing_asked_for_are_told(client):
-    given = ("qos_overrides./image.subscription.durability:=volatile", "qos_overrides./imag.subscription.depth:=3")
+    given = (
+        "qos_overrides./image.subscription.durability:=volatile",
+        "qos_overrides./imag.subscription.depth:=3",
+    )
     arguments = ["--ros-args", "-p", given[0], "-p", given[1]]
     node = rclpy.create_node("overrides", context=client.context, cli_args=arguments)
     ImageInput(node, lambda message: None).open("raw")
@@ -65,7 +76,15 @@ def test_qos_overrides_that_nothing_asked_for_are_told(client):
 
 
 def test_misspelled_parameters_are_told(client):
-    arguments = ["--ros-args", "-p", "tome_ration:=0.3", "-p", "zzz:=1", "-p", "use_sim_time:=false"]
+    arguments = [
+        "--ros-args",
+        "-p",
+        "tome_ration:=0.3",
+        "-p",
+        "zzz:=1",
+        "-p",
+        "use_sim_time:=false",
+    ]
     node = rclpy.create_node("misspells", context=client.context, cli_args=arguments)
     parameters.declare(node)
     assert sorted(parameters.unknown(node)) == [
@@ -78,7 +97,10 @@ def test_misspelled_parameters_are_told(client):
 @pytest.mark.parametrize(
     ("assignment", "sentence"),
     [
-        ("tome_ratio:=0.8", "parameter 'tome_ratio' must be a number with a decimal point from 0.0 to 0.7, not 0.8"),
+        (
+            "tome_ratio:=0.8",
+            "parameter 'tome_ratio' must be a number with a decimal point from 0.0 to 0.7, not 0.8",
+        ),
         ("tome_ratio:=.nan", "not nan"),
         ("tome_ratio:=-.inf", "not -inf"),
         ("mask_threshold:=1", "must be a number with a decimal point from 0.0 to 1.0, not 1"),
@@ -99,12 +121,18 @@ def test_wrong_value_is_one_sentence(client, assignment, sentence):
 
 @pytest.mark.parametrize(
     ("override", "hint"),
-    [("reliability:=some", "`some`"), ("depth:=-2", "from 1 to"), ("depth:=many", "expecting type 'INTEGER'")],
+    [
+        ("reliability:=some", "`some`"),
+        ("depth:=-2", "from 1 to"),
+        ("depth:=many", "expecting type 'INTEGER'"),
+    ],
 )
 def test_wrong_qos_override_is_one_sentence(client, override, hint):
     arguments = ["--ros-args", "-p", f"qos_overrides./image.subscription.{override}"]
     node = rclpy.create_node("overrides", context=client.context, cli_args=arguments)
-    with pytest.raises(ParameterError, match=r"the topic image with the given qos_overrides: .*") as caught:
+    with pytest.raises(
+        ParameterError, match=r"the topic image with the given qos_overrides: .*"
+    ) as caught:
         ImageInput(node, lambda message: None).open("raw")
     node.destroy_node()
     assert hint in str(caught.value) and "\n" not in str(caught.value)
@@ -113,7 +141,9 @@ def test_wrong_qos_override_is_one_sentence(client, override, hint):
 def test_refusal():
     assert parameters.refusal({"weights": "a", "tome_ratio": 0.1}, is_active=False) == ""
     assert parameters.refusal({"tome_ratio": 0.1}, is_active=True) == ""
-    assert "deactivate the node" in parameters.refusal({"tome_ratio": 0.1, "weights": "a"}, is_active=True)
+    assert "deactivate the node" in parameters.refusal(
+        {"tome_ratio": 0.1, "weights": "a"}, is_active=True
+    )
     assert "0.7" in parameters.refusal({"tome_ratio": 0.7000001}, is_active=True)
     assert parameters.refusal({"use_sim_time": True}, is_active=True) == ""
 

@@ -27,7 +27,11 @@ def assert_clean_end(node, number):
 
 def segments(pid):
     """Files of Fast DDS's shared memory that the process has mapped."""
-    return {m.path for m in psutil.Process(pid).memory_maps() if re.search(r"/fastrtps_[0-9a-f]{16}$", m.path)}
+    return {
+        m.path
+        for m in psutil.Process(pid).memory_maps()
+        if re.search(r"/fastrtps_[0-9a-f]{16}$", m.path)
+    }
 
 
 def test_in_the_midst_of_inference(client, start_node):
@@ -50,8 +54,12 @@ def test_in_the_midst_of_loading(start_node):
 
 
 def test_idle_and_nothing_left_in_shared_memory(start_node):
-    alone = {"ROS_DOMAIN_ID": "9"}  # in a domain with neighbours it would have mapped their segments, too
-    node = start_node(weights="random", environment=alone, arguments=["-r", "__ns:=/front"]).wait_for_output("active:")
+    alone = {
+        "ROS_DOMAIN_ID": "9"
+    }  # in a domain with neighbours it would have mapped their segments, too
+    node = start_node(
+        weights="random", environment=alone, arguments=["-r", "__ns:=/front"]
+    ).wait_for_output("active:")
     assert "/front/image" in node.output
     mapped = segments(node.pid)
     assert mapped, "without the profile's shared memory this test would see nothing"
@@ -77,7 +85,9 @@ def test_idle_and_nothing_left_in_shared_memory(start_node):
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
 )
-def test_wrong_start_is_one_sentence_and_an_exit_code(start_node, parameters, arguments, code, sentence):
+def test_wrong_start_is_one_sentence_and_an_exit_code(
+    start_node, parameters, arguments, code, sentence
+):
     node = start_node(arguments=arguments, **parameters)
     assert node.process.wait(60.0) == code, node.output
     assert sentence in node.output

@@ -1,4 +1,6 @@
-"""`dsflash toyroom camera` as a process: what it publishes, received over DDS, and the bags that it records."""
+"""`dsflash toyroom camera` as a process: what it publishes, received over DDS, and the bags that it
+records.
+"""
 
 import os
 import signal
@@ -30,7 +32,9 @@ ROOM = ("--seed", SEED, "--size", f"{WIDTH}x{HEIGHT}", "--rate", 8)
 FLOORS = ("floor-wood", "floor-other-merged", "rug-merged")
 MESSAGES = ROOT / "msg"
 
-renders = pytest.mark.skipif(not choose_backend(), reason="needs a library to render with, such as OSMesa")
+renders = pytest.mark.skipif(
+    not choose_backend(), reason="needs a library to render with, such as OSMesa"
+)
 
 
 def start_camera(*arguments, environment=()):
@@ -92,7 +96,9 @@ def live(client):
         kinds["/tf"] = TFMessage
     kinds["/robot/image"] = Image  # last: the camera waits for this one
     received = {topic: client.subscribe(kind, topic) for topic, kind in kinds.items()}
-    process = start_camera(*ROOM, "--duration", 0.6, "--topic", "/robot/image", "--wait", 1, "--frame-id", "eye")
+    process = start_camera(
+        *ROOM, "--duration", 0.6, "--topic", "/robot/image", "--wait", 1, "--frame-id", "eye"
+    )
     out, _ = ended(process)
     assert "published 5 images on /robot/image" in out
     for messages, subscription in received.values():
@@ -107,7 +113,9 @@ def depths(message):
 
 
 def to_world(depth, intrinsics, transform):
-    """(H, W, 3) m: where the pixels of a depth image are, by CameraInfo.k and a geometry_msgs/Transform."""
+    """(H, W, 3) m: where the pixels of a depth image are, by CameraInfo.k and a
+    geometry_msgs/Transform.
+    """
     focal_x, _, middle_x, _, focal_y, middle_y, *_ = intrinsics
     v, u = np.indices(depth.shape)
     seen = np.stack(((u - middle_x) / focal_x * depth, (v - middle_y) / focal_y * depth, depth), -1)
@@ -123,7 +131,12 @@ def test_all_messages_of_a_frame_have_its_header(live):
     headers = [message.header for message in live["/robot/image"]]
     assert len({(h.stamp.sec, h.stamp.nanosec) for h in headers}) == 5
     assert {h.frame_id for h in headers} == {"eye"}
-    for topic in ("/robot/camera_info", "/robot/depth", "/ground_truth/scene_graph", "/ground_truth/panoptic"):
+    for topic in (
+        "/robot/camera_info",
+        "/robot/depth",
+        "/ground_truth/scene_graph",
+        "/ground_truth/panoptic",
+    ):
         assert [message.header for message in live[topic]] == headers, topic
     assert abs(headers[-1].stamp.sec - time.time()) < 60
     for image in (*live["/robot/image"], *live["/robot/depth"], *live["/robot/camera_info"]):
@@ -132,7 +145,9 @@ def test_all_messages_of_a_frame_have_its_header(live):
 
 
 @renders
-def test_depth_intrinsics_and_pose_put_the_floor_at_height_zero_and_all_else_into_the_room(live, bag):
+def test_depth_intrinsics_and_pose_put_the_floor_at_height_zero_and_all_else_into_the_room(
+    live, bag
+):
     extents = settled_room(SEED, 0)[0].extents()
     checked = 0
     # the same drive frame by frame, whether published or recorded
@@ -164,19 +179,27 @@ def test_depth_intrinsics_and_pose_put_the_floor_at_height_zero_and_all_else_int
 def test_tf_is_that_of_the_same_frame(live, bag):
     if "/tf" not in live:
         pytest.skip("needs tf2_msgs")
-    for sent, recorded, image in zip(live["/tf"], messages_of(bag, "/tf"), live["/robot/image"], strict=True):
+    for sent, recorded, image in zip(
+        live["/tf"], messages_of(bag, "/tf"), live["/robot/image"], strict=True
+    ):
         [sent], [recorded] = sent.transforms, recorded.transforms
         assert sent.header.stamp == image.header.stamp
         assert (sent.header.frame_id, sent.child_frame_id) == ("map", "eye")
         for name in "xyz":
-            assert getattr(sent.transform.translation, name) == getattr(recorded.transform.translation, name)
+            assert getattr(sent.transform.translation, name) == getattr(
+                recorded.transform.translation, name
+            )
 
 
 @renders
 def test_true_graph_fits_its_panoptic_image(live):
     predicates = set()
-    for message, panoptic in zip(live["/ground_truth/scene_graph"], live["/ground_truth/panoptic"], strict=True):
-        graph = message_to_graph(message, np.frombuffer(panoptic.data, np.int32).reshape(HEIGHT, WIDTH))
+    for message, panoptic in zip(
+        live["/ground_truth/scene_graph"], live["/ground_truth/panoptic"], strict=True
+    ):
+        graph = message_to_graph(
+            message, np.frombuffer(panoptic.data, np.int32).reshape(HEIGHT, WIDTH)
+        )
         assert graph.nodes and graph.is_trained
         for node in graph.nodes:
             y, x = np.nonzero(graph.mask(node.id))
@@ -198,10 +221,14 @@ def test_recorded_bag_is_the_same_each_time_and_what_is_published(bag, live, tmp
     stamps = [(1, 0), (1, 125_000_000), (1, 250_000_000), (1, 375_000_000), (1, 500_000_000)]
     for topic in ("/image/compressed", "/camera_info", "/ground_truth/scene_graph"):
         assert [stamp(message) for message in messages_of(bag, topic)] == stamps, topic
-    for jpeg, image in zip(messages_of(bag, "/image/compressed"), live["/robot/image"], strict=True):
+    for jpeg, image in zip(
+        messages_of(bag, "/image/compressed"), live["/robot/image"], strict=True
+    ):
         assert np.abs(compressed_to_rgb(jpeg).astype(int) - image_to_rgb(image)).mean() < 4
     for recorded, sent in zip(
-        messages_of(bag, "/ground_truth/scene_graph"), live["/ground_truth/scene_graph"], strict=True
+        messages_of(bag, "/ground_truth/scene_graph"),
+        live["/ground_truth/scene_graph"],
+        strict=True,
     ):
         assert message_to_graph(recorded).to_json() | {"stamp": 0, "source": ""} == (
             message_to_graph(sent).to_json() | {"stamp": 0, "source": ""}
@@ -216,7 +243,9 @@ def test_bag_carries_the_definitions_of_its_messages(bag):
     assert "geometry_msgs/Transform" in definitions["tf2_msgs/msg/TFMessage"]
 
 
-@pytest.mark.parametrize("name", ["SceneGraph", "SceneNode", "SceneRelation", "StageLatency", "Vocabulary"])
+@pytest.mark.parametrize(
+    "name", ["SceneGraph", "SceneNode", "SceneRelation", "StageLatency", "Vocabulary"]
+)
 def test_definitions_are_those_of_the_message_files(name):
     from dsflash_ros import msg
 
@@ -233,10 +262,22 @@ def test_player_publishes_the_true_graphs_of_a_bag_with_its_images(bag, client):
 
     truths, subscription = client.subscribe(SceneGraph, "/ground_truth/scene_graph")
     images, other = client.subscribe(Image, "/played/image")
-    play = [sys.executable, "-m", "dsflash_ros.cli", "play", str(bag), "--topic", "/played/image", "--wait", "1"]
+    play = [
+        sys.executable,
+        "-m",
+        "dsflash_ros.cli",
+        "play",
+        str(bag),
+        "--topic",
+        "/played/image",
+        "--wait",
+        "1",
+    ]
     subprocess.run(play, check=True, timeout=60)
     eventually(lambda: len(truths) == len(images) == 5)
-    for truth, image, recorded in zip(truths, images, messages_of(bag, "/ground_truth/scene_graph"), strict=True):
+    for truth, image, recorded in zip(
+        truths, images, messages_of(bag, "/ground_truth/scene_graph"), strict=True
+    ):
         assert truth.header == image.header
         assert [node.label for node in truth.nodes] == [node.label for node in recorded.nodes]
         assert len(truth.relations) == len(recorded.relations)
@@ -250,8 +291,12 @@ def test_compressed_until_a_signal(client, number, code):
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CompressedImage
 
-    images, subscription = client.subscribe(CompressedImage, "/c/image/compressed", qos_profile_sensor_data)
-    process = start_camera(*ROOM, "--topic", "/c/image", "--compressed", "--best-effort", "--wait", 1)
+    images, subscription = client.subscribe(
+        CompressedImage, "/c/image/compressed", qos_profile_sensor_data
+    )
+    process = start_camera(
+        *ROOM, "--topic", "/c/image", "--compressed", "--best-effort", "--wait", 1
+    )
     try:
         eventually(lambda: len(images) >= 3, 60)
         assert compressed_to_rgb(images[0]).shape == (HEIGHT, WIDTH, 3)
@@ -294,7 +339,11 @@ def test_no_renderer(tmp_path):
     bag = tmp_path / "bag"
     process = start_camera("--duration", 1, "--record", bag, environment={"MUJOCO_GL": "disable"})
     _, error = ended(process, 1)
-    assert error.startswith("dsflash toyroom: cannot render") and "apt install" in error and error.count("\n") == 1
+    assert (
+        error.startswith("dsflash toyroom: cannot render")
+        and "apt install" in error
+        and error.count("\n") == 1
+    )
     assert list(tmp_path.iterdir()) == []
 
 

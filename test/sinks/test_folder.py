@@ -27,7 +27,9 @@ def frame(name="a.png", size=(48, 64), value=128):
 
 
 def graph_of(frame):
-    return SceneGraph((), (), np.full(frame.rgb.shape[:2], -1, np.int32), source=frame.name, weights="mine")
+    return SceneGraph(
+        (), (), np.full(frame.rgb.shape[:2], -1, np.int32), source=frame.name, weights="mine"
+    )
 
 
 def write(output, frame, source):
@@ -35,7 +37,10 @@ def write(output, frame, source):
 
 
 def lines_of(folder):
-    return [json.loads(line) for line in (folder / "scene_graph.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (folder / "scene_graph.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def read_video(path):
@@ -75,7 +80,13 @@ def test_a_video_gets_a_video_of_its_rate(tmp_path, rate):
 def test_pictures_of_another_size_or_source_begin_another_video(tmp_path):
     one, two = Video("a/clip.mp4", 10), Video("b/clip.mp4", 20)
     with Output(tmp_path) as output:
-        for source, size in ((one, (48, 64)), (one, (48, 64)), (one, (64, 48)), (two, (64, 48)), (two, (64, 48))):
+        for source, size in (
+            (one, (48, 64)),
+            (one, (48, 64)),
+            (one, (64, 48)),
+            (two, (64, 48)),
+            (two, (64, 48)),
+        ):
             write(output, frame(size=size), source)
     videos = {p.name: read_video(p) for p in (tmp_path / "overlay").iterdir()}
     assert {name: (len(frames), rate) for name, (frames, rate) in videos.items()} == {
@@ -124,7 +135,9 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
             Output(folder)
 
 
-@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a place where nobody may write")
+@pytest.mark.skipif(
+    not Path("/proc/version").exists(), reason="needs a place where nobody may write"
+)
 def test_a_place_where_nobody_may_write():
     with pytest.raises(OutputError, match="cannot write to /proc/dsflash"):
         Output("/proc/dsflash")
@@ -144,7 +157,9 @@ def test_a_full_disk_ends_with_a_sentence(tmp_path):
 def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True
+    ).returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)

@@ -26,7 +26,9 @@ def test_bag(tmp_path, storage):
 
 def test_compressed_bag(tmp_path):
     rgb = cv2.resize(picture(4, 5), (64, 48))
-    path = write_bag(tmp_path / "bag", {"/image/compressed": [lambda store: jpeg_message(store, rgb, (3, 0))]})
+    path = write_bag(
+        tmp_path / "bag", {"/image/compressed": [lambda store: jpeg_message(store, rgb, (3, 0))]}
+    )
     [frame], _ = read_source(path)
     assert frame.stamp == 3 and np.abs(frame.rgb.astype(int) - rgb).mean() < 4
 
@@ -36,7 +38,9 @@ def test_ros1_bag(tmp_path):
     types = store.types
     with Writer1(tmp_path / "a.bag") as writer:
         connection = writer.add_connection("/image", "sensor_msgs/msg/Image", typestore=store)
-        header = types["std_msgs/msg/Header"](0, types["builtin_interfaces/msg/Time"](7, 0), "camera")
+        header = types["std_msgs/msg/Header"](
+            0, types["builtin_interfaces/msg/Time"](7, 0), "camera"
+        )
         rgb = picture()
         message = types["sensor_msgs/msg/Image"](header, 24, 32, "rgb8", 0, 96, rgb.ravel())
         writer.write(connection, 0, store.serialize_ros1(message, "sensor_msgs/msg/Image"))
@@ -53,7 +57,10 @@ def test_bag_without_header_stamps_has_times_of_recording(tmp_path):
 
 
 def test_bag_with_several_image_topics(tmp_path):
-    path = write_bag(tmp_path / "bag", {"/left": raw_images(1), "/right": raw_images(2), "/other": [b"\0\1\0\0\0"]})
+    path = write_bag(
+        tmp_path / "bag",
+        {"/left": raw_images(1), "/right": raw_images(2), "/other": [b"\0\1\0\0\0"]},
+    )
     with pytest.raises(SourceError, match="several image topics, say which one: /left, /right"):
         open_source(str(path))
     with pytest.raises(SourceError, match="no image topic /up; it has /left, /right"):
@@ -63,7 +70,9 @@ def test_bag_with_several_image_topics(tmp_path):
 
 def test_broken_messages_in_a_bag_are_skipped(tmp_path, caplog):
     good, unknown = raw_images(1), raw_images(1, encoding="32FC1")
-    path = write_bag(tmp_path / "bag", {"/image": [*good, b"\0\1\0\0\xff\xff\xff\xff", *unknown, *good]})
+    path = write_bag(
+        tmp_path / "bag", {"/image": [*good, b"\0\1\0\0\xff\xff\xff\xff", *unknown, *good]}
+    )
     frames, source = read_source(path)
     assert len(frames) == 2 and source.skipped == 2
     assert "unknown image encoding '32FC1'" in caplog.text

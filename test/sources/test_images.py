@@ -31,7 +31,10 @@ def test_lossy_image_file(tmp_path, suffix):
 def test_grey_alpha_and_16_bit_become_8_bit_rgb(tmp_path, suffix):
     grey, rgba = picture(channels=1), picture(channels=4)
     deep = grey.astype(np.uint16) * 257
-    for name, stored, expected in (("grey", grey, np.dstack([grey] * 3)), ("rgba", rgba, rgba[..., 2::-1])):
+    for name, stored, expected in (
+        ("grey", grey, np.dstack([grey] * 3)),
+        ("rgba", rgba, rgba[..., 2::-1]),
+    ):
         cv2.imwrite(str(tmp_path / f"{name}{suffix}"), stored)
         [frame], _ = read_source(tmp_path / f"{name}{suffix}")
         np.testing.assert_array_equal(frame.rgb, expected)

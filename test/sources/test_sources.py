@@ -15,7 +15,9 @@ DATA = SHARED / "data"
 
 
 def test_image_files_in_a_row_make_one_source(tmp_path):
-    images = [str(write_image(tmp_path / f"{name}.png", picture(seed=i))) for i, name in enumerate("ba")]
+    images = [
+        str(write_image(tmp_path / f"{name}.png", picture(seed=i))) for i, name in enumerate("ba")
+    ]
     video = str(write_video(tmp_path / "v.mp4"))
     sources = open_sources([*images, video, images[0]])
     assert [len(s) for s in sources] == [2, 12, 1]
@@ -63,7 +65,9 @@ def test_broken_file(tmp_path, name, content, sentence):
         read_source(tmp_path if name == "metadata.yaml" else path)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the shared clips and photographs are not on this machine")
+@pytest.mark.skipif(
+    not DATA.is_dir(), reason="the shared clips and photographs are not on this machine"
+)
 @pytest.mark.parametrize(
     ("name", "size", "count"),
     [("bedroom.mp4", (540, 960), 200), ("02_cups.mp4", (720, 1280), 300), ("photos", None, 4)],
@@ -75,7 +79,9 @@ def test_shared_data(name, size, count):
     assert size is None or set(shapes) == {(*size, 3)}
 
 
-@pytest.mark.parametrize("text", ["", "~nobody-of-that-name/a.jpg", "a" * 300, "a\0b", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "text", ["", "~nobody-of-that-name/a.jpg", "a" * 300, "a\0b", "99999999999999999999"]
+)
 def test_what_cannot_be_a_source_is_one_sentence(text):
     with pytest.raises(SourceError) as caught:
         open_source(text)

@@ -31,7 +31,10 @@ class Shown:
     def said(self) -> set[tuple[str, str, str]]:
         """The relations in words."""
         predicates = VOCABULARY.predicates
-        return {(self.names[a], predicates[p], self.names[b]) for a, b, p in self.truth.relations.tolist()}
+        return {
+            (self.names[a], predicates[p], self.names[b])
+            for a, b, p in self.truth.relations.tolist()
+        }
 
     def between(self, a: str, b: str) -> tuple[str | None, str | None]:
         """The predicates of a to b and of b to a; both must be in view."""

@@ -12,7 +12,11 @@ FLOOR = Item("floor-wood", (plank(0, 5, 0, 4, -0.1, 0, GREY),))
 WALL = Item("wall-brick", (plank(-0.1, 0, 0, 4, 0, 2.5, RED),))
 CEILING = Item("ceiling-merged", (plank(0, 5, 0, 4, 2.5, 2.6, GREY),))
 RUG = Item("rug-merged", (plank(-0.6, 0.6, -0.6, 0.6, 0, 0.01, BLUE),))
-LEGS = [plank(x - 0.03, x + 0.03, y - 0.03, y + 0.03, 0, 0.7, RED) for x in (-0.35, 0.35) for y in (-0.45, 0.45)]
+LEGS = [
+    plank(x - 0.03, x + 0.03, y - 0.03, y + 0.03, 0, 0.7, RED)
+    for x in (-0.35, 0.35)
+    for y in (-0.45, 0.45)
+]
 TABLE = Item("dining table", (plank(-0.4, 0.4, -0.5, 0.5, 0.7, 0.75, RED), *LEGS))
 CHAIR = Item(
     "chair",
@@ -25,7 +29,9 @@ BALL = Item("sports ball", (ball(0.12, (0, 0, 0.12), RED),), moves=True)
 SMALL_BALL = Item("sports ball", (ball(0.05, (0, 0, 0.05), RED),), moves=True)
 PACK = Item("backpack", (box((0.1, 0.15, 0.2), (0, 0, 0.2), RED),))
 TV = Item("tv", (plank(0, 0.05, -0.5, 0.5, -0.3, 0.3, GREY),))
-LAMP = Item("light", (lathe([(0.2, 0), (0.05, 0.25)], RED), rod(0.01, (0, 0, 0.2), (0, 0, 0.6), GREY)))
+LAMP = Item(
+    "light", (lathe([(0.2, 0), (0.05, 0.25)], RED), rod(0.01, (0, 0, 0.2), (0, 0, 0.6), GREY))
+)
 
 
 def person(posture: str = "standing", gaze=None, leans: bool = False) -> Item:
@@ -49,4 +55,6 @@ def person(posture: str = "standing", gaze=None, leans: bool = False) -> Item:
 def gazing(item: Item, target) -> Item:
     """The item, with a gaze at a point of the world."""
     eye = item.to_world(item.gaze[0])
-    return replace(item, gaze=np.array([item.gaze[0], item.rotation.T @ (np.asarray(target) - eye)]))
+    return replace(
+        item, gaze=np.array([item.gaze[0], item.rotation.T @ (np.asarray(target) - eye)])
+    )

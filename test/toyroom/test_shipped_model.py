@@ -7,7 +7,11 @@ from dsflash_ros import cli
 
 def dsflash(*command):
     """In a process of its own: Triton, which torch loads, crashes when it is loaded after OSMesa."""
-    done = subprocess.run([sys.executable, "-m", "dsflash_ros.cli", *map(str, command)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dsflash_ros.cli", *map(str, command)],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -15,7 +19,23 @@ def dsflash(*command):
 def test_the_weights_of_the_package_see_rooms_that_they_never_saw(tmp_path):
     """Freshly rendered, at bounds far below what was measured on 500 rooms, as few rooms scatter."""
     rooms, scores = str(tmp_path / "rooms"), {}
-    assert cli.main(["toyroom", "render", "--scenes", "12", "--seed", "77", "--split", "test", "--out", rooms]) == 0
+    assert (
+        cli.main(
+            [
+                "toyroom",
+                "render",
+                "--scenes",
+                "12",
+                "--seed",
+                "77",
+                "--split",
+                "test",
+                "--out",
+                rooms,
+            ]
+        )
+        == 0
+    )
     for protocol in ("predcls", "sgdet"):
         file = tmp_path / f"{protocol}.json"
         dsflash("eval", rooms, "--protocol", protocol, "--no-speed", "--json", file)

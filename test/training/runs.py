@@ -35,29 +35,47 @@ def make_inputs(folder: Path, images: int = 8) -> None:
     write_shapes(folder / "data", images, seed=3, height=96, width=128)
     torch.manual_seed(0)
     save_checkpoint(
-        folder / "segmenter.safetensors", DSFlash(CONFIG), Header(CONFIG, VOCABULARY, trained=("segmenter",))
+        folder / "segmenter.safetensors",
+        DSFlash(CONFIG),
+        Header(CONFIG, VOCABULARY, trained=("segmenter",)),
     )
 
 
 def arguments(folder: Path, out: str, *more: str) -> list[str]:
     """Of a quick run of the relation stage in which all is deterministic."""
-    given = [f"dataset={folder / 'data'}", f"segmenter={folder / 'segmenter.safetensors'}", f"out={folder / out}"]
-    quick = ["val_split=none", "augmentation=none", "workers=0", "batch_size=2", "lr=1e-3", "device=cpu"]
+    given = [
+        f"dataset={folder / 'data'}",
+        f"segmenter={folder / 'segmenter.safetensors'}",
+        f"out={folder / out}",
+    ]
+    quick = [
+        "val_split=none",
+        "augmentation=none",
+        "workers=0",
+        "batch_size=2",
+        "lr=1e-3",
+        "device=cpu",
+    ]
     return ["train", "relations", "tiny", *given, *quick, *NECK, *more]
 
 
 class Run(subprocess.Popen):
-    """The command in a process of its own; what it prints goes to a file, where nothing waits for a reader."""
+    """The command in a process of its own; what it prints goes to a file, where nothing waits for a
+    reader.
+    """
 
     def __init__(self, command: list[str], preexec_fn=lambda: None) -> None:
         def prepare() -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background have it ignored
+            signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            )  # tests that run in the background have it ignored
             preexec_fn()
 
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the run)
         super().__init__(
             [sys.executable, "-m", "dsflash_ros.cli", *command],
-            # As many threads as this process has: sums are split among them, and so are the last bits of results.
+            # As many threads as this process has: sums are split among them, and so are the last
+            # bits of results.
             env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -3,7 +3,13 @@ import pytest
 pytest.importorskip("pydantic")
 
 from dsflash_ros.errors import ConfigError
-from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig, dump_config, load_config, shipped
+from dsflash_ros.training.configuration import (
+    RelationConfig,
+    SegmenterConfig,
+    dump_config,
+    load_config,
+    shipped,
+)
 
 NEEDED = ["dataset=d", "out=o", "segmenter=s.safetensors"]
 
@@ -25,15 +31,27 @@ def test_every_shipped_configuration_is_valid_and_survives_a_dump(folder, kind, 
 def test_the_papers_recipe(size):
     """Supplement, section 11, and section 3.6."""
     config = load_config(RelationConfig, size, NEEDED, "relations")
-    assert (config.lr, config.weight_decay, config.epochs, config.gradient_clip) == (1e-5, 0.02, 20, 1.0)
-    assert (config.negative_share, config.consistency_weight, config.augmentation) == (0.2, 1.0, "deit3")
+    assert (config.lr, config.weight_decay, config.epochs, config.gradient_clip) == (
+        1e-5,
+        0.02,
+        20,
+        1.0,
+    )
+    assert (config.negative_share, config.consistency_weight, config.augmentation) == (
+        0.2,
+        1.0,
+        "deit3",
+    )
     assert (config.neck_dim, config.neck_depth, config.neck_heads) == (384, 6, 8)
     assert (config.masks_from, config.pruning, config.balance_predicates) == ("truth", False, False)
 
 
 def test_overrides_are_yaml():
     config = load_config(
-        RelationConfig, "tiny", [*NEEDED, "lr=3e-4", "pruning=true", "images=null", "out=a=b"], "relations"
+        RelationConfig,
+        "tiny",
+        [*NEEDED, "lr=3e-4", "pruning=true", "images=null", "out=a=b"],
+        "relations",
     )
     assert (config.lr, config.pruning, config.images, config.out) == (3e-4, True, None, "a=b")
 
@@ -57,7 +75,9 @@ def test_wrong_settings_are_named(override, message):
 
 
 def test_missing_and_contradictory_settings():
-    with pytest.raises(ConfigError, match=r"dataset is missing; give it in the file or as dataset=\.\.\."):
+    with pytest.raises(
+        ConfigError, match=r"dataset is missing; give it in the file or as dataset=\.\.\."
+    ):
         load_config(RelationConfig, "tiny", NEEDED[1:], "relations")
     with pytest.raises(ConfigError, match="augmentation=flip or none"):
         load_config(RelationConfig, "tiny", [*NEEDED, "feature_cache=c"], "relations")
@@ -74,7 +94,11 @@ def test_files_that_are_no_configuration(tmp_path):
     with pytest.raises(ConfigError, match="give a YAML file or one of base, large, small, tiny"):
         load_config(RelationConfig, "nowhere.yaml", NEEDED, "relations")
     path = tmp_path / "a.yaml"
-    for text, message in (("- 1", "must be a mapping"), ("a: [", "is not YAML"), ("", "must be a mapping")):
+    for text, message in (
+        ("- 1", "must be a mapping"),
+        ("a: [", "is not YAML"),
+        ("", "must be a mapping"),
+    ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
             load_config(RelationConfig, str(path), NEEDED, "relations")

@@ -16,12 +16,18 @@ from dsflash_ros.model.checkpoints import Header, save_checkpoint
 
 @pytest.mark.slow
 def test_sixteen_images_are_learned_by_heart(tmp_path, capsys):
-    """A whole run as a user starts it, then `dsflash eval`: PredCls R@20 above 95 % (no image has more than 20)."""
+    """A whole run as a user starts it, then `dsflash eval`: PredCls R@20 above 95 % (no image has
+    more than 20).
+    """
     write_shapes(tmp_path / "data", 16)
     config = replace(CONFIG, image_size=192)
     torch.manual_seed(0)
     untrained = DSFlash(config)
-    save_checkpoint(tmp_path / "segmenter.safetensors", untrained, Header(config, VOCABULARY, trained=("segmenter",)))
+    save_checkpoint(
+        tmp_path / "segmenter.safetensors",
+        untrained,
+        Header(config, VOCABULARY, trained=("segmenter",)),
+    )
     given = [
         f"dataset={tmp_path / 'data'}",
         f"segmenter={tmp_path / 'segmenter.safetensors'}",
@@ -34,6 +40,15 @@ def test_sixteen_images_are_learned_by_heart(tmp_path, capsys):
 
     scores = tmp_path / "scores.json"
     weights = str(tmp_path / "run" / "best.safetensors")
-    command = ["eval", str(tmp_path / "data"), "--weights", weights, "--split", "train", "--protocol", "predcls"]
+    command = [
+        "eval",
+        str(tmp_path / "data"),
+        "--weights",
+        weights,
+        "--split",
+        "train",
+        "--protocol",
+        "predcls",
+    ]
     assert cli.main([*command, "--no-speed", "--device", "cpu", "--json", str(scores)]) == 0
     assert json.loads(scores.read_text())["relations"]["R@20"] > 0.95, capsys.readouterr().out

@@ -46,9 +46,24 @@ def configured(*settings, name="tiny"):
 def test_eomts_recipe_for_dinov3(size, epochs, starts, ends):
     """The numbers of its configurations for COCO, and the defaults of its code."""
     config = configured(name=size)
-    assert (config.size, config.backbone, config.image_size, config.num_queries) == (size, "dinov3", 640, 200)
-    assert (config.epochs, config.batch_size, config.gradient_clip, config.precision) == (epochs, 16, 0.01, "bfloat16")
-    assert (config.lr, config.weight_decay, config.llrd, config.decay_query_blocks) == (2e-4, 0.05, 0.8, False)
+    assert (config.size, config.backbone, config.image_size, config.num_queries) == (
+        size,
+        "dinov3",
+        640,
+        200,
+    )
+    assert (config.epochs, config.batch_size, config.gradient_clip, config.precision) == (
+        epochs,
+        16,
+        0.01,
+        "bfloat16",
+    )
+    assert (config.lr, config.weight_decay, config.llrd, config.decay_query_blocks) == (
+        2e-4,
+        0.05,
+        0.8,
+        False,
+    )
     assert (config.warmup_steps, config.poly_power) == ((2000, 3000), 0.9)
     assert (config.num_points, config.no_object_weight) == (12544, 0.1)
     assert (config.mask_weight, config.dice_weight, config.class_weight) == (5, 5, 2)
@@ -62,8 +77,17 @@ def test_the_defaults_are_eomts_for_dinov2(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("{}")
     config = configured(name=str(path))
-    assert (config.lr, config.weight_decay, config.llrd, config.decay_query_blocks) == (1e-4, 0.05, 0.8, True)
-    assert (config.warmup_steps, config.annealing, config.gradient_clip) == ((500, 1000), None, 0.01)
+    assert (config.lr, config.weight_decay, config.llrd, config.decay_query_blocks) == (
+        1e-4,
+        0.05,
+        0.8,
+        True,
+    )
+    assert (config.warmup_steps, config.annealing, config.gradient_clip) == (
+        (500, 1000),
+        None,
+        0.01,
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,8 +112,14 @@ def test_every_setting_of_the_recipe_changes_the_training(name, value):
         training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, config)
         training.trainer = SimpleNamespace(estimated_stepping_batches=2000, global_step=1000)
         made = training.configure_optimizers()
-        groups = [(group["initial_lr"], group["weight_decay"]) for group in made["optimizer"].param_groups]
-        factors = [factor(step) for factor in made["lr_scheduler"]["scheduler"].lr_lambdas for step in (30, 60, 1900)]
+        groups = [
+            (group["initial_lr"], group["weight_decay"]) for group in made["optimizer"].param_groups
+        ]
+        factors = [
+            factor(step)
+            for factor in made["lr_scheduler"]["scheduler"].lr_lambdas
+            for step in (30, 60, 1900)
+        ]
         return groups, factors, training._mask_probabilities(), training.loss
 
     config = configured()
@@ -114,7 +144,9 @@ def test_the_optimizer_is_as_configured():
         made["optimizer"].step()
         made["lr_scheduler"]["scheduler"].step()
     assert rates["new"][:5] == pytest.approx([0, 7.5e-4, 1.5e-3, 2.25e-3, 3e-3])
-    assert rates["block11"][:11] == pytest.approx([0, 0, 0, 0, 0, 5e-4, 1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3])
+    assert rates["block11"][:11] == pytest.approx(
+        [0, 0, 0, 0, 0, 5e-4, 1e-3, 1.5e-3, 2e-3, 2.5e-3, 3e-3]
+    )
     assert rates["new"][12] == pytest.approx(3e-3 * 0.5**0.9)
     assert rates["block11"][15] == pytest.approx(3e-3 * 0.5**0.9)
 
@@ -146,7 +178,10 @@ def test_each_step_process_and_seed_draws_anew(folder):
 def test_what_is_void_in_the_truth_excuses_what_is_found_there(folder):
     """A segmenter that finds all, and more where the truth says nothing."""
     batch = some_batch(folder, 128)
-    masks = torch.nn.functional.one_hot(batch.labels.long() + 1, 21).permute(0, 3, 1, 2)[:, 1:] * 40.0 - 20
+    masks = (
+        torch.nn.functional.one_hot(batch.labels.long() + 1, 21).permute(0, 3, 1, 2)[:, 1:] * 40.0
+        - 20
+    )
     classes = torch.zeros(2, 20, CONFIG.num_classes + 1)
     classes[:, :, -1] = 30
     for image, ids in enumerate(batch.class_ids):
@@ -168,7 +203,11 @@ def start_from(folder, vocabulary=VOCABULARY, *settings):
     model, header = prepare_model(config, vocabulary)
     before = load_checkpoint(start)[0].segmenter.state_dict()
     after = model.segmenter.state_dict()
-    changed = {name for name in after if before[name].shape != after[name].shape or (before[name] != after[name]).any()}
+    changed = {
+        name
+        for name in after
+        if before[name].shape != after[name].shape or (before[name] != after[name]).any()
+    }
     return changed, header
 
 
@@ -179,22 +218,37 @@ def test_a_start_of_the_same_classes_is_taken_over_whole(folder):
     assert header.vocabulary == VOCABULARY
     assert header.recipe["segmenter"]["seed"] == 5
     predicates = ("near", "far")
-    assert start_from(folder, replace(VOCABULARY, predicates=predicates))[0] == set(), "classes are what matters"
+    assert start_from(folder, replace(VOCABULARY, predicates=predicates))[0] == set(), (
+        "classes are what matters"
+    )
 
 
-@pytest.mark.parametrize("things", [VOCABULARY.things[::-1], VOCABULARY.things[1:]], ids=["as many", "fewer"])
+@pytest.mark.parametrize(
+    "things", [VOCABULARY.things[::-1], VOCABULARY.things[1:]], ids=["as many", "fewer"]
+)
 def test_a_start_of_other_classes_gives_all_but_the_class_head(folder, things):
     changed, header = start_from(folder, replace(VOCABULARY, things=things))
     assert changed == {"class_head.weight", "class_head.bias"}
     assert header.vocabulary.things == things
 
 
-@pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")])
-def test_a_start_of_another_image_size_has_its_positions_scaled_as_timm_scales_them(size, backbone, tmp_path):
+@pytest.mark.parametrize(
+    ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
+)
+def test_a_start_of_another_image_size_has_its_positions_scaled_as_timm_scales_them(
+    size, backbone, tmp_path
+):
     config = replace(CONFIG, size=size, backbone=backbone)
     start = DSFlash(config)
-    save_checkpoint(tmp_path / "start.safetensors", start, Header(config, VOCABULARY, trained=("segmenter",)))
-    settings = (f"size={size}", f"backbone={backbone}", f"start={tmp_path / 'start.safetensors'}", "num_queries=10")
+    save_checkpoint(
+        tmp_path / "start.safetensors", start, Header(config, VOCABULARY, trained=("segmenter",))
+    )
+    settings = (
+        f"size={size}",
+        f"backbone={backbone}",
+        f"start={tmp_path / 'start.safetensors'}",
+        "num_queries=10",
+    )
     finer = prepare_model(configured("image_size=128", *settings), VOCABULARY)[0].segmenter
 
     if backbone != "dinov3":  # whose rotary positions are computed, not learned
@@ -206,7 +260,9 @@ def test_a_start_of_another_image_size_has_its_positions_scaled_as_timm_scales_t
 
 
 def test_a_start_of_another_size_and_impossible_sizes(folder):
-    with pytest.raises(WeightsError, match="cannot be the start: it is tiny plain with 10 queries; set size"):
+    with pytest.raises(
+        WeightsError, match="cannot be the start: it is tiny plain with 10 queries; set size"
+    ):
         start_from(folder, VOCABULARY, "num_queries=11")
     with pytest.raises(ConfigError, match="image_size must be a multiple of 16"):
         start_from(folder, VOCABULARY, "image_size=100")

@@ -23,9 +23,13 @@ class Hub:
         self.files = files
         self.requests, self.cut_after = [], []
         self.corrupt, self.gated, self.status = set(), set(), None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": self}))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": self})
+        )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def downloads(self):
         """Names and ranges of the files whose content was asked for."""
@@ -89,7 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("X-Linked-Size", str(len(content)))
             self.send_header("ETag", '"storage"')
         else:
-            self.send_header("ETag", f'"{hashlib.sha1(b"blob %d" % len(content) + bytes(1) + content).hexdigest()}"')
+            self.send_header(
+                "ETag",
+                f'"{hashlib.sha1(b"blob %d" % len(content) + bytes(1) + content).hexdigest()}"',
+            )
         self.send_header("Content-Length", str(len(content) - start))
         if ranged:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")

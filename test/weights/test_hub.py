@@ -1,4 +1,7 @@
-"""The real huggingface_hub against a hub on this machine. It reads its settings once: each try is a new process."""
+"""The real huggingface_hub against a hub on this machine.
+
+It reads its settings once: each try is a new process.
+"""
 
 import hashlib
 import json
@@ -59,7 +62,11 @@ def process(tmp_path):
     """Run Python with a cache of this test's own, and a hub."""
 
     def run(served, *arguments, **environment):
-        inherited = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and k != "HF_TOKEN"}
+        inherited = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.lower().endswith("_proxy") and k != "HF_TOKEN"
+        }
         environment = inherited | {
             "HF_HOME": str(tmp_path / "home"),
             "HF_ENDPOINT": getattr(served, "url", served),
@@ -69,7 +76,9 @@ def process(tmp_path):
             **environment,
         }
         command = [sys.executable, *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     return run
 
@@ -79,9 +88,15 @@ def call(process):
     """Call a function of the hub module in a process of its own."""
 
     def call(served, function, limit=None, environment=None, **arguments):
-        code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n" if limit else ""
+        code = (
+            f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+            if limit
+            else ""
+        )
         started = time.monotonic()
-        done = process(served, "-c", code + _CALL, function, json.dumps(arguments), **environment or {})
+        done = process(
+            served, "-c", code + _CALL, function, json.dumps(arguments), **environment or {}
+        )
         assert done.stdout.startswith("{"), done.stderr
         return json.loads(done.stdout) | {"seconds": time.monotonic() - started}
 
@@ -129,7 +144,10 @@ def test_a_cut_connection_is_resumed(large, served, call):
 def test_what_an_interruption_left_is_continued_by_the_next_try(tmp_path, large, served, call):
     served.cut_after = [22_000_000, *[0] * 20]
     failed = call(served, "fetch", repo_id=ID)
-    assert failed["error"] == "WeightsError" and "a download continues where it stopped" in failed["says"]
+    assert (
+        failed["error"] == "WeightsError"
+        and "a download continues where it stopped" in failed["says"]
+    )
     assert leftovers(tmp_path) == [f"{hashlib.sha256(large).hexdigest()}.incomplete"]
     assert failed["seconds"] < PATIENCE / 2
     served.cut_after, served.requests = [], []
@@ -143,7 +161,9 @@ def test_a_damaged_download_is_thrown_away(tmp_path, content, served, call):
     served.corrupt = {"model.safetensors"}
     failed = call(served, "fetch", repo_id=ID)
     assert failed["error"] == "WeightsError" and "arrived damaged" in failed["says"]
-    assert leftovers(tmp_path) == [] and not list((tmp_path / "home").rglob("snapshots/*/model.safetensors"))
+    assert leftovers(tmp_path) == [] and not list(
+        (tmp_path / "home").rglob("snapshots/*/model.safetensors")
+    )
     served.corrupt = {"config.json"}
     assert "config.json of org/model arrived damaged" in call(served, "fetch", repo_id=ID)["says"]
     served.corrupt = set()
@@ -170,14 +190,19 @@ def test_which_file(content, served, call):
     served.files[ID] = {"pytorch_model.bin": content, "other.ckpt": content[:5000]}
     assert call(served, "fetch", repo_id=ID)["path"].endswith("pytorch_model.bin")
     assert call(served, "fetch", repo_id=ID, file="other.ckpt")["path"].endswith("other.ckpt")
-    assert "org/model on the hub has no file none.bin" in call(served, "fetch", repo_id=ID, file="none.bin")["says"]
+    assert (
+        "org/model on the hub has no file none.bin"
+        in call(served, "fetch", repo_id=ID, file="none.bin")["says"]
+    )
     served.close()
     assert call(served, "fetch", repo_id=ID)["path"].endswith("pytorch_model.bin")
     assert call(served, "locate", weights=ID)["path"].endswith("pytorch_model.bin")
 
 
 def test_shards(content, served, call):
-    index = json.dumps({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}).encode()
+    index = json.dumps(
+        {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    ).encode()
     served.files[ID] = {"model.safetensors.index.json": index, "model-1.safetensors": content}
     failed = call(served, "fetch", repo_id=ID)
     assert "is incomplete: model.safetensors.index.json names model-2.safetensors" in failed["says"]
@@ -192,7 +217,10 @@ def test_shards(content, served, call):
     ("arguments", "says"),
     [
         ({"repo_id": "org/none"}, "the hub has no org/none, or it is private"),
-        ({"repo_id": "org/gated"}, "only for those who accepted its terms: do so on http.*/org/gated, log in with"),
+        (
+            {"repo_id": "org/gated"},
+            "only for those who accepted its terms: do so on http.*/org/gated, log in with",
+        ),
         (
             {"repo_id": "org/empty"},
             "org/empty on the hub has none of model.safetensors, .*; name a file of it with --file",
@@ -216,7 +244,9 @@ def test_a_hub_that_is_not_there(call):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         failed = call(url, "fetch", repo_id=ID)
-    assert failed["error"] == "WeightsError" and f"cannot get org/model from {url} (" in failed["says"]
+    assert (
+        failed["error"] == "WeightsError" and f"cannot get org/model from {url} (" in failed["says"]
+    )
     assert failed["seconds"] < PATIENCE / 2
     offline = call(url, "fetch", repo_id=ID, environment={"HF_HUB_OFFLINE": "1"})
     assert "is not in the cache, and HF_HUB_OFFLINE forbids" in offline["says"]
@@ -227,14 +257,20 @@ def test_a_proxy_that_fails(served, call, scheme):
     served.status = 502
     proxy = {"HTTP_PROXY": served.url, "HTTPS_PROXY": served.url}
     failed = call(f"{scheme}://hub.invalid", "fetch", repo_id=ID, environment=proxy)
-    assert failed["error"] == "WeightsError" and "check the network and the proxy settings" in failed["says"]
+    assert (
+        failed["error"] == "WeightsError"
+        and "check the network and the proxy settings" in failed["says"]
+    )
     assert failed["seconds"] < PATIENCE / 2 and "\n" not in failed["says"]
     assert served.requests or scheme == "https"
 
 
 def test_a_login_page_instead_of_the_hub(served, call):
     served.status = 200
-    assert "does not answer as a hub does; a proxy or a login page" in call(served, "fetch", repo_id=ID)["says"]
+    assert (
+        "does not answer as a hub does; a proxy or a login page"
+        in call(served, "fetch", repo_id=ID)["says"]
+    )
 
 
 def test_a_full_disk(tmp_path, content, served, call):
@@ -245,8 +281,12 @@ def test_a_full_disk(tmp_path, content, served, call):
 
 
 def test_resolve_takes_our_checkpoints_only(tmp_path, served, call):
-    config = ModelConfig("tiny", image_size=64, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2)
-    save_checkpoint(tmp_path / "ours.safetensors", DSFlash(config), Header(config, Vocabulary.psg()))
+    config = ModelConfig(
+        "tiny", image_size=64, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2
+    )
+    save_checkpoint(
+        tmp_path / "ours.safetensors", DSFlash(config), Header(config, Vocabulary.psg())
+    )
     served.files["org/ours"] = {"model.safetensors": (tmp_path / "ours.safetensors").read_bytes()}
     path = call(served, "resolve", weights="org/ours")["path"]
     assert content_of(path) == (tmp_path / "ours.safetensors").read_bytes()

@@ -41,7 +41,10 @@ def test_the_default_is_the_same_everywhere():
     parser = argparse.ArgumentParser()
     add_model_arguments(parser)
     assert parser.get_default("weights") == DEFAULT_WEIGHTS
-    assert inspect.signature(SceneGraphPipeline.from_weights).parameters["weights"].default == DEFAULT_WEIGHTS
+    assert (
+        inspect.signature(SceneGraphPipeline.from_weights).parameters["weights"].default
+        == DEFAULT_WEIGHTS
+    )
     config = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
     assert config["/**"]["ros__parameters"]["weights"] == DEFAULT_WEIGHTS
     assert f"| `weights` | `{DEFAULT_WEIGHTS}` |" in (ROOT / "README.md").read_text()
@@ -62,7 +65,11 @@ def test_a_name_is_no_path(stand_in, tmp_path, monkeypatch):
 
 def test_the_pipeline_runs_it_by_its_name(stand_in):
     pipeline = SceneGraphPipeline.from_weights("toyroom", device="cpu")
-    assert (pipeline.weights, pipeline.is_trained, pipeline.vocabulary) == ("toyroom", True, TOYROOM)
+    assert (pipeline.weights, pipeline.is_trained, pipeline.vocabulary) == (
+        "toyroom",
+        True,
+        TOYROOM,
+    )
     assert next(pipeline.model.parameters()).dtype == torch.float32
 
 
@@ -78,7 +85,9 @@ def test_a_package_without_the_file(monkeypatch, tmp_path):
         check_weights("toyroom")
 
 
-@pytest.mark.skipif(not SHIPPED["toyroom"].exists(), reason="the weights of the package are not trained yet")
+@pytest.mark.skipif(
+    not SHIPPED["toyroom"].exists(), reason="the weights of the package are not trained yet"
+)
 def test_the_weights_of_the_package():
     path = SHIPPED["toyroom"]
     assert path.stat().st_size <= 20e6

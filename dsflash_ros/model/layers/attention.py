@@ -13,7 +13,8 @@ def attention(
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    # On CPUs the fused kernel and its gradient take longer than plain products, if all of these stay in bfloat16.
+    # On CPUs the fused kernel and its gradient take longer than plain products, if all of these
+    # stay in bfloat16.
     with torch.autocast("cpu", enabled=False):
         logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         if mask is not None:

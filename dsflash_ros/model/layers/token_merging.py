@@ -31,10 +31,11 @@ class Merging:
 def match_tokens(tokens: torch.Tensor, grid: int, ratio: float) -> Merging:
     """Bipartite soft matching of patch tokens, (B, grid * grid, C) in row-major order.
 
-    The top left token of every 2x2 window is a destination, all others are sources (an odd last row or
-    column is source only). The `int(ratio * N)` sources most similar (cosine) to their best destination
-    merge into it. ToMe-SD draws the destination of a window at random; here it is fixed, so that the same
-    image always gives the same graph. `ratio` is 0 to 0.7; no token but a patch may be passed.
+    The top left token of every 2x2 window is a destination, all others are sources (an odd last row
+    or column is source only). The `int(ratio * N)` sources most similar (cosine) to their best
+    destination merge into it. ToMe-SD draws the destination of a window at random; here it is
+    fixed, so that the same image always gives the same graph. `ratio` is 0 to 0.7; no token but a
+    patch may be passed.
     """
     count = grid * grid
     is_destination = torch.zeros(grid, grid, dtype=torch.bool, device=tokens.device)
@@ -42,7 +43,9 @@ def match_tokens(tokens: torch.Tensor, grid: int, ratio: float) -> Merging:
     order = is_destination.flatten().logical_not().long().argsort(stable=True)
     destinations, sources = order[: (grid // 2) ** 2], order[(grid // 2) ** 2 :]
 
-    direction = torch.nn.functional.normalize(tokens, dim=-1, eps=1e-6)  # the default is zero in float16
+    direction = torch.nn.functional.normalize(
+        tokens, dim=-1, eps=1e-6
+    )  # the default is zero in float16
     similarity = direction[:, sources] @ direction[:, destinations].transpose(1, 2)
     best, partner = similarity.max(dim=-1)  # (B, sources)
     chosen = best.topk(min(int(ratio * count), len(sources)), dim=-1, sorted=False).indices

@@ -19,13 +19,19 @@ class RelationStage(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         dim = config.neck_dim
-        self.patch_embed = nn.Conv2d(4 * config.architecture.dim, dim, kernel_size=CELLS, stride=CELLS)
+        self.patch_embed = nn.Conv2d(
+            4 * config.architecture.dim, dim, kernel_size=CELLS, stride=CELLS
+        )
         self.mask_embedding = MaskEmbedding(dim)
         self.class_token = nn.Parameter(torch.rand(dim))
         self.location = nn.Sequential(nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim))
-        self.blocks = nn.ModuleList(NeckBlock(dim, config.neck_heads) for _ in range(config.neck_depth))
+        self.blocks = nn.ModuleList(
+            NeckBlock(dim, config.neck_heads) for _ in range(config.neck_depth)
+        )
         self.gate = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
-        self.head = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, config.num_predicates + 1))
+        self.head = nn.Sequential(
+            nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, config.num_predicates + 1)
+        )
         self.register_buffer("positions", sine_positions(config.pair_grid, dim), persistent=False)
 
     def embed_patches(self, features: torch.Tensor) -> torch.Tensor:
@@ -42,11 +48,13 @@ class RelationStage(nn.Module):
         pruning: bool = False,
         pairs_at_once: int = 64,
     ) -> torch.Tensor:
-        """Logits of both directions of each pair: (n, 2, 1 + predicates); [:, 0] is (a, b), [:, 1] is (b, a).
+        """Logits of both directions of each pair: (n, 2, 1 + predicates); [:, 0] is (a, b), [:, 1]
+        is (b, a).
 
         Args:
             patches: (B, P, dim), from `embed_patches`.
-            coverage: (S, P) float, from `patch_coverage`; segments of all images, one after the other.
+            coverage: (S, P) float, from `patch_coverage`; segments of all images, one after the
+                other.
             boxes: (S, 4) float, x0, y0, x1, y1 scaled to -1..1 over the network input.
             images: (S,) int64, the image that each segment belongs to.
             pairs: (n, 2) int64, segments a and b of one image.
@@ -55,7 +63,9 @@ class RelationStage(nn.Module):
         """
         logits = self.head[0].weight.new_zeros(len(pairs), 2, self.head[-1].out_features)
         for chunk in self.chunks(coverage, pairs, pruning, pairs_at_once):
-            logits[chunk] = self.predict(self.encode(patches, coverage, boxes, images, pairs[chunk], pruning))
+            logits[chunk] = self.predict(
+                self.encode(patches, coverage, boxes, images, pairs[chunk], pruning)
+            )
         return logits
 
     def chunks(
@@ -79,7 +89,9 @@ class RelationStage(nn.Module):
     ) -> torch.Tensor:
         """Class tokens x, (n, dim), of pairs, all at once; arguments as for `forward`."""
         a, b = pairs.unbind(1)
-        tokens = patches[images[a]] + self.mask_embedding(coverage[a], coverage[b]).to(patches.dtype)
+        tokens = patches[images[a]] + self.mask_embedding(coverage[a], coverage[b]).to(
+            patches.dtype
+        )
         positions, attended = self.positions.to(patches.dtype), None
         if pruning:
             tokens, positions, attended = _prune(tokens, positions, _touched(coverage, pairs))
@@ -87,8 +99,12 @@ class RelationStage(nn.Module):
         extra = torch.stack((self.class_token.expand_as(location), location), dim=1)
         return self.neck(torch.cat((extra, tokens), dim=1), positions, attended)
 
-    def neck(self, tokens: torch.Tensor, positions: torch.Tensor, attended: torch.Tensor | None = None) -> torch.Tensor:
-        """The class token, (n, dim), after all blocks; positions are added to the patches before every block."""
+    def neck(
+        self, tokens: torch.Tensor, positions: torch.Tensor, attended: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The class token, (n, dim), after all blocks; positions are added to the patches before
+        every block.
+        """
         shift = F.pad(positions, (0, 0, tokens.shape[1] - positions.shape[1], 0))
         for block in self.blocks[:-1]:
             tokens = block(tokens + shift, attended)
@@ -100,12 +116,16 @@ class RelationStage(nn.Module):
         return gate * x, (1 - gate) * x
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
-        """Class token x, (n, dim), to logits of both directions, (n, 2, 1 + predicates) (Eqs. 2 to 6)."""
+        """Class token x, (n, dim), to logits of both directions, (n, 2, 1 + predicates) (Eqs. 2 to
+        6).
+        """
         with torch.autocast(x.device.type, enabled=False):  # see `keep_head_precise`
             return self.head(torch.stack(self.disentangle(x.to(self.head[0].weight.dtype)), dim=1))
 
     def keep_head_precise(self) -> None:
-        """Put gate and head back to float32 after a cast: in bfloat16 a quarter of all scores would be ties."""
+        """Put gate and head back to float32 after a cast: in bfloat16 a quarter of all scores would
+        be ties.
+        """
         self.gate.float()
         self.head.float()
 
@@ -116,7 +136,9 @@ def _touched(coverage: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
 
 
 def _prune(tokens: torch.Tensor, positions: torch.Tensor, touched: torch.Tensor):
-    """Keep the touched patches of tokens (n, P, dim), their positions, and which tokens to attend to after padding."""
+    """Keep the touched patches of tokens (n, P, dim), their positions, and which tokens to attend
+    to after padding.
+    """
     counts = touched.sum(1)
     longest = int(counts.max())
     keep = (~touched).long().argsort(dim=1, stable=True)[:, :longest]  # touched patches come first
@@ -160,22 +182,33 @@ class NeckBlock(nn.Module):
     def forward(
         self, x: torch.Tensor, attended: torch.Tensor | None = None, queries: int | None = None
     ) -> torch.Tensor:
-        """Tokens (n, N, dim) to the first `queries` of them (default: all); the others are only attended to.
+        """Tokens (n, N, dim) to the first `queries` of them (default: all); the others are only
+        attended to.
 
         `attended`, bool, broadcasts to (n, heads, queries, N).
         """
         normed, dim = self.norm1(x), x.shape[2]
-        query = F.linear(normed[:, :queries], self.qkv.weight[:dim]).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key, value = F.linear(normed, self.qkv.weight[dim:]).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query = (
+            F.linear(normed[:, :queries], self.qkv.weight[:dim])
+            .unflatten(2, (self.heads, -1))
+            .transpose(1, 2)
+        )
+        key, value = (
+            F.linear(normed, self.qkv.weight[dim:])
+            .unflatten(2, (2, self.heads, -1))
+            .permute(2, 0, 3, 1, 4)
+        )
         mixed = attention(query, key, value, attended)
         x = x[:, :queries] + self.proj(mixed.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
 
 def sine_positions(grid: int, dim: int, temperature: float = 10000.0) -> torch.Tensor:
-    """Sine encoding of a grid's cells, (1, grid * grid, dim) float32: first half for y, second for x (as in DETR).
+    """Sine encoding of a grid's cells, (1, grid * grid, dim) float32: first half for y, second for
+    x (as in DETR).
 
-    A coordinate 1..grid is scaled to 0..2 pi; channels alternate sine and cosine of falling frequency.
+    A coordinate 1..grid is scaled to 0..2 pi; channels alternate sine and cosine of falling
+    frequency.
     """
     coordinate = torch.arange(1, grid + 1, dtype=torch.float32) / (grid + 1e-6) * 2 * math.pi
     half = dim // 2

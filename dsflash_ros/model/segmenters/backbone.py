@@ -14,17 +14,22 @@ from dsflash_ros.model.layers.token_merging import match_tokens
 class Backbone(nn.Module):
     """A ViT whose blocks run one by one, so that queries can join and tokens can merge.
 
-    Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches. The two
-    subclasses hide where timm's families differ: in positions, biases and layer scale.
+    Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches. The
+    two subclasses hide where timm's families differ: in positions, biases and layer scale.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.grid = config.grid
         self.vit = timm.create_model(
-            config.timm_name, img_size=config.image_size, patch_size=PATCH, num_classes=0, dynamic_img_size=False
+            config.timm_name,
+            img_size=config.image_size,
+            patch_size=PATCH,
+            num_classes=0,
+            dynamic_img_size=False,
         )
-        # EoMT normalises once, after the last block; timm's pooling head and its norm have no part in it.
+        # EoMT normalises once, after the last block; timm's pooling head and its norm have no part
+        # in it.
         self.vit.fc_norm = nn.Identity()
 
     @property
@@ -37,7 +42,9 @@ class Backbone(nn.Module):
         return self.vit.norm(tokens)
 
     def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Normalised images (B, 3, S, S) to tokens, and the rotary embedding of the patches if there is one."""
+        """Normalised images (B, 3, S, S) to tokens, and the rotary embedding of the patches if
+        there is one.
+        """
         raise NotImplementedError
 
     def qkv(self, attn: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
@@ -56,10 +63,11 @@ class Backbone(nn.Module):
         tome_ratio: float = 0.0,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` > 0.
+        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` >
+        0.
 
-        `mask`, (B, Q, N) bool: which tokens each of the first Q attends to, at least one; the others attend to all.
-        It cannot go with merging.
+        `mask`, (B, Q, N) bool: which tokens each of the first Q attends to, at least one; the
+        others attend to all. It cannot go with merging.
         """
         block = self.vit.blocks[index]
         normed = block.norm1(tokens)
@@ -71,18 +79,31 @@ class Backbone(nn.Module):
         return tokens + self.scale(block, 2, block.mlp(block.norm2(tokens)))
 
     def _attention(
-        self, attn: nn.Module, tokens: torch.Tensor, rope: torch.Tensor | None, mask: torch.Tensor | None = None
+        self,
+        attn: nn.Module,
+        tokens: torch.Tensor,
+        rope: torch.Tensor | None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         batch, count, dim = tokens.shape
         qkv = self.qkv(attn, tokens).reshape(batch, count, 3, attn.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rope is not None:
             query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
-        mixed = attention(query, key, value) if mask is None else _masked_attention(query, key, value, mask)
+        mixed = (
+            attention(query, key, value)
+            if mask is None
+            else _masked_attention(query, key, value, mask)
+        )
         return attn.proj(mixed.transpose(1, 2).reshape(batch, count, dim))
 
     def _merged_attention(
-        self, attn: nn.Module, tokens: torch.Tensor, normed: torch.Tensor, rope: torch.Tensor | None, ratio: float
+        self,
+        attn: nn.Module,
+        tokens: torch.Tensor,
+        normed: torch.Tensor,
+        rope: torch.Tensor | None,
+        ratio: float,
     ) -> torch.Tensor:
         others = tokens.shape[1] - self.grid**2
         merging = match_tokens(tokens[:, others:], self.grid, ratio)
@@ -125,18 +146,27 @@ def make_backbone(config: ModelConfig) -> Backbone:
     return (RotaryViT if config.backbone == "dinov3" else AbsoluteViT)(config)
 
 
-def _masked_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool, allows."""
-    # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the faster kernels.
+def _masked_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool,
+    allows.
+    """
+    # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the
+    # faster kernels.
     masked, plain = query.split((mask.shape[1], query.shape[2] - mask.shape[1]), dim=2)
-    return torch.cat((attention(masked, key, value, mask.unsqueeze(1)), attention(plain, key, value)), dim=2)
+    return torch.cat(
+        (attention(masked, key, value, mask.unsqueeze(1)), attention(plain, key, value)), dim=2
+    )
 
 
 def _circular_mean(rope: torch.Tensor) -> torch.Tensor:
-    """Averaged sines and cosines, (..., 2 * d), scaled back to rotations: the position of merged tokens.
+    """Averaged sines and cosines, (..., 2 * d), scaled back to rotations: the position of merged
+    tokens.
 
-    A plain average also shrinks queries and keys, the more the higher a frequency is. Of the four ways that
-    `benchmarks/merged_positions.py` compares, this one stays closest to attention without merging.
+    A plain average also shrinks queries and keys, the more the higher a frequency is. Of the four
+    ways that `benchmarks/merged_positions.py` compares, this one stays closest to attention without
+    merging.
     """
     sine, cosine = rope.chunk(2, dim=-1)
     length = torch.hypot(sine, cosine).clamp(min=1e-6)
@@ -144,7 +174,9 @@ def _circular_mean(rope: torch.Tensor) -> torch.Tensor:
 
 
 def _rotate_patches(heads: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
-    """Rotate the patches, the last of (B, heads, N, d), by `rope`, (..., patches, 2 * d): sines, then cosines."""
+    """Rotate the patches, the last of (B, heads, N, d), by `rope`, (..., patches, 2 * d): sines,
+    then cosines.
+    """
     others = heads.shape[2] - rope.shape[-2]
     rotated = apply_rot_embed_cat(heads[:, :, others:], rope, half=True).type_as(heads)
     return torch.cat((heads[:, :, :others], rotated), dim=2)

@@ -1,4 +1,6 @@
-"""EoMT, the encoder-only mask transformer (Kerssies et al., CVPR 2025): segmentation in one plain ViT."""
+"""EoMT, the encoder-only mask transformer (Kerssies et al., CVPR 2025): segmentation in one plain
+ViT.
+"""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class EoMT(nn.Module):
     """Queries join the patch tokens before the last blocks; each query ends as a mask and a class.
 
-    At inference attention is plain throughout: training anneals its masked attention (`predict_each_block`) away.
+    At inference attention is plain throughout: training anneals its masked attention
+    (`predict_each_block`) away.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -35,19 +38,25 @@ class EoMT(nn.Module):
         self.mask_head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
         )
-        self.upscale = nn.Sequential(*(UpscaleBlock(dim) for _ in range(int(math.log2(PATCH // MASK_STRIDE)))))
+        self.upscale = nn.Sequential(
+            *(UpscaleBlock(dim) for _ in range(int(math.log2(PATCH // MASK_STRIDE))))
+        )
         self._apply(lambda tensor: tensor)  # makes pixel_mean and pixel_std
 
     def _apply(self, fn, *args, **kwargs):
         super()._apply(fn, *args, **kwargs)
-        # On the device of the weights, but always in float32: bfloat16 would shift the pixels by grey levels.
+        # On the device of the weights, but always in float32: bfloat16 would shift the pixels by
+        # grey levels.
         for name, values in (("pixel_mean", IMAGENET_MEAN), ("pixel_std", IMAGENET_STD)):
-            tensor = torch.tensor(values, dtype=torch.float32, device=self.q.weight.device).view(1, 3, 1, 1)
+            tensor = torch.tensor(values, dtype=torch.float32, device=self.q.weight.device).view(
+                1, 3, 1, 1
+            )
             self.register_buffer(name, tensor, persistent=False)
         return self
 
     def forward(self, images: torch.Tensor, tome_ratio: float = 0.0) -> Segmentation:
-        """Segment images, (B, 3, S, S) float32, RGB in 0..1, padded below and to the right with zeros.
+        """Segment images, (B, 3, S, S) float32, RGB in 0..1, padded below and to the right with
+        zeros.
 
         `tome_ratio`, 0 to 0.7: share of the patch tokens merged away before each attention.
         """
@@ -55,10 +64,14 @@ class EoMT(nn.Module):
         return Segmentation(*self._predict(tokens), features)
 
     def features(self, images: torch.Tensor, tome_ratio: float = 0.0) -> torch.Tensor:
-        """The `Segmentation.features` of images alone; the same as `forward`'s, without masks and classes."""
+        """The `Segmentation.features` of images alone; the same as `forward`'s, without masks and
+        classes.
+        """
         return self._run_blocks(images, tome_ratio)[1]
 
-    def _run_blocks(self, images: torch.Tensor, tome_ratio: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _run_blocks(
+        self, images: torch.Tensor, tome_ratio: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Tokens after the last block, and the features."""
         tokens, rope = self._embed(images)
         features = []
@@ -71,30 +84,43 @@ class EoMT(nn.Module):
         return tokens, torch.cat(features, dim=1)
 
     def predict_each_block(
-        self, images: torch.Tensor, mask_probabilities: Sequence[float], generator: torch.Generator | None = None
+        self,
+        images: torch.Tensor,
+        mask_probabilities: Sequence[float],
+        generator: torch.Generator | None = None,
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Masks and classes, as (mask_logits, class_logits) of `Segmentation`, before each query block and at the end.
+        """Masks and classes, as (mask_logits, class_logits) of `Segmentation`, before each query
+        block and at the end.
 
-        In training each prediction has its loss, and steers the attention of the block that follows: with
-        the probability that `mask_probabilities` has for that block, a query attends to those patches alone
-        that its own mask covers; otherwise to all. (Query, class and register tokens stay open to every query.)
-        With probabilities of 0 the last prediction is `forward`'s. `generator`, on the images' device, draws.
+        In training each prediction has its loss, and steers the attention of the block that
+        follows: with the probability that `mask_probabilities` has for that block, a query attends
+        to those patches alone that its own mask covers; otherwise to all. (Query, class and
+        register tokens stay open to every query.) With probabilities of 0 the last prediction is
+        `forward`'s. `generator`, on the images' device, draws.
         """
         tokens, rope = self._embed(images)
         for index in range(self.query_block):
             tokens = self.backbone.run_block(index, tokens, rope)
         tokens = self._add_queries(tokens)
         predictions = []
-        for index, probability in zip(range(self.query_block, self.depth), mask_probabilities, strict=True):
+        for index, probability in zip(
+            range(self.query_block, self.depth), mask_probabilities, strict=True
+        ):
             predictions.append(self._predict(tokens))
             mask = None
             if probability > 0:
-                mask = self._attention_mask(predictions[-1][0].detach(), tokens.shape[1], probability, generator)
+                mask = self._attention_mask(
+                    predictions[-1][0].detach(), tokens.shape[1], probability, generator
+                )
             tokens = self.backbone.run_block(index, tokens, rope, mask=mask)
         return [*predictions, self._predict(tokens)]
 
     def _attention_mask(
-        self, mask_logits: torch.Tensor, num_tokens: int, probability: float, generator: torch.Generator | None
+        self,
+        mask_logits: torch.Tensor,
+        num_tokens: int,
+        probability: float,
+        generator: torch.Generator | None,
     ) -> torch.Tensor:
         """Which tokens the queries attend to, (B, Q, num_tokens) bool."""
         grid = self.backbone.grid
@@ -115,7 +141,9 @@ class EoMT(nn.Module):
         tokens = self.backbone.norm(tokens)
         queries = tokens[:, : self.q.num_embeddings]
         pixels = self.upscale(self._patches(tokens))
-        return torch.einsum("bqc,bchw->bqhw", self.mask_head(queries), pixels), self.class_head(queries)
+        return torch.einsum("bqc,bchw->bqhw", self.mask_head(queries), pixels), self.class_head(
+            queries
+        )
 
     def _patches(self, tokens: torch.Tensor) -> torch.Tensor:
         """The patch tokens as an image, (B, D, grid, grid)."""
@@ -138,7 +166,9 @@ class UpscaleBlock(nn.Module):
         return self.norm(self.conv2(self.act(double(x))))
 
     def _double(self, x: torch.Tensor) -> torch.Tensor:
-        """`conv1`, whose kernels do not overlap, as a product with channels last: on CPUs its gradient is faster."""
+        """`conv1`, whose kernels do not overlap, as a product with channels last: on CPUs its
+        gradient is faster.
+        """
         dim, (batch, _, height, width) = self.conv1.out_channels, x.shape
         weight = self.conv1.weight.permute(2, 3, 1, 0).flatten(0, 2)
         y = F.linear(x.permute(0, 2, 3, 1), weight, self.conv1.bias.repeat(4))

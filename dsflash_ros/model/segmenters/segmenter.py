@@ -14,7 +14,8 @@ class Segmentation(NamedTuple):
     Attributes:
         mask_logits: (B, Q, S/4, S/4).
         class_logits: (B, Q, classes + 1); the last is "no object".
-        features: (B, 4 * D, S/16, S/16); patch tokens after four blocks, for the relation stage (DSFlash section 3.1).
+        features: (B, 4 * D, S/16, S/16); patch tokens after four blocks, for the relation stage
+            (DSFlash section 3.1).
     """
 
     mask_logits: torch.Tensor

@@ -1,4 +1,7 @@
-"""What a simulated robot camera sends besides its image, as messages. Imports neither MuJoCo nor torch."""
+"""What a simulated robot camera sends besides its image, as messages.
+
+Imports neither MuJoCo nor torch.
+"""
 
 import cv2
 import numpy as np

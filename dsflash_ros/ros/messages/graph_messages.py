@@ -33,7 +33,10 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
             )
             for r in graph.relations
         ],
-        latencies=[msg.StageLatency(stage=stage, latency_ms=float(ms)) for stage, ms in graph.latency_ms.items()],
+        latencies=[
+            msg.StageLatency(stage=stage, latency_ms=float(ms))
+            for stage, ms in graph.latency_ms.items()
+        ],
     )
 
 
@@ -42,14 +45,16 @@ def message_to_graph(message: msg.SceneGraph, panoptic: np.ndarray | None = None
 
     Args:
         message: the graph.
-        panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it nothing is anywhere.
+        panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it nothing is
+            anywhere.
     """
     if panoptic is None:
         panoptic = np.full((message.height, message.width), NOTHING, np.int32)
     return SceneGraph(
         nodes=tuple(_message_to_node(node) for node in message.nodes),
         relations=tuple(
-            Relation(r.subject_id, r.object_id, r.predicate_id, r.predicate, r.score) for r in message.relations
+            Relation(r.subject_id, r.object_id, r.predicate_id, r.predicate, r.score)
+            for r in message.relations
         ),
         panoptic=panoptic,
         stamp=stamp_seconds(message.header.stamp),
@@ -77,7 +82,10 @@ def message_to_vocabulary(message: msg.Vocabulary) -> Vocabulary:
 
 
 def stamp_seconds(stamp) -> float:
-    """A `builtin_interfaces/Time` in seconds, exact to 0.3 microseconds. Raises `ImageError` when it is not a time."""
+    """A `builtin_interfaces/Time` in seconds, exact to 0.3 microseconds.
+
+    Raises `ImageError` when it is not a time.
+    """
     if not 0 <= stamp.nanosec < 1_000_000_000:
         raise ImageError(
             f"invalid stamp: nanosec is {stamp.nanosec}, but a second has 1000000000; look at what the camera sends"

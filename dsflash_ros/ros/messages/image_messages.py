@@ -1,7 +1,7 @@
 """Images out of ROS messages and into them, without cv_bridge for what cameras usually send.
 
-Messages are duck-typed, so those that `rosbags` reads work as well as rclpy's: their `data` may be a numpy array,
-an `array.array` or bytes.
+Messages are duck-typed, so those that `rosbags` reads work as well as rclpy's: their `data` may be
+a numpy array, an `array.array` or bytes.
 """
 
 import sys
@@ -21,15 +21,21 @@ def rgb_to_image(rgb: np.ndarray, header):
 def panoptic_to_image(panoptic: np.ndarray, header):
     """A `sensor_msgs/Image` (32SC1) of `SceneGraph.panoptic`, (H, W) int32, with that header."""
     if panoptic.ndim != 2 or panoptic.dtype != np.int32:
-        raise ImageError(f"a panoptic image needs (H, W) int32, got {panoptic.shape} {panoptic.dtype}")
+        raise ImageError(
+            f"a panoptic image needs (H, W) int32, got {panoptic.shape} {panoptic.dtype}"
+        )
     return _image(panoptic, "32SC1", header)
 
 
 def depth_to_image(depth: np.ndarray, header):
-    """A `sensor_msgs/Image` (32FC1, REP-118) of (H, W) float32 metres, 0 where nothing is, with that header."""
+    """A `sensor_msgs/Image` (32FC1, REP-118) of (H, W) float32 metres, 0 where nothing is, with
+    that header.
+    """
     if depth.ndim != 2 or depth.dtype != np.float32:
         raise ImageError(f"a depth image needs (H, W) float32, got {depth.shape} {depth.dtype}")
-    return _image(np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header)  # REP-117: out of range
+    return _image(
+        np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header
+    )  # REP-117: out of range
 
 
 def _image(pixels: np.ndarray, encoding: str, header):
@@ -39,6 +45,7 @@ def _image(pixels: np.ndarray, encoding: str, header):
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = pixels.nbytes // height
     message.is_bigendian = int(sys.byteorder == "big")
-    # The data setter looks at every byte of anything but an array.array; filling the one that is there copies once.
+    # The data setter looks at every byte of anything but an array.array; filling the one that is
+    # there copies once.
     message.data.frombytes(np.ascontiguousarray(pixels).view(np.uint8).data)
     return message

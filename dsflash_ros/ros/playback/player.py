@@ -22,7 +22,9 @@ class Player:
     """A node with one image publisher, and others that go with it. `rclpy.init()` comes before."""
 
     def __init__(self, topic: str, frame_id: str, compressed: bool = False, reliable: bool = True):
-        """Reliable publishers suit reliable and best-effort subscribers alike; best-effort ones do not."""
+        """Reliable publishers suit reliable and best-effort subscribers alike; best-effort ones do
+        not.
+        """
         self.count = 0
         self.was_heard = False
         self._frame_id = frame_id
@@ -37,10 +39,14 @@ class Player:
         self._others: list[Publisher] = []
         topic = f"{topic}/compressed" if compressed else topic
         try:
-            self._publisher = self._node.create_publisher(CompressedImage if compressed else Image, topic, self._qos)
+            self._publisher = self._node.create_publisher(
+                CompressedImage if compressed else Image, topic, self._qos
+            )
         except Exception as error:
             self.close()
-            raise DSFlashError(f"{topic!r} is no name for a topic: {str(error).splitlines()[0]}") from error
+            raise DSFlashError(
+                f"{topic!r} is no name for a topic: {str(error).splitlines()[0]}"
+            ) from error
         self.topic = self._publisher.topic_name
 
     def advertise(self, message_type, topic: str) -> Publisher:
@@ -59,7 +65,8 @@ class Player:
             time.sleep(0.02)
 
     def publish(self, rgb: np.ndarray, seconds: float) -> Header:
-        """Publish an image, (H, W, 3) uint8, when the one before has lasted its time; this one lasts `seconds`.
+        """Publish an image, (H, W, 3) uint8, when the one before has lasted its time; this one
+        lasts `seconds`.
 
         Returns:
             The image's header, for messages that go with it.
@@ -78,7 +85,9 @@ class Player:
         return message.header
 
     def flush(self) -> None:
-        """Wait until reliable subscribers have all images and what goes with them, at most two seconds for each."""
+        """Wait until reliable subscribers have all images and what goes with them, at most two
+        seconds for each.
+        """
         for publisher in (self._publisher, *self._others):
             publisher.wait_for_all_acked(_LONGEST_FLUSH)
 
@@ -88,12 +97,17 @@ class Player:
 
 
 def rgb_to_jpeg(rgb: np.ndarray, header: Header, quality: int = _JPEG_QUALITY) -> CompressedImage:
-    """A JPEG of an (H, W, 3) uint8 array, with that header; quality 1 to 100. Raises `ImageError` if too large."""
+    """A JPEG of an (H, W, 3) uint8 array, with that header; quality 1 to 100.
+
+    Raises `ImageError` if too large.
+    """
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     try:
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     except cv2.error as error:
-        raise ImageError(f"an image of {rgb.shape[1]}x{rgb.shape[0]} cannot be a JPEG: {error}") from error
+        raise ImageError(
+            f"an image of {rgb.shape[1]}x{rgb.shape[0]} cannot be a JPEG: {error}"
+        ) from error
     message = CompressedImage(header=header, format="jpeg")
     message.data.frombytes(data.tobytes())
     return message

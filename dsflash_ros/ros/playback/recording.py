@@ -1,4 +1,6 @@
-"""ROS 2 bags of messages, written by `rosbags` with their definitions inside, so that `ros2 bag play` takes them."""
+"""ROS 2 bags of messages, written by `rosbags` with their definitions inside, so that `ros2 bag
+play` takes them.
+"""
 
 import shutil
 import tempfile
@@ -16,7 +18,10 @@ _IDL_TYPES = {"boolean": "bool", "float": "float32", "double": "float64"}
 
 
 class Recording:
-    """A bag under way. A context manager: the bag is there when the block ends without an error, else nothing is."""
+    """A bag under way.
+
+    A context manager: the bag is there when the block ends without an error, else nothing is.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises `OutputError` when it is there already or cannot be written."""
@@ -31,10 +36,14 @@ class Recording:
             path.parent.mkdir(parents=True, exist_ok=True)
             # a bag's files are named after its folder
             self._partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            self._writer = Writer(self._partial / path.name, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer = Writer(
+                self._partial / path.name, version=9, storage_plugin=StoragePlugin.MCAP
+            )
             self._writer.open()
         except OSError as error:
-            raise OutputError(f"cannot write the bag {path}: {error.strerror}; choose another place") from error
+            raise OutputError(
+                f"cannot write the bag {path}: {error.strerror}; choose another place"
+            ) from error
 
     def write(self, topic: str, message, nanoseconds: int) -> None:
         """Add a message of rclpy's, sent at that time."""
@@ -42,18 +51,26 @@ class Recording:
 
     def write_transform(self, message, nanoseconds: int) -> None:
         """Add a `geometry_msgs/TransformStamped` on /tf; tf2_msgs itself is not needed."""
-        self._write("/tf", self._store.types["tf2_msgs/msg/TFMessage"]([self._read(message)]), nanoseconds)
+        self._write(
+            "/tf", self._store.types["tf2_msgs/msg/TFMessage"]([self._read(message)]), nanoseconds
+        )
 
     def _read(self, message):
-        """The message as one of rosbags', whose bytes do not depend on what lay in memory between the fields."""
+        """The message as one of rosbags', whose bytes do not depend on what lay in memory between
+        the fields.
+        """
         return self._store.deserialize_cdr(serialize_message(message), _name(type(message)))
 
     def _write(self, topic: str, message, nanoseconds: int) -> None:
         name = message.__msgtype__
         try:
             if topic not in self._connections:
-                self._connections[topic] = self._writer.add_connection(topic, name, typestore=self._store)
-            self._writer.write(self._connections[topic], nanoseconds, self._store.serialize_cdr(message, name))
+                self._connections[topic] = self._writer.add_connection(
+                    topic, name, typestore=self._store
+                )
+            self._writer.write(
+                self._connections[topic], nanoseconds, self._store.serialize_cdr(message, name)
+            )
         except OSError as error:
             raise OutputError(f"cannot write the bag {self._path}: {error.strerror}") from error
 
@@ -72,7 +89,9 @@ class Recording:
 
 
 def definition(message_type) -> str:
-    """The text of a .msg file for a message type of rclpy's; the files themselves are not installed everywhere."""
+    """The text of a .msg file for a message type of rclpy's; the files themselves are not installed
+    everywhere.
+    """
     lines = []
     for name, kind in message_type.get_fields_and_field_types().items():
         inner = kind.removeprefix("sequence<").removesuffix(">")

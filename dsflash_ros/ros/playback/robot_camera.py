@@ -43,7 +43,9 @@ class RobotCamera:
         self._panoptic = player.advertise(Image, "/ground_truth/panoptic")
         self._tf = player.advertise(TFMessage, "/tf") if TFMessage else None
         if self._tf is None:
-            _log.warning("/tf is not published: it needs tf2_msgs, which comes with an installation of ROS 2")
+            _log.warning(
+                "/tf is not published: it needs tf2_msgs, which comes with an installation of ROS 2"
+            )
 
     def publish(self, view: Shot, seconds: float) -> None:
         """Publish a view when the one before has lasted its time; this one lasts `seconds`."""
@@ -58,7 +60,10 @@ class RobotCamera:
 
 
 def record(views: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
-    """Write a bag of JPEG images, intrinsics, poses and true graphs. Returns how many images. Raises `OutputError`."""
+    """Write a bag of JPEG images, intrinsics, poses and true graphs.
+
+    Returns how many images. Raises `OutputError`.
+    """
     topic = "/" + topic.lstrip("/")
     count = 0
     with Recording(path) as recording:
@@ -66,9 +71,13 @@ def record(views: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
             stamp = _FIRST_STAMP + round((count - 1) * 1e9 / rate_hz)
             seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
-            recording.write(f"{topic.rpartition('/')[0]}/camera_info", camera_info(view.camera, header), stamp)
+            recording.write(
+                f"{topic.rpartition('/')[0]}/camera_info", camera_info(view.camera, header), stamp
+            )
             recording.write_transform(camera_transform(view.camera, header), stamp)
-            recording.write(f"{topic}/compressed", rgb_to_jpeg(view.frame.rgb, header, _JPEG_QUALITY), stamp)
+            recording.write(
+                f"{topic}/compressed", rgb_to_jpeg(view.frame.rgb, header, _JPEG_QUALITY), stamp
+            )
             recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(view), header), stamp)
     return count
 

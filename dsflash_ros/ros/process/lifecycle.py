@@ -1,4 +1,6 @@
-"""A lifecycle node that starts itself, whose transitions tell their errors, and which a signal can cut short."""
+"""A lifecycle node that starts itself, whose transitions tell their errors, and which a signal can
+cut short.
+"""
 
 import functools
 import threading
@@ -13,7 +15,9 @@ from dsflash_ros.errors import DSFlashError
 
 
 def answer_impossible_transitions(node: LifecycleNode) -> None:
-    """Answer requests for a transition, by id, that the state does not have; rclpy leaves their callers waiting."""
+    """Answer requests for a transition, by id, that the state does not have; rclpy leaves their
+    callers waiting.
+    """
     service = node._service_change_state
     change_state = service.callback
 
@@ -22,7 +26,9 @@ def answer_impossible_transitions(node: LifecycleNode) -> None:
             return change_state(request, response)
         except RuntimeError as error:
             state = node._state_machine.current_state[1]
-            node.get_logger().warning(f"no transition {request.transition.id} from {state}: {str(error).split(',')[0]}")
+            node.get_logger().warning(
+                f"no transition {request.transition.id} from {state}: {str(error).split(',')[0]}"
+            )
             response.success = False
             return response
 
@@ -34,7 +40,9 @@ class Interrupted(Exception):
 
 
 def transition(step: Callable[[LifecycleNode, LifecycleState], None]):
-    """Make a transition callback of a method that raises when it fails; rclpy would swallow the error."""
+    """Make a transition callback of a method that raises when it fails; rclpy would swallow the
+    error.
+    """
     name = step.__name__.removeprefix("on_")
 
     @functools.wraps(step)
@@ -79,5 +87,7 @@ def run(node: LifecycleNode, autostart: bool, interrupted: threading.Event) -> i
                 executor.spin_once(timeout_sec=0.1)
             except Exception:
                 # a request or report that went wrong is no reason to stop seeing
-                node.get_logger().error(f"a callback failed, the node goes on:\n{traceback.format_exc()}")
+                node.get_logger().error(
+                    f"a callback failed, the node goes on:\n{traceback.format_exc()}"
+                )
     return 0

@@ -66,7 +66,11 @@ def _stand(layout: FloorPlan) -> None:
 def _sit(layout: FloorPlan) -> None:
     """On a chair, a couch, a low table, a bed's edge, or the floor."""
     random = layout.random
-    seats = [i for i, item in enumerate(layout.items) if item.name in _SEATS and item.tops[0, 4] < _HIGHEST_SEAT]
+    seats = [
+        i
+        for i, item in enumerate(layout.items)
+        if item.name in _SEATS and item.tops[0, 4] < _HIGHEST_SEAT
+    ]
     if not seats or random.random() < 0.25:
         at = np.array([*random.uniform(0.5, 1, 2) * (layout.width - 0.5, layout.depth - 0.5), 0])
         at[2], yaw = layout.floor_at(*at[:2]), random.uniform(-np.pi, np.pi)
@@ -77,14 +81,25 @@ def _sit(layout: FloorPlan) -> None:
     yaw = np.arctan2(base.rotation[1, 0], base.rotation[0, 0])
     if base.name == "bed":
         side = random.choice([-1, 1])
-        at, yaw = np.array([random.uniform(x0 + 0.2, x1 - 0.4), side * (y1 - 0.12), 0]), yaw + side * np.pi / 2
+        at, yaw = (
+            np.array([random.uniform(x0 + 0.2, x1 - 0.4), side * (y1 - 0.12), 0]),
+            yaw + side * np.pi / 2,
+        )
     elif base.name == "couch":
         at = np.array([x1 - 0.35, random.uniform(y0 + 0.25, y1 - 0.25), 0])
     elif base.name == "chair":
         at = np.array([0.02, 0, 0])
     else:
         at = np.array([x1 - 0.15, random.uniform(y0 + 0.3, y1 - 0.3), 0])
-    _settle(layout, base.to_world(at), yaw, "sitting", _target(layout, base.to_world(at), yaw), support=index, seat=top)
+    _settle(
+        layout,
+        base.to_world(at),
+        yaw,
+        "sitting",
+        _target(layout, base.to_world(at), yaw),
+        support=index,
+        seat=top,
+    )
 
 
 def _climb(layout: FloorPlan) -> None:
@@ -110,7 +125,13 @@ def _lie(layout: FloorPlan) -> None:
     ]
     if not beds or random.random() < 0.2:
         x, y = random.uniform(1, layout.width - 1), random.uniform(1, layout.depth - 1)
-        return _settle(layout, np.array([x, y, layout.floor_at(x, y)]), random.uniform(-np.pi, np.pi), "lying", None)
+        return _settle(
+            layout,
+            np.array([x, y, layout.floor_at(x, y)]),
+            random.uniform(-np.pi, np.pi),
+            "lying",
+            None,
+        )
     index = int(random.choice(beds))
     base = layout.items[index]
     yaw = np.arctan2(base.rotation[1, 0], base.rotation[0, 0])
@@ -131,7 +152,12 @@ def _lean(layout: FloorPlan, walls: list[int]) -> None:
     along = random.uniform(-0.4, 0.4) * (layout.depth if side % 2 == 0 else layout.width)
     yaw = np.arctan2(wall.rotation[1, 0], wall.rotation[0, 0])
     _settle(
-        layout, wall.to_world(np.array([0, along, 0])), yaw, "standing", _target(layout, wall.position, yaw), lean=lean
+        layout,
+        wall.to_world(np.array([0, along, 0])),
+        yaw,
+        "standing",
+        _target(layout, wall.position, yaw),
+        lean=lean,
     )
 
 
@@ -148,9 +174,11 @@ def _settle(
     random = layout.random
     deed = _deed(random, posture)
     seed = int(random.integers(1 << 30))
-    arms = {"held": ("down", "hold"), "carried": ("carry", "carry"), "umbrella": ("down", "raise")}.get(
-        deed, ("down", "down")
-    )
+    arms = {
+        "held": ("down", "hold"),
+        "carried": ("carry", "carry"),
+        "umbrella": ("down", "raise"),
+    }.get(deed, ("down", "down"))
     if posture == "sitting":
         arms = {"held": ("lap", "hold"), "carried": ("carry", "carry")}.get(deed, ("lap", "lap"))
     if random.random() < 0.5:
@@ -168,7 +196,9 @@ def _settle(
     ignored = () if support is None else (support,)
     if posture == "sitting":  # at a table, legs go under it
         ignored += tuple(
-            i for i, item in enumerate(layout.items) if item.name == "dining table" and item.tops[0, 4] > 0.65
+            i
+            for i, item in enumerate(layout.items)
+            if item.name == "dining table" and item.tops[0, 4] > 0.65
         )
     if not layout.is_free(placed, without=ignored, margin=0.0):
         return
@@ -185,7 +215,9 @@ def _deed(random: np.random.Generator, posture: str) -> str:
     return str(random.choice(deeds, p=weights))
 
 
-def _target(layout: FloorPlan, position: np.ndarray | None = None, yaw: float = 0.0) -> np.ndarray | None:
+def _target(
+    layout: FloorPlan, position: np.ndarray | None = None, yaw: float = 0.0
+) -> np.ndarray | None:
     """(3,) the middle of something worth a look, in view for who cannot turn; None now and then."""
     random = layout.random
     if random.random() < 0.1:
@@ -194,12 +226,16 @@ def _target(layout: FloorPlan, position: np.ndarray | None = None, yaw: float = 
     if position is not None:
         bearings = [np.arctan2(m[1] - position[1], m[0] - position[0]) - yaw for m in middles]
         middles = [
-            m for m, b in zip(middles, bearings, strict=True) if abs((b + np.pi) % (2 * np.pi) - np.pi) < _MAX_TURN
+            m
+            for m, b in zip(middles, bearings, strict=True)
+            if abs((b + np.pi) % (2 * np.pi) - np.pi) < _MAX_TURN
         ]
     return middles[random.integers(len(middles))] if middles else None
 
 
-def _look(person: Item, target: np.ndarray | None, random: np.random.Generator) -> tuple[float, float]:
+def _look(
+    person: Item, target: np.ndarray | None, random: np.random.Generator
+) -> tuple[float, float]:
     """Yaw and pitch of the head towards the target."""
     if target is None:
         return random.uniform(-0.6, 0.6), random.uniform(-0.3, 0.15)
@@ -212,10 +248,17 @@ def _look(person: Item, target: np.ndarray | None, random: np.random.Generator) 
 def _equip(layout: FloorPlan, index: int, person: Person, deed: str, arms: tuple[str, str]) -> None:
     random, owner = layout.random, layout.items[index]
 
-    def fasten(thing: Item, at: np.ndarray, fastening: str, rotation: np.ndarray | None = None) -> None:
+    def fasten(
+        thing: Item, at: np.ndarray, fastening: str, rotation: np.ndarray | None = None
+    ) -> None:
         turn = owner.rotation if rotation is None else owner.rotation @ rotation
         placed = replace(
-            thing, position=owner.to_world(at), rotation=turn, moves=False, holder=index, fastening=fastening
+            thing,
+            position=owner.to_world(at),
+            rotation=turn,
+            moves=False,
+            holder=index,
+            fastening=fastening,
         )
         if extent(placed)[0, 2] > owner.position[2] + 0.01:
             layout.add(placed)
@@ -241,7 +284,11 @@ def _equip(layout: FloorPlan, index: int, person: Person, deed: str, arms: tuple
         low, high = extent(thing)
         if not len(thing.tops):
             hand = person.hands[random.integers(2)]
-            fasten(thing, hand - np.array([(low + high)[0] / 2, (low + high)[1] / 2, high[2] - 0.02]), "carried")
+            fasten(
+                thing,
+                hand - np.array([(low + high)[0] / 2, (low + high)[1] / 2, high[2] - 0.02]),
+                "carried",
+            )
     leans = owner.leans or owner.posture != "standing"
     if not leans and deed != "umbrella" and random.random() < 0.4:
         bag = catalogue.backpack(random)

@@ -1,4 +1,7 @@
-"""People: figures with joints, posed by forward kinematics. Each faces x, its origin on the ground below the pelvis."""
+"""People: figures with joints, posed by forward kinematics.
+
+Each faces x, its origin on the ground below the pelvis.
+"""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +27,8 @@ class Person:
     Attributes:
         item: as the room takes it.
         hands: (2, 3) left and right, in the item's frame.
-        back: (3,) where a backpack's straps meet the back, between the shoulder blades, in the item's frame.
+        back: (3,) where a backpack's straps meet the back, between the shoulder blades, in the
+            item's frame.
         eye: (3,) in the item's frame.
     """
 
@@ -64,8 +68,9 @@ def make_person(
     """Someone.
 
     Args:
-        posture: "standing"; "sitting" on a seat of height `seat`, or on the ground where that is 0, the feet
-            on the ground; "lying" on the back, the head towards -x, the origin below the middle of the body.
+        posture: "standing"; "sitting" on a seat of height `seat`, or on the ground where that is 0,
+            the feet on the ground; "lying" on the back, the head towards -x, the origin below the
+            middle of the body.
         arms: a pose of `ARMS` for the left and the right one.
         seat: metres above the origin.
         lean: of someone standing, radians backwards, as against a wall.
@@ -76,7 +81,9 @@ def make_person(
     torso = turn_y(-0.06 if posture == "sitting" else 0.0)
     shoulders = pelvis + torso @ np.array([0, 0, 0.47 * body.height])
     _trunk(body, pelvis, shoulders, torso)
-    hands = np.stack([_arm(body, shoulders, side, pose) for side, pose in zip((1, -1), arms, strict=True)])
+    hands = np.stack(
+        [_arm(body, shoulders, side, pose) for side, pose in zip((1, -1), arms, strict=True)]
+    )
     neck = shoulders + torso @ np.array([0, 0, 0.06])
     head, eye = _head(body, neck, look)
     back = pelvis + torso @ np.array([-0.12 * body.girth, 0, 0.36 * body.height])
@@ -94,7 +101,10 @@ def make_person(
     shift[2] = -low[2]
     if posture == "lying":
         shift[0] = -(low[0] + high[0]) / 2
-    solids = tuple(Solid(s.kind, s.size, s.material, s.position + shift, s.rotation, s.collides) for s in solids)
+    solids = tuple(
+        Solid(s.kind, s.size, s.material, s.position + shift, s.rotation, s.collides)
+        for s in solids
+    )
     gaze[0] += shift
     points = points + shift
     item = Item("person", solids, posture=posture, leans=lean > 0, gaze=gaze)
@@ -144,14 +154,22 @@ def _trunk(body: _Body, pelvis: np.ndarray, shoulders: np.ndarray, rotation: np.
     body.solids += [
         egg((0.12 * body.girth, 0.17 * body.girth, half + 0.08), middle, body.shirt, rotation),
         box((0.085 * body.girth, 0.15 * body.girth, half * 0.85), middle, body.shirt, rotation),
-        rod(0.075 * body.girth, shoulders + (0, -0.13, -0.03), shoulders + (0, 0.13, -0.03), body.shirt),
+        rod(
+            0.075 * body.girth,
+            shoulders + (0, -0.13, -0.03),
+            shoulders + (0, 0.13, -0.03),
+            body.shirt,
+        ),
     ]
 
 
 def _arm(body: _Body, shoulders: np.ndarray, side: int, pose: str) -> np.ndarray:
     """Draws one; (3,) the hand."""
     flip = np.array([1, side, 1])
-    upper, lower = (_unit(np.array(direction) * flip + body.random.normal(0, 0.04, 3)) for direction in ARMS[pose])
+    upper, lower = (
+        _unit(np.array(direction) * flip + body.random.normal(0, 0.04, 3))
+        for direction in ARMS[pose]
+    )
     shoulder = shoulders + (0, side * 0.19 * body.girth, -0.03)
     elbow = shoulder + 0.28 * body.height * upper
     hand = elbow + 0.27 * body.height * lower
@@ -163,7 +181,9 @@ def _arm(body: _Body, shoulders: np.ndarray, side: int, pose: str) -> np.ndarray
     return hand
 
 
-def _head(body: _Body, neck: np.ndarray, look: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _head(
+    body: _Body, neck: np.ndarray, look: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws it; (3, 3) its rotation and (3,) the point between the eyes."""
     yaw, pitch = look
     rotation = turn_z(yaw) @ turn_y(-pitch)
@@ -178,11 +198,21 @@ def _head(body: _Body, neck: np.ndarray, look: tuple[float, float]) -> tuple[np.
         egg((0.115, 0.1, 0.135), middle, body.skin, rotation),
         egg((0.11, 0.112, 0.115), at(-0.03, 0, 0.045), body.hair, rotation),
         egg((0.03, 0.018, 0.022), at(0.115, 0, -0.01), body.skin, rotation, collides=False),
-        egg((0.01, 0.035, 0.012), at(0.1, 0, -0.065), plain((0.6, 0.2, 0.2)), rotation, collides=False),
+        egg(
+            (0.01, 0.035, 0.012),
+            at(0.1, 0, -0.065),
+            plain((0.6, 0.2, 0.2)),
+            rotation,
+            collides=False,
+        ),
     ]
-    body.solids += [ball(0.018, at(0.1, side * 0.042, 0.03), dark, collides=False) for side in (1, -1)]
+    body.solids += [
+        ball(0.018, at(0.1, side * 0.042, 0.03), dark, collides=False) for side in (1, -1)
+    ]
     if body.random.random() < 0.35:  # long hair
-        body.solids.append(egg((0.05, 0.105, 0.17), at(-0.09, 0, -0.06), body.hair, rotation, collides=False))
+        body.solids.append(
+            egg((0.05, 0.105, 0.17), at(-0.09, 0, -0.06), body.hair, rotation, collides=False)
+        )
     return rotation, at(0.1, 0, 0.03)
 
 
@@ -192,5 +222,10 @@ def _unit(vector) -> np.ndarray:
 
 def _turned(solid: Solid, rotation: np.ndarray) -> Solid:
     return Solid(
-        solid.kind, solid.size, solid.material, rotation @ solid.position, rotation @ solid.rotation, solid.collides
+        solid.kind,
+        solid.size,
+        solid.material,
+        rotation @ solid.position,
+        rotation @ solid.rotation,
+        solid.collides,
     )

@@ -34,7 +34,8 @@ _IN_SHELF = np.array([1.5, 1.5, 1.5, 3, 1.2, 2, 0.2, 1.2, 0.7, 0.0, 0.0])
 
 
 def settled_room(seed: int, index: int) -> tuple[Simulation, int]:
-    """The room of that number, at rest, and how many before it were thrown away because they did not settle.
+    """The room of that number, at rest, and how many before it were thrown away because they did
+    not settle.
 
     The same seed and index give the same room. Raises `ToyroomError` when none of many settles.
     """
@@ -48,7 +49,9 @@ def settled_room(seed: int, index: int) -> tuple[Simulation, int]:
 
 def make_room(random: np.random.Generator) -> tuple[list[Item], list[Light]]:
     """Items, the floor first, and lights. Nothing has fallen yet."""
-    layout = FloorPlan(random, random.uniform(3.6, 5.8), random.uniform(3.6, 5.8), random.uniform(2.4, 2.8))
+    layout = FloorPlan(
+        random, random.uniform(3.6, 5.8), random.uniform(3.6, 5.8), random.uniform(2.4, 2.8)
+    )
     walls = _add_shell(layout)
     lamps = _add_furniture(layout, walls)
     people_first = len(layout.items)
@@ -117,7 +120,8 @@ def _add_furniture(layout: FloorPlan, walls: list[int]) -> list[int]:
         layout.against_wall(furniture.bookcase(random))
     for _ in range(1 + int(wanted[3] < 0.45)):
         table = layout.stand(
-            furniture.dining_table(random), yaw=float(random.choice([0, np.pi / 2])) + random.normal(0, 0.1)
+            furniture.dining_table(random),
+            yaw=float(random.choice([0, np.pi / 2])) + random.normal(0, 0.1),
         )
         if table is not None:
             _add_chairs(layout, table)
@@ -126,7 +130,9 @@ def _add_furniture(layout: FloorPlan, walls: list[int]) -> list[int]:
     _add_pictures(layout, walls)
     if random.random() < 0.6:
         on_cord = bool(random.random() < 0.5)
-        layout.hang(catalogue.clock(random, on_cord), 1.5, 2.0, walls, "hanging" if on_cord else "attached")
+        layout.hang(
+            catalogue.clock(random, on_cord), 1.5, 2.0, walls, "hanging" if on_cord else "attached"
+        )
     if random.random() < 0.35:
         layout.hang(furniture.television(random, on_foot=False), 1.0, 1.5, walls, "attached")
     for _ in range(random.integers(0, 2)):
@@ -140,7 +146,9 @@ def _add_pictures(layout: FloorPlan, walls: list[int]) -> None:
     way = random.choice(3, p=[0.4, 0.35, 0.25])
     for _ in range(random.integers(1, 5)):
         if way < 2:
-            layout.hang(shell.picture(random, bool(way)), 1.3, 1.7, walls, ("attached", "hanging")[way])
+            layout.hang(
+                shell.picture(random, bool(way)), 1.3, 1.7, walls, ("attached", "hanging")[way]
+            )
         else:
             picture = tilted(shell.picture(random), random.uniform(0.1, 0.25))
             layout.against_wall(picture, gap=0.002)
@@ -157,7 +165,9 @@ def _add_chairs(layout: FloorPlan, table: int) -> None:
         away = reach + random.uniform(0.2, 0.5)
         at = base.to_world(np.array([away * np.cos(angle), away * np.sin(angle), 0]))
         yaw = np.arctan2(*base.rotation[1::-1, 0]) + angle + np.pi + random.normal(0, 0.15)
-        chair = furniture.chair(np.random.default_rng(model)).at(at[0], at[1], layout.floor_at(at[0], at[1]), yaw)
+        chair = furniture.chair(np.random.default_rng(model)).at(
+            at[0], at[1], layout.floor_at(at[0], at[1]), yaw
+        )
         if layout.is_free(chair, without=(table,)):
             layout.add(chair)
 
@@ -175,7 +185,9 @@ def _add_lamps(layout: FloorPlan) -> list[int]:
         lamp = furniture.lamp(random, drop) if hangs else furniture.ceiling_lamp(random)
         lamp = lamp.at(x, y, layout.height)
         if layout.is_free(lamp):
-            lamps.append(layout.add(replace(lamp, holder=1, fastening="hanging" if hangs else "attached")))
+            lamps.append(
+                layout.add(replace(lamp, holder=1, fastening="hanging" if hangs else "attached"))
+            )
     return lamps
 
 
@@ -190,7 +202,9 @@ def _add_small_things(layout: FloorPlan, supports: range) -> None:
             if base.name == "chair" and random.random() < 0.15:
                 _hang_backpack(layout, index)
         elif base.name == "shelf":
-            _scatter(layout, index, random.integers(1, 7 if base.cavity is not None else 4), _IN_SHELF)
+            _scatter(
+                layout, index, random.integers(1, 7 if base.cavity is not None else 4), _IN_SHELF
+            )
     for _ in range(random.integers(3, 8)):
         name = str(random.choice(_SMALL, p=_ON_FLOOR / _ON_FLOOR.sum()))
         found = layout.stand(catalogue.make(name, random))
@@ -238,7 +252,9 @@ def _hang_backpack(layout: FloorPlan, index: int) -> None:
     chair, bag = layout.items[index], catalogue.backpack(layout.random)
     top = max(solid.position[2] + solid.size[2] for solid in chair.solids if solid.kind == "box")
     back = min(
-        solid.position[0] - solid.size[0] for solid in chair.solids if solid.kind == "box" and solid.position[2] > 0.5
+        solid.position[0] - solid.size[0]
+        for solid in chair.solids
+        if solid.kind == "box" and solid.position[2] > 0.5
     )
     height = max(solid.position[2] for solid in bag.solids)
     at = chair.to_world(np.array([back - 0.14, 0, top - height + 0.03]))
@@ -260,9 +276,16 @@ def _lights(layout: FloorPlan, lamps: list[int]) -> list[Light]:
     lights = []
     for index in lamps:
         lamp = layout.items[index]
-        position = np.array([*lamp.position[:2], extent(lamp)[0, 2] - 0.02])  # or it would stand in its own shadow
+        position = np.array(
+            [*lamp.position[:2], extent(lamp)[0, 2] - 0.02]
+        )  # or it would stand in its own shadow
         lights.append(Light(position, np.array([0, 0, -1.0]), random.uniform(0.3, 0.7) * warm))
     slant = np.array([*random.normal(0, 0.7, 2), -1.0])
     day = random.uniform(0.1, 0.5) * np.array([random.uniform(0.85, 1), random.uniform(0.9, 1), 1])
     # the ceiling would keep its shadow over everything
-    return [*lights, Light(np.array([0, 0, 5.0]), slant / np.linalg.norm(slant), day, distant=True, shadows=False)]
+    return [
+        *lights,
+        Light(
+            np.array([0, 0, 5.0]), slant / np.linalg.norm(slant), day, distant=True, shadows=False
+        ),
+    ]

@@ -1,4 +1,7 @@
-"""What a room is made of: solids, the items that they form, and a camera. Plain numbers in metres; z is up."""
+"""What a room is made of: solids, the items that they form, and a camera.
+
+Plain numbers in metres; z is up.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +17,8 @@ class Material:
 
     Attributes:
         rgb: 0 to 1 each.
-        texture: one of `textures.PAINTERS`, empty for a plain colour; seen on faces across the solid's z.
+        texture: one of `textures.PAINTERS`, empty for a plain colour; seen on faces across the
+            solid's z.
         repeat: textures a metre; 0 stretches one over the face.
         seed: of the texture's own randomness.
         shine: 0 (dull) to 1.
@@ -35,8 +39,9 @@ class Solid:
 
     Attributes:
         kind: box, sphere, ellipsoid, cylinder, capsule, or lathe: a profile turned around z.
-        size: half sizes as MuJoCo has them: box and ellipsoid (x, y, z), sphere (radius,), cylinder and capsule
-            (radius, half length along z); for a lathe (K, 2) radius and height of the profile's points, from below.
+        size: half sizes as MuJoCo has them: box and ellipsoid (x, y, z), sphere (radius,), cylinder
+            and capsule (radius, half length along z); for a lathe (K, 2) radius and height of the
+            profile's points, from below.
         position: of its middle (a lathe: of its axis at height 0).
         rotation: (3, 3), solid to item.
         collides: whether others can rest on it.
@@ -52,7 +57,8 @@ class Solid:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A thing, or a piece of stuff. Its frame's origin is where it stands: below its middle, z up, facing x.
+    """A thing, or a piece of stuff. Its frame's origin is where it stands: below its middle, z up,
+    facing x.
 
     Attributes:
         name: class name of the vocabulary.
@@ -60,12 +66,14 @@ class Item:
         position, rotation: (3,) and (3, 3), item to world.
         moves: falls and comes to rest; what does not move is fixed.
         holder: index of the item that it moves with, None where it stands for itself.
-        fastening: how it is fastened to its holder: "attached", "hanging", "held" (in one raised hand), "carried" (in
-            both hands or in a lowered one), "worn" (on the back); empty: it merely lies in the holder.
+        fastening: how it is fastened to its holder: "attached", "hanging", "held" (in one raised
+            hand), "carried" (in both hands or in a lowered one), "worn" (on the back); empty: it
+            merely lies in the holder.
         posture: "standing", "sitting", "lying" of people and teddy bears, empty for all others.
         leans: its posture leans on what its trunk touches.
         gaze: (2, 3) eye and direction in the item's frame of someone with eyes, else None.
-        cavity: (2, 3) lower and upper corner, in the item's frame, of the room in which others are `in` it, or None.
+        cavity: (2, 3) lower and upper corner, in the item's frame, of the room in which others are
+            `in` it, or None.
         tops: (K, 5) x0, y0, x1, y1, z: surfaces in the item's frame on which others can be put.
     """
 
@@ -93,9 +101,11 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A lamp's or the sky's light: (3,) position and direction, (3,) strength of its colours, 0 to 1.
+    """A lamp's or the sky's light: (3,) position and direction, (3,) strength of its colours, 0 to
+    1.
 
-    From far away (`distant`) all its rays go in the direction; else it shines from its position in a cone.
+    From far away (`distant`) all its rays go in the direction; else it shines from its position in
+    a cone.
     """
 
     position: np.ndarray
@@ -111,7 +121,8 @@ class Camera:
 
     Attributes:
         position: (3,) of its optical centre.
-        rotation: (3, 3), camera to world; in the camera x is right, y down, z forward (REP-103, optical frame).
+        rotation: (3, 3), camera to world; in the camera x is right, y down, z forward (REP-103,
+            optical frame).
         width, height: pixels.
         fov: vertical field of view, radians.
     """
@@ -126,7 +137,9 @@ class Camera:
     def intrinsics(self) -> np.ndarray:
         """(3, 3) K, pixel centres at whole numbers."""
         focal = self.height / 2 / np.tan(self.fov / 2)
-        return np.array([[focal, 0, (self.width - 1) / 2], [0, focal, (self.height - 1) / 2], [0, 0, 1.0]])
+        return np.array(
+            [[focal, 0, (self.width - 1) / 2], [0, focal, (self.height - 1) / 2], [0, 0, 1.0]]
+        )
 
     @classmethod
     def looking_at(cls, position: Vector, target: Vector, **others) -> "Camera":

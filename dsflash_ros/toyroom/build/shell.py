@@ -25,7 +25,10 @@ def floor(random: np.random.Generator, width: float, depth: float) -> Item:
     else:
         texture = str(random.choice(["tiles", "speckle"]))
         rgb = colour(random, (0.0, 0.3), (0.4, 0.85))
-        name, surface = "floor-other-merged", plain(rgb, texture=texture, repeat=random.uniform(1.0, 3.0), seed=seed)
+        name, surface = (
+            "floor-other-merged",
+            plain(rgb, texture=texture, repeat=random.uniform(1.0, 3.0), seed=seed),
+        )
     half = np.array([width / 2, depth / 2, THICK / 2])
     return Item(name, (box(half, (width / 2, depth / 2, -THICK / 2), surface),))
 
@@ -54,7 +57,9 @@ def wall_surface(random: np.random.Generator, bricks: bool) -> Material:
 def wall(surface: Material, length: float, height: float, bricks: bool) -> Item:
     """A wall at x = 0 that faces x, from y = -length/2 to length/2."""
     name = "wall-brick" if bricks else "wall-other-merged"
-    return Item(name, (panel(length / 2, height / 2, THICK / 2, (-THICK / 2, 0, height / 2), surface),))
+    return Item(
+        name, (panel(length / 2, height / 2, THICK / 2, (-THICK / 2, 0, height / 2), surface),)
+    )
 
 
 def window(random: np.random.Generator, half_width: float, half_height: float) -> Item:
@@ -78,14 +83,19 @@ def door(random: np.random.Generator) -> Item:
     """For a wall at x = 0, standing on z = 0."""
     y, height = random.uniform(0.4, 0.48), random.uniform(1.95, 2.05)
     leaf = plain(
-        colour(random, (0.1, 0.7), (0.35, 0.9)), texture="wood" if random.random() < 0.4 else "", repeat=0, seed=3
+        colour(random, (0.1, 0.7), (0.35, 0.9)),
+        texture="wood" if random.random() < 0.4 else "",
+        repeat=0,
+        seed=3,
     )
     frame = plain(np.clip(np.array(leaf.rgb) * random.uniform(0.6, 1.3), 0, 1))
     trim = plain(np.array(leaf.rgb) * 0.8)
     solids = [panel(y, height / 2, 0.015, (0.015, 0, height / 2), leaf)]
     solids += [plank(0, 0.04, sy - 0.04, sy + 0.04, 0, height + 0.04, frame) for sy in (-y, y)]
     solids.append(plank(0, 0.04, -y, y, height, height + 0.06, frame))
-    solids += [panel(y * 0.6, height * 0.16, 0.004, (0.032, 0, z * height), trim) for z in (0.25, 0.7)]
+    solids += [
+        panel(y * 0.6, height * 0.16, 0.004, (0.032, 0, z * height), trim) for z in (0.25, 0.7)
+    ]
     solids += [rod(0.012, (0.03, y - 0.08, 1.0), (0.07, y - 0.08, 1.0), plain((0.7, 0.7, 0.65), shine=0.9)),
                ball(0.028, (0.085, y - 0.08, 1.0), plain((0.7, 0.7, 0.65), shine=0.9))]  # fmt: skip
     return Item("door-stuff", tuple(solids))
@@ -96,16 +106,26 @@ def curtain(random: np.random.Generator, top: float, bottom: float, cloth: Mater
     folds, thick = int(random.integers(5, 9)), random.uniform(0.035, 0.05)
     y = (np.arange(folds) - (folds - 1) / 2) * thick * 1.6
     solids = [
-        rod(thick, (0.07 + 0.015 * (i % 2), fold, bottom), (0.07, fold, top), cloth, round_ends=False)
+        rod(
+            thick,
+            (0.07 + 0.015 * (i % 2), fold, bottom),
+            (0.07, fold, top),
+            cloth,
+            round_ends=False,
+        )
         for i, fold in enumerate(y)
     ]
     return Item("curtain", tuple(solids))
 
 
 def picture(random: np.random.Generator, on_cord: bool = False) -> Item:
-    """A framed picture or a poster for a wall at x = 0, around z = 0; on a cord it is framed and has a nail above."""
+    """A framed picture or a poster for a wall at x = 0, around z = 0; on a cord it is framed and
+    has a nail above.
+    """
     y, z = random.uniform(0.2, 0.5), random.uniform(0.2, 0.4)
-    image = plain(colour(random), texture="picture", repeat=0, seed=int(random.integers(1 << 30)), shine=0.2)
+    image = plain(
+        colour(random), texture="picture", repeat=0, seed=int(random.integers(1 << 30)), shine=0.2
+    )
     solids = [panel(y, z, 0.01, (0.01, 0, 0), image)]
     if on_cord or random.random() < 0.7:
         frame, t = plain(colour(random, (0, 0.8), (0.1, 0.9))), 0.02
@@ -127,7 +147,11 @@ def rug(random: np.random.Generator) -> Item:
     """A thin rug around the origin."""
     x, y = random.uniform(0.6, 1.3), random.uniform(0.5, 1.0)
     pattern = plain(
-        colour(random, (0.4, 1), (0.3, 0.9)), texture="carpet", repeat=0, seed=int(random.integers(1 << 30)), shine=0.0
+        colour(random, (0.4, 1), (0.3, 0.9)),
+        texture="carpet",
+        repeat=0,
+        seed=int(random.integers(1 << 30)),
+        shine=0.0,
     )
     return Item("rug-merged", (box((x, y, 0.006), (0, 0, 0.006), pattern),))
 
@@ -136,7 +160,8 @@ def on_wall(item: Item, side: int, along: float, z: float, width: float, depth: 
     """The item, made for a wall at x = 0, on one of the room's walls.
 
     Args:
-        side: 0 the wall at x = 0, then counter-clockwise from above: 1 at y = 0, 2 at x = width, 3 at y = depth.
+        side: 0 the wall at x = 0, then counter-clockwise from above: 1 at y = 0, 2 at x = width, 3
+            at y = depth.
         along: 0 to 1, from the wall's one end to the other.
         z: height that its origin gets.
     """

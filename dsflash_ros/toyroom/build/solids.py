@@ -8,9 +8,15 @@ import numpy as np
 from dsflash_ros.toyroom.build.scene import Item, Material, Solid, Vector, turn_y
 
 
-def colour(random: np.random.Generator, saturation=(0.2, 0.9), value=(0.25, 0.95), hue=(0.0, 1.0)) -> tuple:
-    """Some colour: (red, green, blue), 0 to 1 each, of a hue, saturation and value within these ranges."""
-    return colorsys.hsv_to_rgb(random.uniform(*hue) % 1, random.uniform(*saturation), random.uniform(*value))
+def colour(
+    random: np.random.Generator, saturation=(0.2, 0.9), value=(0.25, 0.95), hue=(0.0, 1.0)
+) -> tuple:
+    """Some colour: (red, green, blue), 0 to 1 each, of a hue, saturation and value within these
+    ranges.
+    """
+    return colorsys.hsv_to_rgb(
+        random.uniform(*hue) % 1, random.uniform(*saturation), random.uniform(*value)
+    )
 
 
 def plain(rgb, **others) -> Material:
@@ -18,19 +24,27 @@ def plain(rgb, **others) -> Material:
     return Material(tuple(float(channel) for channel in rgb), **others)
 
 
-def box(half: Vector, at: Vector, material: Material, rotation: np.ndarray | None = None, collides=True) -> Solid:
+def box(
+    half: Vector, at: Vector, material: Material, rotation: np.ndarray | None = None, collides=True
+) -> Solid:
     """A box with these half sizes around `at`."""
     return _solid("box", half, at, material, rotation, collides)
 
 
-def plank(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, material: Material) -> Solid:
+def plank(
+    x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, material: Material
+) -> Solid:
     """A box between these coordinates."""
     low, high = np.array([x0, y0, z0], float), np.array([x1, y1, z1], float)
     return box((high - low) / 2, (high + low) / 2, material)
 
 
-def panel(half_width: float, half_height: float, half_thickness: float, at: Vector, material: Material) -> Solid:
-    """A plate facing x, so that a texture is seen upright on its front: `half_width` along y, `half_height` along z."""
+def panel(
+    half_width: float, half_height: float, half_thickness: float, at: Vector, material: Material
+) -> Solid:
+    """A plate facing x, so that a texture is seen upright on its front: `half_width` along y,
+    `half_height` along z.
+    """
     # the solid's z is the item's x, its x the item's y, its y the item's z
     rotation = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
     return box((half_width, half_height, half_thickness), at, material, rotation)
@@ -46,20 +60,28 @@ def egg(half: Vector, at: Vector, material: Material, rotation=None, collides=Tr
     return _solid("ellipsoid", half, at, material, rotation, collides)
 
 
-def rod(radius: float, start: Vector, end: Vector, material: Material, round_ends=True, collides=True) -> Solid:
+def rod(
+    radius: float, start: Vector, end: Vector, material: Material, round_ends=True, collides=True
+) -> Solid:
     """A capsule (or a cylinder) from `start` to `end`."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     length = np.linalg.norm(end - start)
     kind = "capsule" if round_ends else "cylinder"
-    return _solid(kind, (radius, length / 2), (start + end) / 2, material, along(end - start), collides)
+    return _solid(
+        kind, (radius, length / 2), (start + end) / 2, material, along(end - start), collides
+    )
 
 
-def disc(radius: float, z0: float, z1: float, material: Material, at=(0.0, 0.0), collides=True) -> Solid:
+def disc(
+    radius: float, z0: float, z1: float, material: Material, at=(0.0, 0.0), collides=True
+) -> Solid:
     """An upright cylinder from height z0 to z1."""
     return rod(radius, (*at, z0), (*at, z1), material, round_ends=False, collides=collides)
 
 
-def lathe(profile: Vector, material: Material, at=(0.0, 0.0, 0.0), rotation=None, collides=True) -> Solid:
+def lathe(
+    profile: Vector, material: Material, at=(0.0, 0.0, 0.0), rotation=None, collides=True
+) -> Solid:
     """A profile of (radius, height) points turned around z."""
     return _solid("lathe", profile, at, material, rotation, collides)
 
@@ -81,7 +103,9 @@ def along(direction: Vector) -> np.ndarray:
 def tilted(item: Item, angle: float) -> Item:
     """The item leaning backwards by this many radians, its lowest point at z = 0."""
     turn = turn_y(-angle)
-    solids = [replace(s, position=turn @ s.position, rotation=turn @ s.rotation) for s in item.solids]
+    solids = [
+        replace(s, position=turn @ s.position, rotation=turn @ s.rotation) for s in item.solids
+    ]
     low = extent(replace(item, solids=tuple(solids)))[0, 2]
     solids = [replace(s, position=s.position - np.array([0, 0, low])) for s in solids]
     return replace(item, solids=tuple(solids), leans=True)
@@ -111,5 +135,9 @@ def _half_extent(solid: Solid, rotation: np.ndarray) -> np.ndarray:
     axis = rotation[:, 2]
     if solid.kind == "capsule":
         return np.abs(axis) * solid.size[1] + solid.size[0]
-    radius, half = solid.size if solid.kind == "cylinder" else (solid.size[:, 0].max(), np.ptp(solid.size[:, 1]) / 2)
+    radius, half = (
+        solid.size
+        if solid.kind == "cylinder"
+        else (solid.size[:, 0].max(), np.ptp(solid.size[:, 1]) / 2)
+    )
     return np.abs(axis) * half + radius * np.sqrt(np.maximum(0, 1 - axis**2))

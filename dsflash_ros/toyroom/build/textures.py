@@ -56,7 +56,12 @@ def _tiles(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     x, y = _grid()
     checker = (np.floor(x * 2) + np.floor(y * 2)) % 2
     joint = ((x * 2) % 1 < 0.04) | ((y * 2) % 1 < 0.04)
-    return _shade(rgb, np.where(joint, 0.6, 1 - random.uniform(0, 0.35) * checker + 0.04 * _noise(random, 16)[..., 0]))
+    return _shade(
+        rgb,
+        np.where(
+            joint, 0.6, 1 - random.uniform(0, 0.35) * checker + 0.04 * _noise(random, 16)[..., 0]
+        ),
+    )
 
 
 def _plaster(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
@@ -66,12 +71,18 @@ def _plaster(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
 def _stripes(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     x, _ = _grid()
     other = np.clip(rgb * random.uniform(0.5, 1.3, 3), 0, 1)
-    return np.where(((x * random.integers(3, 9)) % 1 < random.uniform(0.2, 0.6))[..., None], other, rgb)
+    return np.where(
+        ((x * random.integers(3, 9)) % 1 < random.uniform(0.2, 0.6))[..., None], other, rgb
+    )
 
 
 def _carpet(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     x, y = _grid()
-    far = np.maximum(np.abs(x - 0.5), np.abs(y - 0.5)) if random.random() < 0.5 else np.hypot(x - 0.5, y - 0.5)
+    far = (
+        np.maximum(np.abs(x - 0.5), np.abs(y - 0.5))
+        if random.random() < 0.5
+        else np.hypot(x - 0.5, y - 0.5)
+    )
     rings = (np.floor(far * random.integers(6, 16)) % 2)[..., None]
     other = np.clip(rgb[::-1] * random.uniform(0.5, 1.4), 0, 1)
     return rgb * rings + other * (1 - rings) + 0.06 * _noise(random, 64)
@@ -86,9 +97,13 @@ def _picture(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     x, y = _grid()
     canvas = random.uniform(0.5, 1, 3) * (1 - 0.4 * y[..., None])
     for _ in range(4):
-        height = random.uniform(0.3, 0.9) + 0.15 * np.sin(2 * np.pi * (x * random.uniform(0.5, 2) + random.uniform()))
+        height = random.uniform(0.3, 0.9) + 0.15 * np.sin(
+            2 * np.pi * (x * random.uniform(0.5, 2) + random.uniform())
+        )
         canvas = np.where((y > height)[..., None], random.uniform(0.1, 0.9, 3), canvas)
-    spot = np.hypot(x - random.uniform(0.2, 0.8), y - random.uniform(0.1, 0.5)) < random.uniform(0.05, 0.15)
+    spot = np.hypot(x - random.uniform(0.2, 0.8), y - random.uniform(0.1, 0.5)) < random.uniform(
+        0.05, 0.15
+    )
     return np.where(spot[..., None], rgb, canvas)
 
 
@@ -118,11 +133,17 @@ def _clock(random: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     middle = SIDE // 2
     for hour in range(12):
         angle = hour * np.pi / 6
-        ends = [(int(middle + r * SIDE * np.cos(angle)), int(middle + r * SIDE * np.sin(angle))) for r in (0.38, 0.46)]
+        ends = [
+            (int(middle + r * SIDE * np.cos(angle)), int(middle + r * SIDE * np.sin(angle)))
+            for r in (0.38, 0.46)
+        ]
         cv2.line(dark, *ends, 1, 3)
     for length, width in ((0.22, 6), (0.36, 4)):
         angle = random.uniform(0, 2 * np.pi)
-        end = int(middle + length * SIDE * np.cos(angle)), int(middle + length * SIDE * np.sin(angle))
+        end = (
+            int(middle + length * SIDE * np.cos(angle)),
+            int(middle + length * SIDE * np.sin(angle)),
+        )
         cv2.line(dark, (middle, middle), end, 1, width)
     return np.where(dark[..., None] > 0, 0.05, canvas)
 

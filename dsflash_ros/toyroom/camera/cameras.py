@@ -29,7 +29,9 @@ _NEAREST, _MOST, _FEWEST = 0.45, 0.4, 6
 """Of a good view: metres to the nearest thing, largest share of one thing, fewest things."""
 
 
-def sample_camera(random: np.random.Generator, simulation: Simulation, width: int = 640, height: int = 480) -> Camera:
+def sample_camera(
+    random: np.random.Generator, simulation: Simulation, width: int = 640, height: int = 480
+) -> Camera:
     """A view of several things. Raises `ToyroomError` when the room offers none."""
     boxes = simulation.extents()
     names = [item.name for item in simulation.items]
@@ -47,7 +49,9 @@ def sample_camera(random: np.random.Generator, simulation: Simulation, width: in
         if not _is_free(position, boxes, foreground):
             continue
         target = target + random.normal(0, 0.15, 3)
-        camera = Camera.looking_at(position, target, width=width, height=height, fov=random.uniform(0.8, 1.15))
+        camera = Camera.looking_at(
+            position, target, width=width, height=height, fov=random.uniform(0.8, 1.15)
+        )
         things = _things_in_view(simulation, camera, foreground)
         if things >= _FEWEST:
             return camera
@@ -58,22 +62,37 @@ def sample_camera(random: np.random.Generator, simulation: Simulation, width: in
     return best[1]
 
 
-def _focus(random: np.random.Generator, items: list[Item], boxes: np.ndarray) -> tuple[str, np.ndarray]:
-    """What to look at, and where it is: people and what they look at often, then small things and what hangs."""
+def _focus(
+    random: np.random.Generator, items: list[Item], boxes: np.ndarray
+) -> tuple[str, np.ndarray]:
+    """What to look at, and where it is: people and what they look at often, then small things and
+    what hangs.
+    """
     names = [item.name for item in items]
-    kinds = (("person",), _SMALL, _HIGH, tuple(name for name in names if not name.startswith(_BACKGROUND)))
+    kinds = (
+        ("person",),
+        _SMALL,
+        _HIGH,
+        tuple(name for name in names if not name.startswith(_BACKGROUND)),
+    )
     wanted = kinds[random.choice(4, p=[0.4, 0.3, 0.15, 0.15])]
     found = [i for i, name in enumerate(names) if name in wanted]
     index = int(random.choice(found or range(len(names))))
     target = boxes[index].mean(axis=0)
     if items[index].gaze is not None and random.random() < 0.5:
-        target = target + random.uniform(0.3, 0.9) * (items[index].rotation @ items[index].gaze[1]) * (1, 1, 0)
+        target = target + random.uniform(0.3, 0.9) * (
+            items[index].rotation @ items[index].gaze[1]
+        ) * (1, 1, 0)
     return names[index], target
 
 
 def _is_free(position: np.ndarray, boxes: np.ndarray, foreground: np.ndarray) -> bool:
     low, high = boxes[0]  # the floor
-    if (position[:2] < low[:2] + _CLEARANCE).any() or (position[:2] > high[:2] - _CLEARANCE).any() or position[2] > 2.2:
+    if (
+        (position[:2] < low[:2] + _CLEARANCE).any()
+        or (position[:2] > high[:2] - _CLEARANCE).any()
+        or position[2] > 2.2
+    ):
         return False
     near = (position > boxes[:, 0] - _CLEARANCE) & (position < boxes[:, 1] + _CLEARANCE)
     return not (near.all(axis=1) & foreground).any()
@@ -83,7 +102,9 @@ def _things_in_view(simulation: Simulation, camera: Camera, foreground: np.ndarr
     """How many items a coarse grid of rays meets; 0 where something is too near or fills the view."""
     u, v = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 12))
     slope = np.tan(camera.fov / 2)
-    rays = np.stack((u * slope * camera.width / camera.height, v * slope, np.ones_like(u)), -1).reshape(-1, 3)
+    rays = np.stack(
+        (u * slope * camera.width / camera.height, v * slope, np.ones_like(u)), -1
+    ).reshape(-1, 3)
     rays = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ camera.rotation.T
     geoms, distances = np.full(len(rays), -1, np.int32), np.zeros(len(rays))
     mujoco.mj_multiRay(

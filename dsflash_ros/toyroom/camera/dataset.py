@@ -1,10 +1,11 @@
 """Rendered rooms as a data set in the format of PSG, with depth and cameras.
 
     psg.json, images/ID.jpg, panoptic/ID.png    as PSG has them, see `dsflash_ros.data.psg`
-    depth/ID.png                                16 bit, millimetres along the optical axis; 0 where nothing is
-    cameras.jsonl                               a line an image, see `camera_line`
-    scenes/SEED_SCENE.json                      written last of a scene: it is done, and that is what was made of it
-    world.json                                  the settings, which stay the same in a folder
+    depth/ID.png                                16 bit, millimetres along the optical axis; 0 where
+    nothing is cameras.jsonl                               a line an image, see `camera_line`
+    scenes/SEED_SCENE.json                      written last of a scene: it is done, and that is
+    what was made of it world.json                                  the settings, which stay the
+    same in a folder
 
 An image's ID is SEED_SCENE_VIEW, so that sets of different seeds can be put together.
 """
@@ -35,7 +36,9 @@ from dsflash_ros.toyroom.physics.simulation import Simulation
 
 @dataclass(frozen=True)
 class Settings:
-    """What images of a data set follow from, besides the number of their scene: size in pixels, views of each room."""
+    """What images of a data set follow from, besides the number of their scene: size in pixels,
+    views of each room.
+    """
 
     seed: int
     views: int = 1
@@ -63,7 +66,11 @@ class Rendered:
     def report(self) -> str:
         """In one line."""
         new = self.images - self.found
-        speed = f" in {self.seconds / 60:.1f} minutes ({new / self.seconds:.1f} images/s)" if new else ""
+        speed = (
+            f" in {self.seconds / 60:.1f} minutes ({new / self.seconds:.1f} images/s)"
+            if new
+            else ""
+        )
         what = f"{counted(self.scenes, 'scene')}, {counted(self.images, 'image')}: {self.found} were there"
         return f"{what}, {new} rendered{speed}; {counted(self.thrown_away, 'room')} thrown away for not settling"
 
@@ -77,10 +84,12 @@ def render_dataset(
     test_share: float = 0.0,
     workers: int = 1,
 ) -> Rendered:
-    """Render scenes `first` to `first + scenes - 1`, those that are not in the folder yet, and list them in `psg.json`.
+    """Render scenes `first` to `first + scenes - 1`, those that are not in the folder yet, and list
+    them in `psg.json`.
 
-    The same settings give the same bytes on the same machine, however many `workers`, processes, share the work. What
-    was done before an interrupt or an error stays, and is found by the next call.
+    The same settings give the same bytes on the same machine, however many `workers`, processes,
+    share the work. What was done before an interrupt or an error stays, and is found by the next
+    call.
 
     Args:
         directory: made where it is not there.
@@ -92,20 +101,31 @@ def render_dataset(
         workers: at least 1.
 
     Raises:
-        OutputError: the folder cannot be written, or belongs to other settings, another data set, or a run at work.
+        OutputError: the folder cannot be written, or belongs to other settings, another data set,
+            or a run at work.
         ToyroomError: the machine cannot render, or a process was killed.
     """
     directory = expand(directory)
     numbers = range(first, first + scenes)
-    Renderer(Simulation([]), settings.width, settings.height).close()  # fails here, before anything is made, if it must
+    Renderer(
+        Simulation([]), settings.width, settings.height
+    ).close()  # fails here, before anything is made, if it must
     with _claimed(directory, settings):
-        done = {number: scene for number in numbers if (scene := _read_scene(directory, settings, number))}
+        done = {
+            number: scene
+            for number in numbers
+            if (scene := _read_scene(directory, settings, number))
+        }
         found = sum(len(scene["images"]) for scene in done.values())
         calls = [(directory, settings, number) for number in numbers if number not in done]
         start = time.perf_counter()
         if calls:
             with closing(in_processes(_render_scene, calls, min(workers, len(calls)))) as results:
-                done.update(tqdm(results, "rendering", scenes, initial=len(done), unit="scene", disable=None))
+                done.update(
+                    tqdm(
+                        results, "rendering", scenes, initial=len(done), unit="scene", disable=None
+                    )
+                )
         seconds = time.perf_counter() - start
         _list(directory, {number: done[number] for number in numbers}, split, test_share)
     images = sum(len(scene["images"]) for scene in done.values())
@@ -114,8 +134,8 @@ def render_dataset(
 
 
 def camera_line(image_id: str, camera: Camera) -> dict:
-    """A line of `cameras.jsonl`: size in pixels, intrinsics `K` (3x3), and the 4x4 matrix that takes points of the
-    camera (x right, y down, z forward, metres) to the world (z up).
+    """A line of `cameras.jsonl`: size in pixels, intrinsics `K` (3x3), and the 4x4 matrix that
+    takes points of the camera (x right, y down, z forward, metres) to the world (z up).
     """
     pose = np.eye(4)
     pose[:3, :3], pose[:3, 3] = camera.rotation, camera.position
@@ -132,13 +152,17 @@ def _render_scene(directory: Path, settings: Settings, number: int) -> tuple[int
     """In a process of its own. The scene's number, and what its file says."""
     cv2.setNumThreads(1)
     writer = PsgWriter(directory, VOCABULARY)
-    views, thrown_away = render_views(settings.seed, number, settings.views, settings.width, settings.height)
+    views, thrown_away = render_views(
+        settings.seed, number, settings.views, settings.width, settings.height
+    )
     scene = {"thrown_away": thrown_away, "images": [], "cameras": []}
     for index, view in enumerate(views):
         image_id, frame, truth = f"{settings.seed}_{number:06}_{index}", view.frame, view.truth
         record = writer.add(image_id, frame.rgb, truth.labels, truth.class_ids, truth.relations)
         millimetres = np.round(frame.depth * 1000).clip(0, 0xFFFF).astype(np.uint16)
-        _write(directory / "depth" / f"{image_id}.png", cv2.imencode(".png", millimetres)[1].tobytes())
+        _write(
+            directory / "depth" / f"{image_id}.png", cv2.imencode(".png", millimetres)[1].tobytes()
+        )
         scene["images"].append(record)
         scene["cameras"].append(camera_line(image_id, view.camera))
     _write(_scene_path(directory, settings, number), json.dumps(scene).encode())
@@ -153,7 +177,9 @@ def _read_scene(directory: Path, settings: Settings, number: int) -> dict | None
     """What `_render_scene` noted, or None where it is still to be rendered."""
     try:
         scene = json.loads(_scene_path(directory, settings, number).read_bytes())
-        names = [image[key] for image in scene["images"] for key in ("file_name", "pan_seg_file_name")]
+        names = [
+            image[key] for image in scene["images"] for key in ("file_name", "pan_seg_file_name")
+        ]
         names += [f"depth/{image['image_id']}.png" for image in scene["images"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -179,12 +205,16 @@ def _claimed(directory: Path, settings: Settings) -> Iterator[None]:
             (directory / name).mkdir(parents=True, exist_ok=True)
         lock = (directory / ".lock").open("w")
     except OSError as error:
-        raise OutputError(f"cannot write to {directory}: {error.strerror}; choose another folder") from error
+        raise OutputError(
+            f"cannot write to {directory}: {error.strerror}; choose another folder"
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OutputError(f"another run is writing to {directory}; wait for it, or choose another folder") from None
+            raise OutputError(
+                f"another run is writing to {directory}; wait for it, or choose another folder"
+            ) from None
         _refuse_others(directory, settings)
         _sweep(directory)
         try:

@@ -47,15 +47,19 @@ _STEEPEST = np.radians(25)
 
 
 def drive_views(seed: int, rate_hz: float, width: int = 640, height: int = 480) -> Iterator[Shot]:
-    """What the camera sees on an endless drive through a room: the first of the seed that can be driven through.
+    """What the camera sees on an endless drive through a room: the first of the seed that can be
+    driven through.
 
     Raises:
-        ToyroomError: the machine cannot render, or none of the seed's first rooms can be driven through.
+        ToyroomError: the machine cannot render, or none of the seed's first rooms can be driven
+            through.
     """
     for index in range(_ROOMS):
         simulation, _ = settled_room(seed, index)
         try:
-            cameras = drive(np.random.default_rng((seed, index, _DRIVES)), simulation, rate_hz, width, height)
+            cameras = drive(
+                np.random.default_rng((seed, index, _DRIVES)), simulation, rate_hz, width, height
+            )
             break
         except ToyroomError:
             if index == _ROOMS - 1:
@@ -75,10 +79,12 @@ def drive(
     height: int = 480,
     views: int = 6,
 ) -> Iterator[Camera]:
-    """The cameras of an endless drive: a closed tour past up to `views` people and pieces of furniture, over and over.
+    """The cameras of an endless drive: a closed tour past up to `views` people and pieces of
+    furniture, over and over.
 
-    Position and gaze are smooth also where the tour begins again. The camera is held level, at a height that a robot
-    would have it at, never inside an item's box nor nearer than `CLEARANCE` to it, and within the floor.
+    Position and gaze are smooth also where the tour begins again. The camera is held level, at a
+    height that a robot would have it at, never inside an item's box nor nearer than `CLEARANCE` to
+    it, and within the floor.
 
     Args:
         random: chooses height, what to look at, and from where.
@@ -104,7 +110,9 @@ def drive(
         forward = (np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch))
         return Camera.looking_at(place, place + forward, width=width, height=height)
 
-    return (camera(tick / rate_hz) for tick in count())  # errors come before the first one is asked for
+    return (
+        camera(tick / rate_hz) for tick in count()
+    )  # errors come before the first one is asked for
 
 
 class _Space:
@@ -125,7 +133,9 @@ class _Space:
         free = (self.clearance > CLEARANCE + 2 * _CELL).astype(np.uint8)
         parts, labels = cv2.connectedComponents(free, connectivity=4)
         if parts < 2:
-            raise ToyroomError("there is no room to drive: everywhere is something nearer than the clearance")
+            raise ToyroomError(
+                "there is no room to drive: everywhere is something nearer than the clearance"
+            )
         sizes = np.bincount(labels.ravel())
         self.free = labels == 1 + sizes[1:].argmax()
 
@@ -141,7 +151,9 @@ class _Space:
         return np.minimum(to_edge, np.linalg.norm(outside, axis=-1).min(-1, initial=np.inf))
 
     def route(self, start: tuple[int, int], end: tuple[int, int]) -> np.ndarray:
-        """(K, 2) int, the cells of the shortest way, ends included, where narrow places count for longer."""
+        """(K, 2) int, the cells of the shortest way, ends included, where narrow places count for
+        longer.
+        """
         effort, came_from = {start: 0.0}, {}
         queue = [(0.0, start)]
         while queue:
@@ -165,17 +177,23 @@ class _Space:
 
 
 def _views(random, simulation: Simulation, space: _Space, eye: float, number: int):
-    """Cells to stand on, (V, 2) int, and points to look at from there, (V, 3) m, in the order of a round trip."""
+    """Cells to stand on, (V, 2) int, and points to look at from there, (V, 3) m, in the order of a
+    round trip.
+    """
     free = np.argwhere(space.free)
     stands, targets = [], []
     extents = simulation.extents()
     worth_a_look = _worth_a_look(random, simulation)
-    for index in worth_a_look * (1 + number // max(1, len(worth_a_look))):  # again, from elsewhere, where there are few
+    for index in worth_a_look * (
+        1 + number // max(1, len(worth_a_look))
+    ):  # again, from elsewhere, where there are few
         low, high = extents[index]
         target = low + (0.5, 0.5, 0.7) * (high - low)
         for cell in random.permutation(free)[:200]:
             place = np.append(space.place(cell), eye)
-            if _NEAREST < np.linalg.norm(target - place) < _FARTHEST and _sees(simulation, place, target, low, high):
+            if _NEAREST < np.linalg.norm(target - place) < _FARTHEST and _sees(
+                simulation, place, target, low, high
+            ):
                 stands.append(cell)
                 targets.append(target)
                 break
@@ -193,23 +211,31 @@ def _views(random, simulation: Simulation, space: _Space, eye: float, number: in
 def _worth_a_look(random, simulation: Simulation) -> list[int]:
     """Items to look at, in random order: people first, then furniture, which has tops."""
     people = [i for i, item in enumerate(simulation.items) if item.name == "person"]
-    furniture = [i for i, item in enumerate(simulation.items) if i and len(item.tops) and not item.moves]
+    furniture = [
+        i for i, item in enumerate(simulation.items) if i and len(item.tops) and not item.moves
+    ]
     return [*random.permutation(people).astype(int), *random.permutation(furniture).astype(int)]
 
 
-def _sees(simulation: Simulation, place: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+def _sees(
+    simulation: Simulation, place: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> bool:
     """Whether what is first on the way to the target lies in its box."""
     import mujoco
 
     forward = (target - place) / np.linalg.norm(target - place)
     geom = np.zeros(1, np.int32)
-    distance = mujoco.mj_ray(simulation.model, simulation.data, place, forward, None, 1, -1, geom, None)
+    distance = mujoco.mj_ray(
+        simulation.model, simulation.data, place, forward, None, 1, -1, geom, None
+    )
     met = place + distance * forward
     return distance < 0 or bool(((met > low - 0.05) & (met < high + 0.05)).all())
 
 
 def _tour(space: _Space, stands: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The closed way by all stands, (N, 2) m, a point each `_STEP`, and what to look at from each, (N, 3) m."""
+    """The closed way by all stands, (N, 2) m, a point each `_STEP`, and what to look at from each,
+    (N, 3) m.
+    """
     route, gaze = [], []
     for this, (start, end) in enumerate(zip(stands, np.roll(stands, -1, 0), strict=True)):
         corners = space.place(space.route(tuple(start), tuple(end)))
@@ -217,7 +243,9 @@ def _tour(space: _Space, stands: np.ndarray, targets: np.ndarray) -> tuple[np.nd
         along = np.clip(np.arange(-_DWELL / 2, lengths[-1] + _DWELL / 2, _STEP), 0, lengths[-1])
         route.append(np.stack([np.interp(along, lengths, corner) for corner in corners.T], 1))
         looks_ahead = np.arange(len(along)) > len(along) / 2
-        gaze.append(np.where(looks_ahead[:, None], targets[(this + 1) % len(targets)], targets[this]))
+        gaze.append(
+            np.where(looks_ahead[:, None], targets[(this + 1) % len(targets)], targets[this])
+        )
     return np.concatenate(route), np.concatenate(gaze)
 
 
@@ -235,7 +263,9 @@ def _angles(positions: np.ndarray, gaze: np.ndarray, eye: float) -> np.ndarray:
     to_target = gaze[:, :2] - positions
     yaw = np.unwrap(np.arctan2(to_target[:, 1], to_target[:, 0]))
     drift = _turns(yaw) * np.linspace(0, 1, len(yaw), endpoint=False)
-    pitch = np.arctan2(gaze[:, 2] - eye, np.linalg.norm(to_target, axis=1)).clip(-_STEEPEST, _STEEPEST)
+    pitch = np.arctan2(gaze[:, 2] - eye, np.linalg.norm(to_target, axis=1)).clip(
+        -_STEEPEST, _STEEPEST
+    )
     smooth = _smooth(np.stack((yaw - drift, pitch), 1), _GAZE_WINDOW)
     return smooth + np.stack((drift, np.zeros_like(drift)), 1)
 
@@ -247,7 +277,9 @@ def _turns(yaw: np.ndarray) -> float:
 
 
 def _times(angles: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N + 1,) seconds of each point of the tour and of its end, and the whole turns of the yaw, radians."""
+    """(N + 1,) seconds of each point of the tour and of its end, and the whole turns of the yaw,
+    radians.
+    """
     turns = _turns(angles[:, 0])
     after = np.vstack((angles[1:], angles[0] + (turns, 0)))
     seconds = np.maximum(_STEP / SPEED, np.linalg.norm(after - angles, axis=1) / TURN)
@@ -263,7 +295,9 @@ def _smooth(values: np.ndarray, window: float) -> np.ndarray:
     half = _half(window)
     weights = np.hanning(2 * half + 3)[1:-1]
     padded = np.pad(values, ((half, half), (0, 0)), mode="wrap")
-    return np.stack([np.convolve(value, weights / weights.sum(), mode="valid") for value in padded.T], 1)
+    return np.stack(
+        [np.convolve(value, weights / weights.sum(), mode="valid") for value in padded.T], 1
+    )
 
 
 def _half(window: float) -> int:

@@ -18,7 +18,10 @@ class Renderer:
             raise ToyroomError(f"there is no library to render with: {INSTALL}")
         self._simulation = simulation
         self._width, self._height = width, height
-        simulation.model.vis.global_.offwidth, simulation.model.vis.global_.offheight = width, height
+        simulation.model.vis.global_.offwidth, simulation.model.vis.global_.offheight = (
+            width,
+            height,
+        )
         try:
             self._renderer = mujoco.Renderer(simulation.model, height, width)
         except Exception as error:  # what the bindings of OpenGL raise has many types
@@ -39,7 +42,9 @@ class Renderer:
         self._renderer.enable_segmentation_rendering()
         geoms = self._render(camera)[..., 0]
         self._renderer.disable_segmentation_rendering()
-        items = np.append(self._simulation.item_of_geom, -1)[geoms].astype(np.int32)  # geom -1 takes the last
+        items = np.append(self._simulation.item_of_geom, -1)[geoms].astype(
+            np.int32
+        )  # geom -1 takes the last
         return Picture(rgb, np.where(items >= 0, depth, 0).astype(np.float32), items)
 
     def _render(self, camera: Camera) -> np.ndarray:
@@ -48,7 +53,11 @@ class Renderer:
         near = self._simulation.model.vis.map.znear * self._simulation.model.stat.extent
         half = near * np.tan(camera.fov / 2)
         for view in renderer.scene.camera:  # one for each eye
-            view.pos, view.forward, view.up = camera.position, camera.rotation[:, 2], -camera.rotation[:, 1]
+            view.pos, view.forward, view.up = (
+                camera.position,
+                camera.rotation[:, 2],
+                -camera.rotation[:, 1],
+            )
             view.frustum_bottom, view.frustum_top = -half, half
             view.frustum_center, view.frustum_width = 0.0, half * camera.width / camera.height
             view.frustum_near, view.frustum_far = near, self._simulation.model.vis.map.zfar

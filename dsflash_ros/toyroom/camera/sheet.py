@@ -17,7 +17,9 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.toyroom.truth.true_graph import true_graph
 
 _WIDTH, _TEXT_WIDTH, _LINE, _SWATCH, _MARGIN = 640, 390, 18, 10, 8
-"""Pixels: of a picture, of a column of text, from line to line, a segment's colour before its name, air."""
+"""Pixels: of a picture, of a column of text, from line to line, a segment's colour before its name,
+air.
+"""
 
 _PAPER, _INK, _HEADING = (24, 26, 30), (225, 225, 225), (255, 200, 90)
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
@@ -51,7 +53,9 @@ def samples_of_seed(seed: int, count: int, width: int, height: int) -> Iterator[
     for scene in range(count):
         for view in render_views(seed, scene, 1, width, height)[0]:
             truth, name = view.truth, f"seed {seed}, scene {scene}"
-            yield Sample(name, view.frame.rgb, truth.labels, truth.class_ids, truth.relations, VOCABULARY)
+            yield Sample(
+                name, view.frame.rgb, truth.labels, truth.class_ids, truth.relations, VOCABULARY
+            )
 
 
 def draw_sheet(samples: Iterable[Sample]) -> np.ndarray:
@@ -67,7 +71,10 @@ def draw_sheet(samples: Iterable[Sample]) -> np.ndarray:
 
 
 def write_picture(path: str | Path, rgb: np.ndarray) -> None:
-    """Write a picture in the format that the name ends in. Raises `OutputError` when that cannot be."""
+    """Write a picture in the format that the name ends in.
+
+    Raises `OutputError` when that cannot be.
+    """
     path = Path(path)
     try:
         done, data = cv2.imencode(path.suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
@@ -100,10 +107,18 @@ def _cell(sample: Sample) -> np.ndarray:
 
 
 def _lines(graph: SceneGraph) -> list[list[tuple[str, int | None]]]:
-    """The relations, those of the rarest predicates first, which say most: words, each with the node that they name."""
-    names, count = {node.id: node.name for node in graph.nodes}, Counter(r.predicate for r in graph.relations)
+    """The relations, those of the rarest predicates first, which say most: words, each with the
+    node that they name.
+    """
+    names, count = (
+        {node.id: node.name for node in graph.nodes},
+        Counter(r.predicate for r in graph.relations),
+    )
     relations = sorted(graph.relations, key=lambda r: (count[r.predicate], r.predicate))
-    lines = [[(names[r.subject], r.subject), (r.predicate, None), (names[r.object], r.object)] for r in relations]
+    lines = [
+        [(names[r.subject], r.subject), (r.predicate, None), (names[r.object], r.object)]
+        for r in relations
+    ]
     return lines or [[("no relations", None)]]
 
 
@@ -113,11 +128,15 @@ def _colours(graph: SceneGraph) -> dict[int, list[int]]:
     return {node.id: picture[graph.mask(node.id)][0].tolist() for node in graph.nodes if node.area}
 
 
-def _write_line(text: np.ndarray, line: list[tuple[str, int | None]], column: int, row: int, colours: dict) -> None:
+def _write_line(
+    text: np.ndarray, line: list[tuple[str, int | None]], column: int, row: int, colours: dict
+) -> None:
     x, bottom = column * _TEXT_WIDTH + _MARGIN, (row + 1) * _LINE - 4
     for words, node in line:
         if node in colours:
-            cv2.rectangle(text, (x, bottom - _SWATCH), (x + _SWATCH, bottom), colours[node], cv2.FILLED)
+            cv2.rectangle(
+                text, (x, bottom - _SWATCH), (x + _SWATCH, bottom), colours[node], cv2.FILLED
+            )
             x += _SWATCH + 4
         x = _letter(text, words, x, row, _INK) + _MARGIN
 

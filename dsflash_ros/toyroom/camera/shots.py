@@ -28,8 +28,11 @@ class Shot:
     truth: Truth
 
 
-def render_views(seed: int, scene: int, count: int = 1, width: int = 640, height: int = 480) -> tuple[list[Shot], int]:
-    """Views of the seed's room of that number, and how many rooms were thrown away before one settled.
+def render_views(
+    seed: int, scene: int, count: int = 1, width: int = 640, height: int = 480
+) -> tuple[list[Shot], int]:
+    """Views of the seed's room of that number, and how many rooms were thrown away before one
+    settled.
 
     The views are `count`, or fewer where the room shows no camera anything that is related.
 

@@ -9,13 +9,18 @@ INSTALL = "install OSMesa (Debian and Ubuntu: apt install libosmesa6) or EGL (ap
 
 
 def choose_backend() -> str:
-    """Set MUJOCO_GL, unless it is set, to what renders without a screen. Returns it, empty where there is nothing.
+    """Set MUJOCO_GL, unless it is set, to what renders without a screen. Returns it, empty where
+    there is nothing.
 
     EGL where there is a GPU; else OSMesa, which renders on the CPU, and is lighter there.
     """
     if not os.environ.get("MUJOCO_GL") and sys.platform.startswith("linux"):
         has_gpu = os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/dri/renderD128")
-        libraries = {name: library for name, library in _LIBRARIES.items() if ctypes.util.find_library(library)}
+        libraries = {
+            name: library
+            for name, library in _LIBRARIES.items()
+            if ctypes.util.find_library(library)
+        }
         for name in ("egl", "osmesa") if has_gpu else ("osmesa", "egl"):
             if name in libraries:
                 os.environ["MUJOCO_GL"] = name

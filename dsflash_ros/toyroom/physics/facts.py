@@ -1,4 +1,6 @@
-"""What a settled room's relations are read from: who touches, bears, holds, contains and looks at whom."""
+"""What a settled room's relations are read from: who touches, bears, holds, contains and looks at
+whom.
+"""
 
 from dataclasses import dataclass
 
@@ -10,7 +12,9 @@ from dsflash_ros.toyroom.physics.contacts import contacts
 from dsflash_ros.toyroom.physics.simulation import Simulation, mujoco
 
 STEEP = np.cos(np.radians(45))
-"""A contact whose normal is less than 45 degrees from vertical bears; what is more level than that props."""
+"""A contact whose normal is less than 45 degrees from vertical bears; what is more level than that
+props.
+"""
 
 SIGHT = 6.0
 """m, how far people look: the length of the largest room."""
@@ -43,7 +47,8 @@ class Facts:
         postures: "standing", "sitting", "lying", or "" of what has none.
         leans: (N,) bool, whose posture leans on what props it.
         sees: (N,) int, the thing that each one's gaze meets first, -1 where none.
-        encloses: (N, N) bool: [b, a] where the middle of a's box is within b's cavity, and a's footprint the smaller.
+        encloses: (N, N) bool: [b, a] where the middle of a's box is within b's cavity, and a's
+            footprint the smaller.
     """
 
     names: tuple[str, ...]
@@ -65,12 +70,18 @@ def facts_of(simulation: Simulation) -> Facts:
     names = tuple(item.name for item in items)
     things = np.array([name in VOCABULARY.things for name in names], bool)
     fastenings = tuple(item.fastening if item.holder is not None else "" for item in items)
-    holders = np.array([item.holder if item.fastening and item.holder is not None else -1 for item in items], int)
+    holders = np.array(
+        [item.holder if item.fastening and item.holder is not None else -1 for item in items], int
+    )
     postures = tuple(item.posture for item in items)
     props, rests_on = _contacts(simulation, holders)
-    rests_on &= np.array([(name in VOCABULARY.things or name in RESTING_STUFF) for name in names])[:, None]
+    rests_on &= np.array([(name in VOCABULARY.things or name in RESTING_STUFF) for name in names])[
+        :, None
+    ]
     encloses = _encloses(items, extents)
-    for container, content in np.argwhere(encloses):  # a bowl's bottom is thin, and what lies in it near the table
+    for container, content in np.argwhere(
+        encloses
+    ):  # a bowl's bottom is thin, and what lies in it near the table
         rests_on[content] &= encloses[container] | (np.arange(len(items)) == container)
     for a in np.flatnonzero(rests_on.any(1)):
         rests_on[a] = _bearers(items, extents, postures[a], np.flatnonzero(rests_on[a]))
@@ -103,9 +114,11 @@ def _contacts(simulation: Simulation, holders: np.ndarray) -> tuple[np.ndarray, 
 def _bearers(items: list[Item], extents: np.ndarray, posture: str, below: np.ndarray) -> np.ndarray:
     """(N,) bool: what really bears an item, of all that is `below` it: indices.
 
-    What stands on the floor stands on nothing else: a knee below a table does not bear it. What stands on a rug stands
-    on no floor. Someone with a posture rests on one item: who stands on the lowest, where the feet are; who sits or
-    lies on the lowest that is neither floor nor rug, where there is one, for feet reach the floor and elbows a table.
+    What stands on the floor stands on nothing else: a knee below a table does not bear it. What
+        stands on a rug stands
+    on no floor. Someone with a posture rests on one item: who stands on the lowest, where the feet
+    are; who sits or lies on the lowest that is neither floor nor rug, where there is one, for feet
+    reach the floor and elbows a table.
     """
     rugs = [b for b in below if items[b].name == RUG]
     ground = rugs or [b for b in below if items[b].name in FLOORS]
@@ -126,18 +139,25 @@ def _top(item: Item, extent: np.ndarray) -> float:
 
 
 def _encloses(items: list[Item], extents: np.ndarray) -> np.ndarray:
-    """(N, N) bool: [b, a] where b contains a. By its footprint a bowl on a chair does not contain the chair."""
+    """(N, N) bool: [b, a] where b contains a.
+
+    By its footprint a bowl on a chair does not contain the chair.
+    """
     middles, areas = extents.mean(1), np.ptp(extents[:, :, :2], axis=1).prod(1)
     encloses = np.zeros((len(items), len(items)), bool)
     for b, item in enumerate(items):
         if item.cavity is not None:
             local = (middles - item.position) @ item.rotation
-            encloses[b] = ((local >= item.cavity[0]) & (local <= item.cavity[1])).all(1) & (areas < areas[b])
+            encloses[b] = ((local >= item.cavity[0]) & (local <= item.cavity[1])).all(1) & (
+                areas < areas[b]
+            )
     return encloses
 
 
 def _seen(simulation: Simulation, a: int, holders: np.ndarray, things: np.ndarray) -> int:
-    """The thing that the middle of the gaze of item `a` meets; where that is no thing, the first around it; or -1."""
+    """The thing that the middle of the gaze of item `a` meets; where that is no thing, the first
+    around it; or -1.
+    """
     item = simulation.items[a]
     if item.gaze is None:
         return -1
@@ -157,7 +177,9 @@ def _met(simulation: Simulation, eye: np.ndarray, ray: np.ndarray, own: set[int]
     """The first item on a ray within `SIGHT` that is none of one's own, -1 where nothing is."""
     geom, travelled = np.zeros(1, np.int32), 0.0
     while travelled < SIGHT:
-        distance = mujoco.mj_ray(simulation.model, simulation.data, eye + travelled * ray, ray, None, True, -1, geom)
+        distance = mujoco.mj_ray(
+            simulation.model, simulation.data, eye + travelled * ray, ray, None, True, -1, geom
+        )
         travelled += distance + STEP
         if geom[0] < 0 or travelled > SIGHT:
             return -1

@@ -16,14 +16,19 @@ from dsflash_ros.errors import ToyroomError
 Result = TypeVar("Result")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
-"""NumPy's, and llvmpipe's that OSMesa and EGL draw with where no GPU is: the processes are as many as the cores."""
+"""NumPy's, and llvmpipe's that OSMesa and EGL draw with where no GPU is: the processes are as many
+as the cores.
+"""
 
 
-def in_processes(task: Callable[..., Result], calls: Iterable[tuple], workers: int) -> Iterator[Result]:
-    """The results of `task(*call)` for all calls, each as soon as it is there; the first exception ends them all.
+def in_processes(
+    task: Callable[..., Result], calls: Iterable[tuple], workers: int
+) -> Iterator[Result]:
+    """The results of `task(*call)` for all calls, each as soon as it is there; the first exception
+    ends them all.
 
-    `task`, arguments and results must pickle. Abandoned between two results, as by an interrupt, the processes end at
-    once, amidst their tasks.
+    `task`, arguments and results must pickle. Abandoned between two results, as by an interrupt,
+    the processes end at once, amidst their tasks.
 
     Raises:
         ToyroomError: a process was killed.
@@ -47,7 +52,9 @@ def in_processes(task: Callable[..., Result], calls: Iterable[tuple], workers: i
 
 
 def _end_with(parent: connection.Connection) -> None:
-    """Run in each process at its start: it will end when nobody holds the other end of the pipe any more."""
+    """Run in each process at its start: it will end when nobody holds the other end of the pipe any
+    more.
+    """
 
     def watch() -> None:
         connection.wait([parent])
@@ -69,7 +76,9 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes started within never get a Ctrl-C, which a terminal sends to all; ours comes when the block ends."""
+    """Processes started within never get a Ctrl-C, which a terminal sends to all; ours comes when
+    the block ends.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

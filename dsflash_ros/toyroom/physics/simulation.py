@@ -17,7 +17,9 @@ try:
     import mujoco
 except ImportError as error:
     raise missing_extra("toyroom", error) from error
-except Exception as error:  # MuJoCo loads its renderer on import; a wrong MUJOCO_GL raises this or that
+except (
+    Exception
+) as error:  # MuJoCo loads its renderer on import; a wrong MUJOCO_GL raises this or that
     raise ToyroomError(
         f"MuJoCo cannot start with MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} ({error}); unset it, or {INSTALL}"
     ) from error
@@ -50,13 +52,18 @@ class Simulation:
         try:
             self.model = spec.compile()
         except ValueError as error:
-            raise ToyroomError(f"MuJoCo cannot build the room: {' '.join(str(error).split())}") from error
+            raise ToyroomError(
+                f"MuJoCo cannot build the room: {' '.join(str(error).split())}"
+            ) from error
         self.item_of_geom = np.array(owners)
         self.data = mujoco.MjData(self.model)
         mujoco.mj_forward(self.model, self.data)
 
     def settle(self) -> bool:
-        """Let what moves fall until it rests, and take over its pose. False when it does not, or fell off or over."""
+        """Let what moves fall until it rests, and take over its pose.
+
+        False when it does not, or fell off or over.
+        """
         if self.model.nv:
             steps = int(0.2 / self.model.opt.timestep)
             for _ in range(int(_SECONDS / 0.2)):
@@ -71,7 +78,11 @@ class Simulation:
 
     def _moved(self, index: int, item: Item) -> Item:
         body = self.model.body(f"item_{index}").id
-        return replace(item, position=self.data.xpos[body].copy(), rotation=self.data.xmat[body].reshape(3, 3).copy())
+        return replace(
+            item,
+            position=self.data.xpos[body].copy(),
+            rotation=self.data.xmat[body].reshape(3, 3).copy(),
+        )
 
     def extents(self) -> np.ndarray:
         """(N, 2, 3): lower and upper corner of the axis-aligned box around each item, in the world."""
@@ -83,7 +94,9 @@ def _stayed(old: Item, new: Item) -> bool:
         return True
     tilt = np.arccos(np.clip(old.rotation[:, 2] @ new.rotation[:, 2], -1, 1))
     rolls = len(old.solids) == 1 and old.solids[0].kind == "sphere"
-    return bool(np.linalg.norm(new.position - old.position) < _MAX_SLIDE and (rolls or tilt < _MAX_TILT))
+    return bool(
+        np.linalg.norm(new.position - old.position) < _MAX_SLIDE and (rolls or tilt < _MAX_TILT)
+    )
 
 
 def _build(items: list[Item], lights: Sequence[Light]) -> tuple["mujoco.MjSpec", list[int]]:
@@ -110,7 +123,13 @@ def _build(items: list[Item], lights: Sequence[Light]) -> tuple["mujoco.MjSpec",
     for index in sorted(range(len(items)), key=lambda i: _depth(items, i)):
         bodies[index] = _add_body(spec, items, index, bodies)
         for number, solid in enumerate(items[index].solids):
-            _add_geom(spec, bodies[index], solid, f"item_{index}_{number}", _material(spec, solid.material, materials))
+            _add_geom(
+                spec,
+                bodies[index],
+                solid,
+                f"item_{index}_{number}",
+                _material(spec, solid.material, materials),
+            )
     owners = []  # MuJoCo numbers geoms body by body, bodies depth first
     for body in spec.bodies:
         owners += [int(geom.name.split("_")[1]) for geom in body.geoms]
@@ -126,13 +145,18 @@ def _depth(items: list[Item], index: int) -> int:
     return depth
 
 
-def _add_body(spec: "mujoco.MjSpec", items: list[Item], index: int, bodies: dict) -> "mujoco.MjsBody":
+def _add_body(
+    spec: "mujoco.MjSpec", items: list[Item], index: int, bodies: dict
+) -> "mujoco.MjsBody":
     item, parent = items[index], spec.worldbody
     position, rotation = item.position, item.rotation
     if item.holder is not None:
         holder = items[item.holder]
         parent = bodies[item.holder]
-        position, rotation = holder.rotation.T @ (position - holder.position), holder.rotation.T @ rotation
+        position, rotation = (
+            holder.rotation.T @ (position - holder.position),
+            holder.rotation.T @ rotation,
+        )
     body = parent.add_body(name=f"item_{index}", pos=position, quat=_quaternion(rotation))
     if item.moves:
         if item.holder is not None:
@@ -141,7 +165,9 @@ def _add_body(spec: "mujoco.MjSpec", items: list[Item], index: int, bodies: dict
     return body
 
 
-def _add_geom(spec: "mujoco.MjSpec", body: "mujoco.MjsBody", solid: Solid, name: str, material: str) -> None:
+def _add_geom(
+    spec: "mujoco.MjSpec", body: "mujoco.MjsBody", solid: Solid, name: str, material: str
+) -> None:
     kinds = mujoco.mjtGeom
     others = {} if solid.collides else {"contype": 0, "conaffinity": 0, "mass": 0.0}
     kind, size = (
@@ -174,7 +200,9 @@ def _material(spec: "mujoco.MjSpec", material: Material, known: dict[Material, s
     made = spec.add_material(name=name, rgba=[*material.rgb, 1], emission=material.glow,
                              specular=material.shine, shininess=material.shine)  # fmt: skip
     if material.texture:
-        texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=SIDE, height=SIDE, nchannel=3)
+        texture = spec.add_texture(
+            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=SIDE, height=SIDE, nchannel=3
+        )
         texture.data = paint(material.texture, material.rgb, material.seed).tobytes()
         made.rgba = [1, 1, 1, 1]
         made.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
@@ -184,16 +212,28 @@ def _material(spec: "mujoco.MjSpec", material: Material, known: dict[Material, s
 
 
 def _turn(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and triangles of a profile (K, 2) of radius and height turned around z, outside facing out."""
+    """Vertices and triangles of a profile (K, 2) of radius and height turned around z, outside
+    facing out.
+    """
     angles = np.linspace(0, 2 * np.pi, _LATHE_SIDES, endpoint=False)
     radius, height = profile[:, :1], profile[:, 1:]
     rings = np.stack(
-        (radius * np.cos(angles), radius * np.sin(angles), np.broadcast_to(height, (len(profile), _LATHE_SIDES))), -1
+        (
+            radius * np.cos(angles),
+            radius * np.sin(angles),
+            np.broadcast_to(height, (len(profile), _LATHE_SIDES)),
+        ),
+        -1,
     )
     here = np.arange(len(profile) - 1)[:, None] * _LATHE_SIDES + np.arange(_LATHE_SIDES)
-    beside = np.arange(len(profile) - 1)[:, None] * _LATHE_SIDES + (np.arange(_LATHE_SIDES) + 1) % _LATHE_SIDES
+    beside = (
+        np.arange(len(profile) - 1)[:, None] * _LATHE_SIDES
+        + (np.arange(_LATHE_SIDES) + 1) % _LATHE_SIDES
+    )
     above, diagonal = here + _LATHE_SIDES, beside + _LATHE_SIDES
-    faces = np.concatenate((np.stack((here, beside, diagonal), -1), np.stack((here, diagonal, above), -1)))
+    faces = np.concatenate(
+        (np.stack((here, beside, diagonal), -1), np.stack((here, diagonal, above), -1))
+    )
     return rings.reshape(-1, 3), faces.reshape(-1, 3)
 
 

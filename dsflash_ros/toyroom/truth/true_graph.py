@@ -1,4 +1,7 @@
-"""Annotations as scene graphs, for what takes those: drawing, messages, planners. Needs neither torch nor MuJoCo."""
+"""Annotations as scene graphs, for what takes those: drawing, messages, planners.
+
+Needs neither torch nor MuJoCo.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +13,11 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 
 
 def true_graph(
-    labels: np.ndarray, class_ids: Sequence[int], relations: np.ndarray, vocabulary: Vocabulary, **fields
+    labels: np.ndarray,
+    class_ids: Sequence[int],
+    relations: np.ndarray,
+    vocabulary: Vocabulary,
+    **fields,
 ) -> SceneGraph:
     """The graph of annotated segments: node ids are their indexes, all scores are 1.
 
@@ -26,7 +33,9 @@ def true_graph(
     y, x = np.nonzero(labels >= 0)
     owners = labels[y, x]
     areas = np.bincount(owners, minlength=count)
-    sums = np.stack([np.bincount(owners, weights=of_axis + 0.5, minlength=count) for of_axis in (x, y)], axis=1)
+    sums = np.stack(
+        [np.bincount(owners, weights=of_axis + 0.5, minlength=count) for of_axis in (x, y)], axis=1
+    )
     centroids, boxes = sums / np.maximum(areas, 1)[:, None], label_boxes(labels, count)
     nodes = tuple(
         Node(
@@ -43,5 +52,8 @@ def true_graph(
     )
     packed = pack_panoptic(np.append(class_ids, 0), np.arange(count + 1)).astype(np.int32)
     packed[-1] = NOTHING  # which label -1 takes
-    edges = tuple(Relation(a, b, p, vocabulary.predicates[p], 1.0) for a, b, p in np.asarray(relations).tolist())
+    edges = tuple(
+        Relation(a, b, p, vocabulary.predicates[p], 1.0)
+        for a, b, p in np.asarray(relations).tolist()
+    )
     return SceneGraph(nodes, edges, packed[labels], weights=TRUTH, **fields)

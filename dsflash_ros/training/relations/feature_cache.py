@@ -23,12 +23,17 @@ from dsflash_ros.model.segmenters.eomt import EoMT
 class FeatureCache:
     """Features of images and of their mirror images, bfloat16, one file each.
 
-    A folder may serve several data sets and models: names begin with a digest of the segmenter's weights, the
-    network's input size and the precision, and go on with a digest of the image's path, size and time of change.
+    A folder may serve several data sets and models: names begin with a digest of the segmenter's
+    weights, the network's input size and the precision, and go on with a digest of the image's
+    path, size and time of change.
     """
 
     def __init__(
-        self, directory: str | Path, segmenter: EoMT, image_size: int, precision: Literal["float32", "bfloat16"]
+        self,
+        directory: str | Path,
+        segmenter: EoMT,
+        image_size: int,
+        precision: Literal["float32", "bfloat16"],
     ) -> None:
         """`precision` is the one that the segmenter computes in; bfloat16 is mixed precision."""
         self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}-{precision}"
@@ -36,7 +41,10 @@ class FeatureCache:
         self._mixed = precision == "bfloat16"
 
     def load(self, record: Record, flipped: bool) -> torch.Tensor:
-        """(4 * D, grid, grid) bfloat16. Raises `ViewError` when the file is damaged, or gone, or the image is."""
+        """(4 * D, grid, grid) bfloat16.
+
+        Raises `ViewError` when the file is damaged, or gone, or the image is.
+        """
         path = record.image_path
         try:
             path = self._path(record, flipped)
@@ -48,29 +56,47 @@ class FeatureCache:
             ) from error
 
     def fill(
-        self, segmenter: EoMT, records: Sequence[Record], flips: Sequence[bool], batch_size: int, workers: int
+        self,
+        segmenter: EoMT,
+        records: Sequence[Record],
+        flips: Sequence[bool],
+        batch_size: int,
+        workers: int,
     ) -> None:
         """Compute what is missing. Can be interrupted at any time; what is there stays."""
         device = segmenter.q.weight.device
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot make the feature cache {self._folder}: {error.strerror or error}") from error
+            raise OutputError(
+                f"cannot make the feature cache {self._folder}: {error.strerror or error}"
+            ) from error
         for flipped in flips:
-            missing = [i for i, record in enumerate(records) if not self._path(record, flipped).exists()]
+            missing = [
+                i for i, record in enumerate(records) if not self._path(record, flipped).exists()
+            ]
             views = Subset(Views(records, self._image_size), missing)
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
             for batch in tqdm(loader, "caching features", disable=None if missing else True):
-                images = torch.stack([torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch])
-                with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
-                    features = segmenter.features(images.to(device).permute(0, 3, 1, 2).float() / 255)
+                images = torch.stack(
+                    [torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch]
+                )
+                with (
+                    torch.inference_mode(),
+                    torch.autocast(device.type, torch.bfloat16, enabled=self._mixed),
+                ):
+                    features = segmenter.features(
+                        images.to(device).permute(0, 3, 1, 2).float() / 255
+                    )
                 for view, tensor in zip(batch, features.bfloat16().cpu(), strict=True):
                     save_tensors(self._path(records[view.index], flipped), {"features": tensor})
 
     def _path(self, record: Record, flipped: bool) -> Path:
         path = record.image_path.resolve()
         status = path.stat()  # an image that was replaced is another
-        name = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:24]
+        name = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[
+            :24
+        ]
         return self._folder / f"{name}{'-mirrored' if flipped else ''}.safetensors"
 
 

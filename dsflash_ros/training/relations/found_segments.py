@@ -1,4 +1,6 @@
-"""Training on the segmenter's own masks instead of the true ones (DSFlash's supplement, section 14)."""
+"""Training on the segmenter's own masks instead of the true ones (DSFlash's supplement, section
+14).
+"""
 
 import numpy as np
 import torch
@@ -20,9 +22,11 @@ def with_found_segments(
     negative_share: float,
     random: np.random.Generator,
 ) -> RelationBatch:
-    """The batch with the segments that the segmenter found, and the relations of those that match true ones.
+    """The batch with the segments that the segmenter found, and the relations of those that match
+    true ones.
 
-    Relations of true segments that were not found are lost. Pairs are sampled anew, see `sample_pairs`.
+    Relations of true segments that were not found are lost. Pairs are sampled anew, see
+    `sample_pairs`.
     """
     device = batch.counts.device
     parts, start = [], 0
@@ -40,7 +44,10 @@ def with_found_segments(
         labels[:height, :width] = found.labels
         true_labels = batch.labels[image].cpu().numpy()
         matching = match_segments(
-            true_labels, true_classes.cpu().numpy(), labels.cpu().numpy(), found.class_ids.cpu().numpy()
+            true_labels,
+            true_classes.cpu().numpy(),
+            labels.cpu().numpy(),
+            found.class_ids.cpu().numpy(),
         )
         relations = _carry_over(relations.cpu(), matching, len(true_classes))
         pairs = sample_pairs(relations, len(found), negative_share, random)
@@ -55,11 +62,15 @@ def with_found_segments(
             }
         )
         start += len(found)
-    return batch._replace(**{name: torch.cat([part[name].to(device) for part in parts]) for name in parts[0]})
+    return batch._replace(
+        **{name: torch.cat([part[name].to(device) for part in parts]) for name in parts[0]}
+    )
 
 
 def _carry_over(relations: torch.Tensor, matching: np.ndarray, num_true: int) -> torch.Tensor:
-    """Relations (R, 3) of true segments in terms of the found ones that `matching` gives them; the rest is left out."""
+    """Relations (R, 3) of true segments in terms of the found ones that `matching` gives them; the
+    rest is left out.
+    """
     found = torch.full((num_true,), -1)
     matched = np.flatnonzero(matching >= 0)
     found[torch.from_numpy(matching[matched])] = torch.from_numpy(matched)

@@ -9,8 +9,9 @@ def sample_pairs(
 ) -> torch.Tensor:
     """Unordered pairs to learn from in an image of `count` segments: (n, 2) int64, a < b.
 
-    All pairs that `relations`, (R, 3) int64, relates in either direction, and at random `negative_share` times R of
-    those that it does not (supplement section 11: one for five relations), right on average.
+    All pairs that `relations`, (R, 3) int64, relates in either direction, and at random
+    `negative_share` times R of those that it does not (supplement section 11: one for five
+    relations), right on average.
     """
     related = torch.zeros(count, count, dtype=torch.bool)
     related[relations[:, 0], relations[:, 1]] = True
@@ -24,7 +25,8 @@ def sample_pairs(
 
 
 def pair_targets(relations: torch.Tensor, pairs: torch.Tensor, num_predicates: int) -> torch.Tensor:
-    """What both directions of pairs, (n, 2), should say: (n, 2, 1 + predicates) float32, 0 or 1; index 0: no relation.
+    """What both directions of pairs, (n, 2), should say: (n, 2, 1 + predicates) float32, 0 or 1;
+    index 0: no relation.
 
     A directed pair may have several predicates; one that has none has "no relation".
     """
@@ -35,13 +37,19 @@ def pair_targets(relations: torch.Tensor, pairs: torch.Tensor, num_predicates: i
     return torch.cat((1 - holds.amax(-1, keepdim=True), holds), dim=-1)
 
 
-def predicate_weights(images: list[torch.Tensor], num_predicates: int, negative_share: float) -> torch.Tensor:
-    """Weights of the positive terms of the cross entropy that balance predicates: (1 + predicates,) float32.
+def predicate_weights(
+    images: list[torch.Tensor], num_predicates: int, negative_share: float
+) -> torch.Tensor:
+    """Weights of the positive terms of the cross entropy that balance predicates: (1 + predicates,)
+    float32.
 
-    DSFormer's rule: images that lack a predicate over images that have it, of the images' relations, each (R, 3); for
-    "no relation" one over the share of negatives. A predicate that never occurs counts as if one image had it.
+    DSFormer's rule: images that lack a predicate over images that have it, of the images'
+    relations, each (R, 3); for "no relation" one over the share of negatives. A predicate that
+    never occurs counts as if one image had it.
     """
-    has = torch.stack([relations[:, 2].bincount(minlength=num_predicates) > 0 for relations in images])
+    has = torch.stack(
+        [relations[:, 2].bincount(minlength=num_predicates) > 0 for relations in images]
+    )
     positive = has.sum(0).clamp(min=1).float()
     weights = ((len(images) - positive) / positive).clamp(min=1 / len(images))
     return torch.cat((torch.tensor([1 / negative_share if negative_share else 1.0]), weights))

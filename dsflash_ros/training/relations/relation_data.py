@@ -19,7 +19,8 @@ class RelationSample(NamedTuple):
     """An image with S segments, R relations and n pairs.
 
     Attributes:
-        image: (3, size, size) uint8, or its features (4 * D, grid, grid) float where they were cached.
+        image: (3, size, size) uint8, or its features (4 * D, grid, grid) float where they were
+            cached.
         labels: (size, size) int16, the segment of each pixel or -1; or empty where not asked for.
         coverage: (S, patches) float32, see `label_coverage`.
         boxes: (S, 4) float32, scaled to -1..1 over the network input.
@@ -73,7 +74,9 @@ class RelationBatch(NamedTuple):
     @property
     def image_of(self) -> torch.Tensor:
         """(S,) int64, the image of each segment."""
-        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(self.counts)
+        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(
+            self.counts
+        )
 
 
 class RelationSamples(Dataset):
@@ -98,7 +101,9 @@ class RelationSamples(Dataset):
         cache: FeatureCache | None = None,
         with_labels: bool = False,
     ) -> None:
-        self.views = Views(records, config.image_size, augmentation, seed, with_images=cache is None)
+        self.views = Views(
+            records, config.image_size, augmentation, seed, with_images=cache is None
+        )
         self.records, self.config, self.seed = records, config, seed
         self.negative_share, self.cache, self.with_labels = negative_share, cache, with_labels
 

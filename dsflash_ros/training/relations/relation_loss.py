@@ -10,7 +10,9 @@ from dsflash_ros.model.relaters.relater import PairInputs
 
 
 class PairLosses(NamedTuple):
-    """Mean losses of a batch; what is minimised is `cross_entropy + consistency_weight * consistency`."""
+    """Mean losses of a batch; what is minimised is `cross_entropy + consistency_weight *
+    consistency`.
+    """
 
     cross_entropy: torch.Tensor
     consistency: torch.Tensor
@@ -24,17 +26,25 @@ def pair_losses(
     pruning: bool = False,
     positive_weights: torch.Tensor | None = None,
 ) -> PairLosses:
-    """PairLosses of pairs (n, 2) with targets (n, 2, 1 + predicates), each pair in both orders (DSFlash section 3.3).
+    """PairLosses of pairs (n, 2) with targets (n, 2, 1 + predicates), each pair in both orders
+    (DSFlash section 3.3).
 
-    The two orders pass the neck as one batch; what does not depend on the order (patches, coverage) was computed once.
-    The cross entropy is the mean over both directions of both orders; consistency is Eq. 7.
+    The two orders pass the neck as one batch; what does not depend on the order (patches, coverage)
+    was computed once. The cross entropy is the mean over both directions of both orders;
+    consistency is Eq. 7.
     """
-    x = stage.encode(*inputs, torch.cat((pairs, pairs.flip(1))), pruning).to(stage.head[0].weight.dtype)
-    with torch.autocast(x.device.type, enabled=False):  # as at inference, gate and head stay float32
+    x = stage.encode(*inputs, torch.cat((pairs, pairs.flip(1))), pruning).to(
+        stage.head[0].weight.dtype
+    )
+    with torch.autocast(
+        x.device.type, enabled=False
+    ):  # as at inference, gate and head stay float32
         forward, backward = stage.disentangle(x)
         logits = stage.head(torch.stack((forward, backward), dim=1))
         both = torch.cat((targets, targets.flip(1)))
-        cross_entropy = F.binary_cross_entropy_with_logits(logits, both, pos_weight=positive_weights)
+        cross_entropy = F.binary_cross_entropy_with_logits(
+            logits, both, pos_weight=positive_weights
+        )
         (t_ab, t_ba_swapped), (t_ba, t_ab_swapped) = forward.chunk(2), backward.chunk(2)
         squares = (t_ab - t_ab_swapped).square() + (t_ba - t_ba_swapped).square()
     return PairLosses(cross_entropy, squares.mean())
@@ -49,21 +59,32 @@ def batch_losses(
     pairs_at_once: int = 32,
     **options,
 ) -> tuple[torch.Tensor, PairLosses]:
-    """The loss of a batch, to be differentiated as usual, and its parts; `options` are those of `pair_losses`.
+    """The loss of a batch, to be differentiated as usual, and its parts; `options` are those of
+    `pair_losses`.
 
-    Memory is that of `pairs_at_once` pairs: each group's gradient is taken before the next one is computed, and the
-    loss hands the sums out when it is differentiated.
+    Memory is that of `pairs_at_once` pairs: each group's gradient is taken before the next one is
+    computed, and the loss hands the sums out when it is differentiated.
     """
-    parameters = [p for name, p in stage.named_parameters() if p.requires_grad and not name.startswith("patch_embed.")]
+    parameters = [
+        p
+        for name, p in stage.named_parameters()
+        if p.requires_grad and not name.startswith("patch_embed.")
+    ]
     leaf = inputs.patches.detach().requires_grad_()
     gradients = [torch.zeros_like(tensor) for tensor in (leaf, *parameters)]
     sums = leaf.new_zeros(2)
     with torch.enable_grad():
-        for group in stage.chunks(inputs.coverage, pairs, options.get("pruning", False), pairs_at_once):
-            parts = pair_losses(stage, inputs._replace(patches=leaf), pairs[group], targets[group], **options)
+        for group in stage.chunks(
+            inputs.coverage, pairs, options.get("pruning", False), pairs_at_once
+        ):
+            parts = pair_losses(
+                stage, inputs._replace(patches=leaf), pairs[group], targets[group], **options
+            )
             share = len(group) / len(pairs)
             loss = share * (parts.cross_entropy + consistency_weight * parts.consistency)
-            for total, gradient in zip(gradients, torch.autograd.grad(loss, (leaf, *parameters)), strict=True):
+            for total, gradient in zip(
+                gradients, torch.autograd.grad(loss, (leaf, *parameters)), strict=True
+            ):
                 total += gradient
             sums += share * torch.stack(parts).detach()
     parts = PairLosses(*sums)

@@ -1,4 +1,6 @@
-"""Training of the relation stage on a frozen segmenter, as the paper does (section 3, supplement section 11)."""
+"""Training of the relation stage on a frozen segmenter, as the paper does (section 3, supplement
+section 11).
+"""
 
 import lightning
 import numpy as np
@@ -23,8 +25,8 @@ from dsflash_ros.training.run.schedules import cosine_with_warmup
 class RelationTraining(lightning.LightningModule):
     """Learns `model.relations`; `model.segmenter` stays as it is.
 
-    Each epoch ends with PredCls on the validation split. `positive_weights`, (1 + predicates,), weigh the cross
-    entropy's positive terms, see `predicate_weights`.
+    Each epoch ends with PredCls on the validation split. `positive_weights`, (1 + predicates,),
+    weigh the cross entropy's positive terms, see `predicate_weights`.
     """
 
     score = "mR@50"
@@ -57,7 +59,9 @@ class RelationTraining(lightning.LightningModule):
         """Keep what is learned, and what it was learned upon."""
         checkpoint["segmenter"] = self._segmenter_digest
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: state[name] for name in state if not name.startswith("model.segmenter.")}
+        checkpoint["state_dict"] = {
+            name: state[name] for name in state if not name.startswith("model.segmenter.")
+        }
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Raise `TrainingError` when the segmenter is not the one that the run began with."""
@@ -69,10 +73,14 @@ class RelationTraining(lightning.LightningModule):
     def configure_optimizers(self):
         """AdamW and its schedule, a step at a time."""
         config = self.config
-        optimizer = torch.optim.AdamW(self.model.relations.parameters(), config.lr, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.model.relations.parameters(), config.lr, weight_decay=config.weight_decay
+        )
         total = int(self.trainer.estimated_stepping_batches)
         warmup = round(config.warmup_share * total)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_with_warmup(step, warmup, total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: cosine_with_warmup(step, warmup, total)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: RelationBatch, index: int) -> torch.Tensor:
@@ -83,10 +91,14 @@ class RelationTraining(lightning.LightningModule):
                 seen = self.model.segmenter(batch.images.float() / 255)
             features = seen.features
             random = np.random.default_rng((config.seed, self.global_step, self.global_rank))
-            batch = with_found_segments(batch, seen, self.model.config, config.negative_share, random)
+            batch = with_found_segments(
+                batch, seen, self.model.config, config.negative_share, random
+            )
         else:
             features = self._features(batch.images)
-        patches = stage.embed_patches(features).float()  # a bfloat16 residual stream would round away what blocks add
+        patches = stage.embed_patches(
+            features
+        ).float()  # a bfloat16 residual stream would round away what blocks add
         inputs = PairInputs(patches, batch.coverage, batch.boxes, batch.image_of)
         targets = pair_targets(batch.relations, batch.pairs, len(self.metrics.predicates))
         loss, parts = batch_losses(
@@ -112,7 +124,9 @@ class RelationTraining(lightning.LightningModule):
         self._pairs_of_epoch = 0
 
     def on_train_epoch_end(self) -> None:
-        """Raise `TrainingError` when there was nothing to learn from, as with a segmenter that finds nothing."""
+        """Raise `TrainingError` when there was nothing to learn from, as with a segmenter that
+        finds nothing.
+        """
         if not self._pairs_of_epoch:
             raise TrainingError(
                 f"no pair of segments to learn from in epoch {self.current_epoch + 1}: the segmenter finds none of the "
@@ -125,14 +139,18 @@ class RelationTraining(lightning.LightningModule):
         patches = stage.embed_patches(self._features(batch.images)).float()
         rest = (batch.coverage, batch.boxes, batch.image_of)
         options = {"pruning": self.config.pruning, "pairs_at_once": self.config.pairs_at_once}
-        for image, (start, count) in enumerate(zip(batch.starts.tolist(), batch.counts.tolist(), strict=True)):
+        for image, (start, count) in enumerate(
+            zip(batch.starts.tolist(), batch.counts.tolist(), strict=True)
+        ):
             pairs = torch.combinations(torch.arange(count, device=self.device))
             ranked = rank_relations(stage(patches, *rest, pairs + start, **options), pairs)
             truth, _ = batch.of_image(image)
             predicted = torch.cat((ranked.pairs, ranked.predicates.unsqueeze(1)), dim=1)
             self.metrics.add(truth.cpu().numpy(), predicted.cpu().numpy(), np.arange(count), count)
         related = batch.relations[:, :2]
-        logits, swapped = (stage(patches, *rest, pairs, **options) for pairs in (related, related.flip(1)))
+        logits, swapped = (
+            stage(patches, *rest, pairs, **options) for pairs in (related, related.flip(1))
+        )
         self._direction_gaps += (logits - swapped.flip(1)).abs().mean((1, 2)).tolist()
 
     def on_validation_epoch_end(self) -> None:
@@ -145,7 +163,11 @@ class RelationTraining(lightning.LightningModule):
         metrics.merge(part for part, _ in gathered)
         gaps = [gap for _, part in gathered for gap in part]
         results = metrics.results()
-        scores = {name: results[name] for name in ("R@20", "R@50", "mR@20", "mR@50") if results[name] is not None}
+        scores = {
+            name: results[name]
+            for name in ("R@20", "R@50", "mR@20", "mR@50")
+            if results[name] is not None
+        }
         scores["direction_gap"] = float(np.mean(gaps)) if gaps else 0.0
         for name, value in scores.items():
             self.log(f"val/{name}", value, prog_bar=name == self.score, rank_zero_only=True)

@@ -35,7 +35,11 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     model, header = prepare_model(config, train.vocabulary)
     records, val_records = run.with_relations(train), list(val) if val else None
     with run_folder(config, resume, run.is_first_process()) as state:
-        cache = filled_cache(config, model, [*records, *(val_records or [])]) if config.feature_cache else None
+        cache = (
+            filled_cache(config, model, [*records, *(val_records or [])])
+            if config.feature_cache
+            else None
+        )
         samples = RelationSamples(
             records,
             header.config,
@@ -45,20 +49,32 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
             cache,
             with_labels=config.masks_from == "segmenter",
         )
-        val_samples = RelationSamples(val_records, header.config, cache=cache) if val_records else None
+        val_samples = (
+            RelationSamples(val_records, header.config, cache=cache) if val_records else None
+        )
         module = RelationTraining(
             model, config, train.vocabulary.predicates, _predicate_weights(config, records, header)
         )
-        return run.fit(module, Loaders(config, samples, val_samples, collate_relations), config, header, state)
+        return run.fit(
+            module, Loaders(config, samples, val_samples, collate_relations), config, header, state
+        )
 
 
 def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
-    """The segmenter that the configuration names, with a new relation stage for the vocabulary's predicates."""
+    """The segmenter that the configuration names, with a new relation stage for the vocabulary's
+    predicates.
+    """
     if config.segmenter.startswith("random"):
-        raise WeightsError(f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights")
+        raise WeightsError(
+            f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights"
+        )
     model, header = load_checkpoint(resolve(config.segmenter))
     _check_segmenter(config.segmenter, header, vocabulary)
-    wanted = {key: getattr(config, key) for key in ("neck_dim", "neck_depth", "neck_heads") if getattr(config, key)}
+    wanted = {
+        key: getattr(config, key)
+        for key in ("neck_dim", "neck_depth", "neck_heads")
+        if getattr(config, key)
+    }
     model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **wanted)
     if config.keep_relations:
         _check_relations(config.segmenter, header, vocabulary, model_config)
@@ -79,18 +95,33 @@ def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
             "train a segmenter on this data set first (dsflash train segmenter)"
         )
     if "segmenter" not in header.trained:
-        raise WeightsError(f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)")
+        raise WeightsError(
+            f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)"
+        )
 
 
-def _check_relations(name: str, header: Header, vocabulary: Vocabulary, wanted: ModelConfig) -> None:
-    """That the weights have a relation stage to keep, trained or a DSFormer's, and that it is the wanted one."""
+def _check_relations(
+    name: str, header: Header, vocabulary: Vocabulary, wanted: ModelConfig
+) -> None:
+    """That the weights have a relation stage to keep, trained or a DSFormer's, and that it is the
+    wanted one.
+    """
     if "relations" not in header.trained and "relations" not in header.recipe:
-        raise WeightsError(f"keep_relations: the relation stage of {name} is untrained, there is nothing to keep")
+        raise WeightsError(
+            f"keep_relations: the relation stage of {name} is untrained, there is nothing to keep"
+        )
     if header.vocabulary.predicates != vocabulary.predicates:
-        raise ConfigError(f"keep_relations: {name} was made for other predicates than the data set's")
+        raise ConfigError(
+            f"keep_relations: {name} was made for other predicates than the data set's"
+        )
     if header.config != wanted:
-        sizes = ", ".join(f"{key}={getattr(header.config, key)}" for key in ("neck_dim", "neck_depth", "neck_heads"))
-        raise ConfigError(f"keep_relations: the neck of {name} has {sizes}; set these, or null, as neck_dim=null")
+        sizes = ", ".join(
+            f"{key}={getattr(header.config, key)}"
+            for key in ("neck_dim", "neck_depth", "neck_heads")
+        )
+        raise ConfigError(
+            f"keep_relations: the neck of {name} has {sizes}; set these, or null, as neck_dim=null"
+        )
 
 
 def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> None:
@@ -102,7 +133,9 @@ def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> No
         )
 
 
-def _predicate_weights(config: RelationConfig, records: list[Record], header: Header) -> torch.Tensor | None:
+def _predicate_weights(
+    config: RelationConfig, records: list[Record], header: Header
+) -> torch.Tensor | None:
     if not config.balance_predicates:
         return None
     relations = [torch.from_numpy(record.relations) for record in records]
@@ -111,7 +144,9 @@ def _predicate_weights(config: RelationConfig, records: list[Record], header: He
 
 def filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
     """The features of all records, computed in the run's precision, as they are without a cache."""
-    cache = FeatureCache(config.feature_cache, model.segmenter, model.config.image_size, config.precision)
+    cache = FeatureCache(
+        config.feature_cache, model.segmenter, model.config.image_size, config.precision
+    )
     device = choose_device(config.device)
     flips = (False, True) if config.augmentation == "flip" else (False,)
     cache.fill(model.segmenter.to(device).eval(), records, flips, config.batch_size, config.workers)

@@ -25,10 +25,17 @@ _log = logging.getLogger(__name__)
 
 
 def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
-    """The splits to train on and to validate on. Says what is in them. Raises `ConfigError` when one is too small."""
+    """The splits to train on and to validate on.
+
+    Says what is in them. Raises `ConfigError` when one is too small.
+    """
     where = {"images": config.images, "masks": config.masks}
     train = PsgDataset.open(config.dataset, config.train_split, **where)
-    val = None if config.val_split == "none" else PsgDataset.open(config.dataset, config.val_split, **where)
+    val = (
+        None
+        if config.val_split == "none"
+        else PsgDataset.open(config.dataset, config.val_split, **where)
+    )
     for split, dataset in ((config.train_split, train), (config.val_split, val)):
         if dataset is None:
             continue
@@ -43,13 +50,20 @@ def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
 
 
 def with_relations(dataset: PsgDataset) -> list[Record]:
-    """The images to learn relations from. Says how many there are not; raises `TrainingError` when none is left."""
+    """The images to learn relations from.
+
+    Says how many there are not; raises `TrainingError` when none is left.
+    """
     records = [record for record in dataset if len(record.relations)]
     if not records:
-        raise TrainingError(f"no image of the split {dataset.split!r} of {dataset.path} has a relation to learn")
+        raise TrainingError(
+            f"no image of the split {dataset.split!r} of {dataset.path} has a relation to learn"
+        )
     if len(records) < len(dataset) and is_first_process():
         _log.warning(
-            "%d of %d images have no relations and are left out of training", len(dataset) - len(records), len(dataset)
+            "%d of %d images have no relations and are left out of training",
+            len(dataset) - len(records),
+            len(dataset),
         )
     return records
 
@@ -59,12 +73,19 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
-def fit(module: lightning.LightningModule, loaders: Loaders, config: RunConfig, header: Header, state: Path | None):
+def fit(
+    module: lightning.LightningModule,
+    loaders: Loaders,
+    config: RunConfig,
+    header: Header,
+    state: Path | None,
+):
     """Train, from the beginning or from a state. Returns the path of the best weights.
 
     Raises:
         DeviceError: there are not so many devices.
-        TrainingError: the loss is not finite, the state is damaged, another process ended, or memory ran out.
+        TrainingError: the loss is not finite, the state is damaged, another process ended, or
+            memory ran out.
         DatasetError: an image or mask cannot be read.
         OutputError: the disk is full.
         KeyboardInterrupt: on Ctrl-C; all epochs that ended are kept.
@@ -99,9 +120,15 @@ def _devices(config: RunConfig) -> dict:
     """The trainer's arguments for the devices. Raises `DeviceError` when they are not there."""
     device = choose_device(config.device)
     if device.type == "cuda" and config.devices > torch.cuda.device_count():
-        raise DeviceError(f"devices={config.devices}, but this machine has {torch.cuda.device_count()} GPU(s)")
+        raise DeviceError(
+            f"devices={config.devices}, but this machine has {torch.cuda.device_count()} GPU(s)"
+        )
     strategy = "ddp" if config.devices > 1 else "auto"
-    return {"accelerator": "gpu" if device.type == "cuda" else "cpu", "devices": config.devices, "strategy": strategy}
+    return {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": config.devices,
+        "strategy": strategy,
+    }
 
 
 def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
@@ -114,20 +141,30 @@ def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
     if isinstance(error, BrokenPipeError):
         raise error  # of the terminal: whoever read the output has left
     if isinstance(error, torch.cuda.OutOfMemoryError):
-        raise TrainingError("the GPU ran out of memory: lower batch_size or pairs_at_once") from error
+        raise TrainingError(
+            "the GPU ran out of memory: lower batch_size or pairs_at_once"
+        ) from error
     if "DataLoader worker" in told and "Terminated" in told:
-        raise SystemExit(128 + signal.SIGTERM) from None  # whoever terminates all processes means the run
+        raise SystemExit(
+            128 + signal.SIGTERM
+        ) from None  # whoever terminates all processes means the run
     lost = isinstance(error, (EOFError, ConnectionError)) or any(
-        words in str(error) for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
+        words in str(error)
+        for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
     )
-    # A tensor of a process that has just died fails with a lost connection before its death is noticed.
+    # A tensor of a process that has just died fails with a lost connection before its death is
+    # noticed.
     if "DataLoader worker" in told or (lost and devices == 1):
         raise TrainingError(
             f"a process that loads images died ({told or 'it answers no more'}), often for want of memory: "
             "lower workers and go on with --resume"
         ) from error
     if lost:
-        raise TrainingError("another process of this run ended; it says why above or below this line") from error
+        raise TrainingError(
+            "another process of this run ended; it says why above or below this line"
+        ) from error
     if isinstance(error, OSError):
-        raise OutputError(f"cannot write to {out}: {error.strerror or error}; go on with --resume") from error
+        raise OutputError(
+            f"cannot write to {out}: {error.strerror or error}; go on with --resume"
+        ) from error
     raise error

@@ -13,9 +13,13 @@ from dsflash_ros.training.configuration import RunConfig
 
 
 class Loaders(lightning.LightningDataModule):
-    """Shuffled training data, dealt out to the processes; validation data in order, each image once."""
+    """Shuffled training data, dealt out to the processes; validation data in order, each image
+    once.
+    """
 
-    def __init__(self, config: RunConfig, train: Dataset, val: Dataset | None, collate: Callable[[list], Any]) -> None:
+    def __init__(
+        self, config: RunConfig, train: Dataset, val: Dataset | None, collate: Callable[[list], Any]
+    ) -> None:
         super().__init__()
         self.config, self.train, self.val, self.collate = config, train, val, collate
         self._first_epoch = 0
@@ -32,12 +36,17 @@ class Loaders(lightning.LightningDataModule):
         """Items by (epoch, index), in an order that follows from seed and epoch."""
         trainer = self.trainer
         indexes = range(len(self.train))
-        sampler = EpochSampler(indexes, seed=self.config.seed, rank=trainer.global_rank, world_size=trainer.world_size)
+        sampler = EpochSampler(
+            indexes, seed=self.config.seed, rank=trainer.global_rank, world_size=trainer.world_size
+        )
         sampler.set_epoch(self._first_epoch)  # Lightning sets it too late for what is fetched ahead
         return self._loader(self.train, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader | list:
-        """Every world_size-th image. (A distributed sampler would count some twice to make the shares equal.)"""
+        """Every world_size-th image.
+
+        (A distributed sampler would count some twice to make the shares equal.)
+        """
         if self.val is None:
             return []
         share = range(self.trainer.global_rank, len(self.val), self.trainer.world_size)
@@ -58,9 +67,11 @@ class Loaders(lightning.LightningDataModule):
 
 
 def part_quietly(_worker: int) -> None:
-    """Make a loading process say nothing when the run leaves in the middle of a hand-over, as it does on Ctrl-C.
+    """Make a loading process say nothing when the run leaves in the middle of a hand-over, as it
+    does on Ctrl-C.
 
-    Its thread that hands tensors over would print a traceback then. Errors of the data set go another way.
+    Its thread that hands tensors over would print a traceback then. Errors of the data set go
+    another way.
     """
     usual = sys.excepthook
 

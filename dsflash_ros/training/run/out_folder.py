@@ -23,26 +23,31 @@ PATHS = {"dataset", "images", "masks", "segmenter", "start"}
 
 @contextmanager
 def run_folder(config: RunConfig, resume: bool, is_first_process: bool) -> Iterator[Path | None]:
-    """Make the run's folder and keep its configuration there. Gives the state to resume from, if that is wanted.
+    """Make the run's folder and keep its configuration there. Gives the state to resume from, if
+    that is wanted.
 
     The first of a run's processes does so, and keeps other runs out until the block ends.
 
     Raises:
-        ConfigError: the folder holds a run already, or another is at work in it; or there is none to resume, or it
-            was configured otherwise.
+        ConfigError: the folder holds a run already, or another is at work in it; or there is none
+            to resume, or it was configured otherwise.
         OutputError: the folder cannot be written.
     """
     out = expand(config.out)
     state = out / STATE
     if resume and not state.is_file():
-        raise ConfigError(f"there is nothing to resume in {out}: no {STATE}; start without --resume")
+        raise ConfigError(
+            f"there is nothing to resume in {out}: no {STATE}; start without --resume"
+        )
     if resume:
         _refuse_changes(out / CONFIG, config)
     if not is_first_process:
         yield state if resume else None
         return
     if not resume and state.exists():
-        raise ConfigError(f"{out} holds a run already; go on with it by --resume, or choose another out=...")
+        raise ConfigError(
+            f"{out} holds a run already; go on with it by --resume, or choose another out=..."
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / LOCK).open("w")
@@ -68,10 +73,14 @@ def _refuse_changes(kept: Path, config: RunConfig) -> None:
     if not isinstance(before, dict):
         raise ConfigError(f"{kept} is no configuration; the run cannot be resumed")
     now = config.model_dump(mode="json")
-    changed = [key for key in now if key not in MAY_DIFFER and not _same(key, before.get(key), now[key])]
+    changed = [
+        key for key in now if key not in MAY_DIFFER and not _same(key, before.get(key), now[key])
+    ]
     if changed:
         told = ", ".join(f"{key} was {before.get(key)!r}, now {now[key]!r}" for key in changed)
-        raise ConfigError(f"a run goes on as it was configured, but {told}; start anew in another out=...")
+        raise ConfigError(
+            f"a run goes on as it was configured, but {told}; start anew in another out=..."
+        )
 
 
 def _same(key: str, before, now) -> bool:

@@ -40,13 +40,18 @@ def refuse_not_finite(module: LightningModule, loss: torch.Tensor) -> None:
     epoch = module.current_epoch + 1
     kept = f"the weights of epoch {epoch - 1} are kept" if epoch > 1 else "no epoch had ended"
     hint = " or precision=float32" if "bf16" in str(module.trainer.precision) else ""
-    raise TrainingError(f"the loss became {loss.item()} in epoch {epoch}; {kept}. Try a smaller lr{hint}")
+    raise TrainingError(
+        f"the loss became {loss.item()} in epoch {epoch}; {kept}. Try a smaller lr{hint}"
+    )
 
 
 def scores_of(trainer: Trainer) -> dict[str, float]:
     """What was logged, losses averaged over the epoch; without learning rates."""
     logged = trainer.callback_metrics.items()
-    left_out = ("_step", "_epoch")  # Lightning's other names for what is logged by step and by epoch
+    left_out = (
+        "_step",
+        "_epoch",
+    )  # Lightning's other names for what is logged by step and by epoch
     return {
         name: round(float(value), 5)
         for name, value in logged
@@ -55,7 +60,10 @@ def scores_of(trainer: Trainer) -> dict[str, float]:
 
 
 class Progress(TQDMProgressBar):
-    """A bar where somebody watches, and a line for each epoch. Logs `images_per_s`, over all devices."""
+    """A bar where somebody watches, and a line for each epoch.
+
+    Logs `images_per_s`, over all devices.
+    """
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=1 if sys.stderr.isatty() else 0)
@@ -63,22 +71,35 @@ class Progress(TQDMProgressBar):
 
     def get_metrics(self, trainer: Trainer, module: LightningModule) -> dict:
         """Without Lightning's version number."""
-        return {name: value for name, value in super().get_metrics(trainer, module).items() if name != "v_num"}
+        return {
+            name: value
+            for name, value in super().get_metrics(trainer, module).items()
+            if name != "v_num"
+        }
 
     def on_train_epoch_start(self, trainer: Trainer, *args) -> None:
         """Start the clock."""
         super().on_train_epoch_start(trainer, *args)
         self._started, self._images = time.perf_counter(), 0
 
-    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs, batch, batch_idx: int
+    ) -> None:
         """Count images."""
         super().on_train_batch_end(trainer, module, outputs, batch, batch_idx)
         self._images += len(batch.images) * trainer.world_size
-        module.log("images_per_s", self._images / (time.perf_counter() - self._started), on_step=True, on_epoch=False)
+        module.log(
+            "images_per_s",
+            self._images / (time.perf_counter() - self._started),
+            on_step=True,
+            on_epoch=False,
+        )
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Tell how the epoch went."""
         super().on_train_epoch_end(trainer, module)
         if trainer.is_global_zero:
             scores = "  ".join(f"{name} {value:.4g}" for name, value in scores_of(trainer).items())
-            trainer.print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {scores}", flush=True)
+            trainer.print(
+                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {scores}", flush=True
+            )

@@ -52,8 +52,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class KeepWeights(Callback):
     """Writes `last.safetensors`, `best.safetensors` and the state after each epoch.
 
-    `score` names the logged value that is best when it is largest, the later epoch if there are several; None keeps
-    the last epoch as the best. `epochs` counts those that were trained.
+    `score` names the logged value that is best when it is largest, the later epoch if there are
+    several; None keeps the last epoch as the best. `epochs` counts those that were trained.
     """
 
     def __init__(self, out: Path, header: Header, score: str | None) -> None:
@@ -78,7 +78,10 @@ class KeepWeights(Callback):
         self.best = state_dict["best"]
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Write. The state comes last: whoever resumes from it finds the weights that it speaks of."""
+        """Write.
+
+        The state comes last: whoever resumes from it finds the weights that it speaks of.
+        """
         scores = scores_of(trainer)
         current = scores.get(self.score) if self.score else None
         is_best = current is None or self.best is None or current >= self.best
@@ -97,7 +100,10 @@ class KeepWeights(Callback):
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, in place of what had it. (A new `source` takes its own name only.)"""
+    """Give a file a second name, in place of what had it.
+
+    (A new `source` takes its own name only.)
+    """
     with replacing(target) as partial:
         partial.unlink()
         try:

@@ -18,16 +18,22 @@ HEAD = ("head.", "fc_norm.")
 
 
 def load_backbone(segmenter: EoMT, source: str | Path) -> None:
-    """Put a pretrained ViT into the segmenter's backbone, in float32; positions are scaled to its grid.
+    """Put a pretrained ViT into the segmenter's backbone, in float32; positions are scaled to its
+    grid.
 
-    `source`: a .safetensors or .pth file with a ViT of the same size and kind under timm's names, or `timm:` and the
-    name of a model that timm downloads, as in `timm:vit_small_patch16_dinov3_qkvb`. A classifier's head is left out;
-    DINOv3 without biases in its attention gets zeros for them. Raises `WeightsError` when it cannot be read, or
-    when any other tensor is missing, left over or of a wrong shape; the backbone is then as it was.
+    `source`: a .safetensors or .pth file with a ViT of the same size and kind under timm's names,
+    or `timm:` and the name of a model that timm downloads, as in
+    `timm:vit_small_patch16_dinov3_qkvb`. A classifier's head is left out; DINOv3 without biases in
+    its attention gets zeros for them. Raises `WeightsError` when it cannot be read, or when any
+    other tensor is missing, left over or of a wrong shape; the backbone is then as it was.
     """
     vit = segmenter.backbone.vit
     expected = vit.state_dict()
-    found = {name: tensor.float() for name, tensor in _read(str(source)).items() if not name.startswith(HEAD)}
+    found = {
+        name: tensor.float()
+        for name, tensor in _read(str(source)).items()
+        if not name.startswith(HEAD)
+    }
     for name in expected:
         if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in found:
             found[name] = torch.zeros_like(expected[name])
@@ -44,12 +50,18 @@ def load_backbone(segmenter: EoMT, source: str | Path) -> None:
     ]
     if wrong:
         more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise WeightsError(f"{source} does not fit this backbone: {'; '.join(sorted(wrong)[:5])}{more}")
+        raise WeightsError(
+            f"{source} does not fit this backbone: {'; '.join(sorted(wrong)[:5])}{more}"
+        )
     vit.load_state_dict(found)
 
 
-def scale_positions(tensors: dict[str, torch.Tensor], segmenter: EoMT, name: str = "pos_embed") -> None:
-    """Interpolate the learned positions among the tensors to the segmenter's grid, where both have some."""
+def scale_positions(
+    tensors: dict[str, torch.Tensor], segmenter: EoMT, name: str = "pos_embed"
+) -> None:
+    """Interpolate the learned positions among the tensors to the segmenter's grid, where both have
+    some.
+    """
     vit = segmenter.backbone.vit
     if name not in tensors or getattr(vit, "pos_embed", None) is None or tensors[name].ndim != 3:
         return
@@ -84,9 +96,13 @@ def _read(source: str) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes make the unpickler raise anything
         reason = (str(error).splitlines() or [""])[0]
-        raise WeightsError(f"cannot read the weights {source}: {type(error).__name__} {reason}") from error
+        raise WeightsError(
+            f"cannot read the weights {source}: {type(error).__name__} {reason}"
+        ) from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]  # as DeiT publishes its own
-    if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(tensor, torch.Tensor) for tensor in state.values()
+    ):
         raise WeightsError(f"{source} holds no state dict, a mapping of names to tensors")
     return state

@@ -48,7 +48,9 @@ class SegmenterSamples(Dataset):
         augmentation, seed: see `Views`.
     """
 
-    def __init__(self, records: Sequence[Record], image_size: int, augmentation: str = "none", seed: int = 0) -> None:
+    def __init__(
+        self, records: Sequence[Record], image_size: int, augmentation: str = "none", seed: int = 0
+    ) -> None:
         self.views, self.records = Views(records, image_size, augmentation, seed), records
 
     def __len__(self) -> int:

@@ -24,8 +24,10 @@ from dsflash_ros.training.segmenter.set_loss import SetLoss
 class SegmenterTraining(lightning.LightningModule):
     """Learns `model.segmenter`; `model.relations` stays as it is.
 
-    Each epoch ends with the panoptic quality on the validation split, at the resolution of the network input and with
-    plain attention, as inference has it: low while masks still steer the attention (see `mask_probability`).
+    Each epoch ends with the panoptic quality on the validation split, at the resolution of the
+    network input and with
+    plain attention, as inference has it: low while masks still steer the attention (see
+    `mask_probability`).
     """
 
     score = "PQ"
@@ -44,7 +46,9 @@ class SegmenterTraining(lightning.LightningModule):
         )
         self.model.relations.requires_grad_(False)
         blocks = model.segmenter.depth - model.segmenter.query_block
-        self.annealing = EOMT_ANNEALING[blocks] if self.config.annealing is None else self.config.annealing
+        self.annealing = (
+            EOMT_ANNEALING[blocks] if self.config.annealing is None else self.config.annealing
+        )
         if len(self.annealing) != blocks:
             raise ConfigError(
                 f"annealing has {len(self.annealing)} pairs, but size {model.config.size} has {blocks} query blocks: "
@@ -54,12 +58,19 @@ class SegmenterTraining(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what is learned."""
         state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: state[name] for name in state if not name.startswith("model.relations.")}
+        checkpoint["state_dict"] = {
+            name: state[name] for name in state if not name.startswith("model.relations.")
+        }
 
     def configure_optimizers(self):
-        """AdamW and its schedule, a step at a time. Raises `ConfigError` when the run is shorter than the warm-up."""
+        """AdamW and its schedule, a step at a time.
+
+        Raises `ConfigError` when the run is shorter than the warm-up.
+        """
         config = self.config
-        groups = layer_decayed_groups(self.model.segmenter, config.lr, config.llrd, config.decay_query_blocks)
+        groups = layer_decayed_groups(
+            self.model.segmenter, config.lr, config.llrd, config.decay_query_blocks
+        )
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = two_stage_scheduler(optimizer, config.warmup_steps, total, config.poly_power)
@@ -71,7 +82,9 @@ class SegmenterTraining(lightning.LightningModule):
         seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
         generator = torch.Generator(self.device).manual_seed(seed)
         probabilities = self._mask_probabilities()
-        predictions = self.model.segmenter.predict_each_block(batch.images / 255, probabilities, generator)
+        predictions = self.model.segmenter.predict_each_block(
+            batch.images / 255, probabilities, generator
+        )
         losses = self.loss(predictions, batch.labels, batch.class_ids, generator)
         refuse_not_finite(self, losses.total)
         logged = {"on_epoch": True, "batch_size": len(batch.images)}
@@ -83,7 +96,10 @@ class SegmenterTraining(lightning.LightningModule):
 
     def _mask_probabilities(self) -> list[float]:
         total, power = int(self.trainer.estimated_stepping_batches), self.config.poly_power
-        return [mask_probability(self.global_step, start, end, total, power) for start, end in self.annealing]
+        return [
+            mask_probability(self.global_step, start, end, total, power)
+            for start, end in self.annealing
+        ]
 
     def on_validation_epoch_start(self) -> None:
         """Start anew."""
@@ -95,15 +111,27 @@ class SegmenterTraining(lightning.LightningModule):
         side, num_things = batch.images.shape[-1], len(self.vocabulary.things)
         for i, (height, width) in enumerate(batch.contents):
             segments = merge_panoptic(
-                found.mask_logits[i], found.class_logits[i], num_things, side=side, crop=(height, width)
+                found.mask_logits[i],
+                found.class_logits[i],
+                num_things,
+                side=side,
+                crop=(height, width),
             )
             classes = torch.cat((batch.class_ids[i], batch.crowd_ids[i])).cpu().numpy()
             crowd = np.arange(len(classes)) >= len(batch.class_ids[i])
             truth = batch.labels[i, :height, :width].cpu().numpy()
-            self._quality.add(truth, classes, crowd, segments.labels.cpu().numpy(), segments.class_ids.cpu().numpy())
+            self._quality.add(
+                truth,
+                classes,
+                crowd,
+                segments.labels.cpu().numpy(),
+                segments.class_ids.cpu().numpy(),
+            )
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores."""
         results = self._quality.results()
         for name in ("PQ", "SQ", "RQ"):
-            self.log(f"val/{name}", results[name] or 0.0, prog_bar=name == self.score, sync_dist=True)
+            self.log(
+                f"val/{name}", results[name] or 0.0, prog_bar=name == self.score, sync_dist=True
+            )

@@ -1,4 +1,6 @@
-"""EoMT's loss, which is Mask2Former's: queries and segments are sets; match them, then compare what is matched."""
+"""EoMT's loss, which is Mask2Former's: queries and segments are sets; match them, then compare what
+is matched.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +18,15 @@ except ImportError as error:
     raise missing_extra("train", error) from error
 
 HOPELESS = 1e6
-"""Cost of a pair whose true cost is no number: matched last, yet small enough to leave the others their digits."""
+"""Cost of a pair whose true cost is no number: matched last, yet small enough to leave the others
+their digits.
+"""
 
 
 class SetLosses(NamedTuple):
-    """Scalars, float32: the weighted total, and its parts without their weights, each summed over the predictions."""
+    """Scalars, float32: the weighted total, and its parts without their weights, each summed over
+    the predictions.
+    """
 
     total: torch.Tensor
     mask: torch.Tensor
@@ -29,7 +35,9 @@ class SetLosses(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """M pairs of a query and the segment that it should find; each (M,) int64, on the predictions' device."""
+    """M pairs of a query and the segment that it should find; each (M,) int64, on the predictions'
+    device.
+    """
 
     images: torch.Tensor
     queries: torch.Tensor
@@ -42,10 +50,13 @@ class SetLoss:
 
     Attributes:
         num_points: points at which a mask is compared.
-        oversample: candidates for each point; of these, the ones whose logits are nearest to 0 are taken.
+        oversample: candidates for each point; of these, the ones whose logits are nearest to 0 are
+            taken.
         importance: share of the points that are chosen so; the others are drawn evenly.
-        mask_weight, dice_weight, class_weight: of the parts, both in the total and when queries are matched.
-        no_object_weight: weight of a query without a segment in the cross entropy; one with a segment has 1.
+        mask_weight, dice_weight, class_weight: of the parts, both in the total and when queries are
+            matched.
+        no_object_weight: weight of a query without a segment in the cross entropy; one with a
+            segment has 1.
     """
 
     num_points: int = 12544
@@ -63,20 +74,31 @@ class SetLoss:
         class_ids: Sequence[torch.Tensor],
         generator: torch.Generator | None = None,
     ) -> SetLosses:
-        """The losses of `EoMT.predict_each_block`'s predictions, each matched by itself; in float32.
+        """The losses of `EoMT.predict_each_block`'s predictions, each matched by itself; in
+        float32.
 
-        `labels`, (B, S, S) int: which segment of its image a pixel belongs to; -1, or a number from an image's
-        n on: none. `class_ids`: (n,) int64 for each image. `generator`, on the predictions' device, draws the points.
+        `labels`, (B, S, S) int: which segment of its image a pixel belongs to; -1, or a number from
+        an image's
+        n on: none. `class_ids`: (n,) int64 for each image. `generator`, on the predictions' device,
+        draws the points.
         """
         with torch.autocast(labels.device.type, enabled=False):
             num_queries = predictions[0][0].shape[1]
-            num_masks = _mean_over_processes(sum(min(len(ids), num_queries) for ids in class_ids), labels.device)
+            num_masks = _mean_over_processes(
+                sum(min(len(ids), num_queries) for ids in class_ids), labels.device
+            )
             parts = []
             for mask_logits, class_logits in predictions:
                 mask_logits, class_logits = mask_logits.float(), class_logits.float()
                 matches = self.match(mask_logits, class_logits, labels, class_ids, generator)
                 mask, dice = self._mask_losses(mask_logits, labels, matches, generator)
-                parts.append((mask / num_masks, dice / num_masks, self._class_loss(class_logits, class_ids, matches)))
+                parts.append(
+                    (
+                        mask / num_masks,
+                        dice / num_masks,
+                        self._class_loss(class_logits, class_ids, matches),
+                    )
+                )
             mask, dice, classes = (torch.stack(part).sum() for part in zip(*parts, strict=True))
             total = self.mask_weight * mask + self.dice_weight * dice + self.class_weight * classes
             return SetLosses(total, mask, dice, classes)
@@ -90,13 +112,16 @@ class SetLoss:
         class_ids: Sequence[torch.Tensor],
         generator: torch.Generator | None = None,
     ) -> Matches:
-        """The cheapest pairing, one to one, of an image's queries and segments: min(Q, n) pairs of each image.
+        """The cheapest pairing, one to one, of an image's queries and segments: min(Q, n) pairs of
+        each image.
 
         Masks are compared at points that all queries and segments of an image share.
         """
         costs = []
         for image, ids in enumerate(class_ids):
-            points = torch.rand(1, self.num_points, 2, generator=generator, device=mask_logits.device)
+            points = torch.rand(
+                1, self.num_points, 2, generator=generator, device=mask_logits.device
+            )
             found = _sample_logits(mask_logits[image : image + 1], points)[0]
             segments = torch.arange(len(ids), device=labels.device)
             wanted = sample_masks(labels, torch.full_like(segments, image), segments, points)
@@ -104,15 +129,25 @@ class SetLoss:
             cost += self.dice_weight * _pairwise_dice(found, wanted)
             cost -= self.class_weight * class_logits[image].softmax(-1)[:, ids]
             costs.append(cost.nan_to_num(HOPELESS, HOPELESS, HOPELESS))
-        together = torch.cat([cost.flatten() for cost in costs]).cpu()  # one wait for the device, not one an image
+        together = torch.cat(
+            [cost.flatten() for cost in costs]
+        ).cpu()  # one wait for the device, not one an image
         pairs = []
-        for image, (cost, values) in enumerate(zip(costs, together.split([c.numel() for c in costs]), strict=True)):
-            queries, segments = map(torch.from_numpy, linear_sum_assignment(values.view(cost.shape).numpy()))
+        for image, (cost, values) in enumerate(
+            zip(costs, together.split([c.numel() for c in costs]), strict=True)
+        ):
+            queries, segments = map(
+                torch.from_numpy, linear_sum_assignment(values.view(cost.shape).numpy())
+            )
             pairs.append(torch.stack((torch.full_like(queries, image), queries, segments)))
         return Matches(*torch.cat(pairs, dim=1).to(mask_logits.device))
 
     def _mask_losses(
-        self, mask_logits: torch.Tensor, labels: torch.Tensor, matches: Matches, generator: torch.Generator | None
+        self,
+        mask_logits: torch.Tensor,
+        labels: torch.Tensor,
+        matches: Matches,
+        generator: torch.Generator | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross entropy and dice loss, summed over the matched masks."""
         logits = mask_logits[matches.images, matches.queries].unsqueeze(1)
@@ -125,15 +160,23 @@ class SetLoss:
         overlap, area = (probabilities * wanted).sum(1), (probabilities + wanted).sum(1)
         return mask, (1 - (2 * overlap + 1) / (area + 1)).sum()
 
-    def _choose_points(self, logits: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        """For each of M masks, (M, 1, h, w), its own (M, num_points, 2); most where the mask is undecided."""
+    def _choose_points(
+        self, logits: torch.Tensor, generator: torch.Generator | None
+    ) -> torch.Tensor:
+        """For each of M masks, (M, 1, h, w), its own (M, num_points, 2); most where the mask is
+        undecided.
+        """
         count, device = len(logits), logits.device
-        candidates = torch.rand(count, int(self.num_points * self.oversample), 2, generator=generator, device=device)
+        candidates = torch.rand(
+            count, int(self.num_points * self.oversample), 2, generator=generator, device=device
+        )
         num_undecided = int(self.importance * self.num_points)
         sureness = _sample_logits(logits, candidates).squeeze(1).abs()
         undecided = (-sureness).topk(num_undecided, dim=1).indices
         chosen = candidates.gather(1, undecided.unsqueeze(2).expand(-1, -1, 2))
-        others = torch.rand(count, self.num_points - num_undecided, 2, generator=generator, device=device)
+        others = torch.rand(
+            count, self.num_points - num_undecided, 2, generator=generator, device=device
+        )
         return torch.cat((chosen, others), dim=1)
 
     def _class_loss(
@@ -142,7 +185,9 @@ class SetLoss:
         no_object = class_logits.shape[-1] - 1
         wanted = torch.full(class_logits.shape[:2], no_object, device=class_logits.device)
         first = torch.tensor([0, *(len(ids) for ids in class_ids)], device=wanted.device).cumsum(0)
-        wanted[matches.images, matches.queries] = torch.cat(tuple(class_ids))[first[matches.images] + matches.segments]
+        wanted[matches.images, matches.queries] = torch.cat(tuple(class_ids))[
+            first[matches.images] + matches.segments
+        ]
         weight = class_logits.new_ones(no_object + 1)
         weight[no_object] = self.no_object_weight
         return F.cross_entropy(class_logits.transpose(1, 2), wanted, weight)
@@ -151,10 +196,12 @@ class SetLoss:
 def sample_masks(
     labels: torch.Tensor, images: torch.Tensor, segments: torch.Tensor, points: torch.Tensor
 ) -> torch.Tensor:
-    """Shares, (M, P) float32 in 0..1, that M segments have of points, (M or 1, P, 2), x and y in 0..1.
+    """Shares, (M, P) float32 in 0..1, that M segments have of points, (M or 1, P, 2), x and y in
+    0..1.
 
-    `segments`, (M,), are numbers in the maps `images`, (M,), of `labels`, (B, S, S) int. The same as sampling
-    each mask bilinearly (`grid_sample`, zeros outside), without an image of floats for each.
+    `segments`, (M,), are numbers in the maps `images`, (M,), of `labels`, (B, S, S) int. The same
+    as sampling each mask bilinearly (`grid_sample`, zeros outside), without an image of floats for
+    each.
     """
     height, width = labels.shape[1:]
     x, y = points[..., 0] * width - 0.5, points[..., 1] * height - 0.5

@@ -1,4 +1,6 @@
-"""`dsflash train segmenter`: from a data set, and a pretrained backbone if there is one, to a model that segments."""
+"""`dsflash train segmenter`: from a data set, and a pretrained backbone if there is one, to a model
+that segments.
+"""
 
 import logging
 from pathlib import Path
@@ -30,13 +32,21 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     train, val = run.open_data(config)
     most = max(len(record.class_ids) for record in train)
     if most > config.num_queries and run.is_first_process():
-        _log.warning("images have up to %d segments, more than the %d queries can find", most, config.num_queries)
+        _log.warning(
+            "images have up to %d segments, more than the %d queries can find",
+            most,
+            config.num_queries,
+        )
     model, header = prepare_model(config, train.vocabulary)
     module = SegmenterTraining(model, train.vocabulary, config)
     with run_folder(config, resume, run.is_first_process()) as state:
-        samples = SegmenterSamples(train, header.config.image_size, config.augmentation, config.seed)
+        samples = SegmenterSamples(
+            train, header.config.image_size, config.augmentation, config.seed
+        )
         val_samples = SegmenterSamples(val, header.config.image_size) if val else None
-        return run.fit(module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state)
+        return run.fit(
+            module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state
+        )
 
 
 def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
@@ -66,14 +76,20 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
 
 
 def _start_from(model: DSFlash, name: str, vocabulary: Vocabulary) -> None:
-    """Take over a trained segmenter, whatever its image size; where the classes differ, all but the class head."""
+    """Take over a trained segmenter, whatever its image size; where the classes differ, all but the
+    class head.
+    """
     start, header = load_checkpoint(locate(name))
     state = start.segmenter.state_dict()
     scale_positions(state, model.segmenter, "backbone.vit.pos_embed")
     expected = model.segmenter.state_dict()
     if header.vocabulary.classes != vocabulary.classes:
-        state.update({name: tensor for name, tensor in expected.items() if name.startswith("class_head.")})
-    wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
+        state.update(
+            {name: tensor for name, tensor in expected.items() if name.startswith("class_head.")}
+        )
+    wrong = [
+        name for name in expected if name not in state or state[name].shape != expected[name].shape
+    ]
     if wrong or len(state) > len(expected):
         raise WeightsError(
             f"{name} cannot be the start: it is {header.config.size} {header.config.backbone} with "

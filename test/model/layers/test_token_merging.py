@@ -31,14 +31,18 @@ def test_agrees_with_a_loop(grid, ratio):
     merging = match_tokens(tokens, grid, ratio)
     found = merging.unmerge(merging.merge(tokens))
     for image, result in zip(tokens, found, strict=True):
-        torch.testing.assert_close(result, merge_and_unmerge_with_loops(image, grid, ratio), atol=1e-12, rtol=0)
+        torch.testing.assert_close(
+            result, merge_and_unmerge_with_loops(image, grid, ratio), atol=1e-12, rtol=0
+        )
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.6])
 def test_agrees_with_tomesd(ratio):
     merge_module = pytest.importorskip("tomesd.merge")
     tokens = torch.randn(3, 64, 16)
-    merge, unmerge = merge_module.bipartite_soft_matching_random2d(tokens, 8, 8, 2, 2, int(64 * ratio), no_rand=True)
+    merge, unmerge = merge_module.bipartite_soft_matching_random2d(
+        tokens, 8, 8, 2, 2, int(64 * ratio), no_rand=True
+    )
     merging = match_tokens(tokens, 8, ratio)
     assert merging.merge(tokens).shape == merge(tokens).shape
     torch.testing.assert_close(merging.unmerge(merging.merge(tokens)), unmerge(merge(tokens)))
@@ -50,7 +54,9 @@ def test_ratio_zero_merges_nothing():
     assert torch.equal(merging.merge(tokens), tokens)
 
 
-@pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")])
+@pytest.mark.parametrize(
+    ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
+)
 def test_model_runs_with_merging_and_ratio_zero_is_none(size, backbone):
     model = EoMT(ModelConfig(size, backbone, 128)).eval()
     images = torch.rand(2, 3, 128, 128)
@@ -82,11 +88,17 @@ def test_queries_and_prefix_tokens_stay_out_of_merging(size, backbone):
 
 
 def test_merged_rotary_attention_agrees_with_the_plain_way():
-    """DINOv3: patches merge, stand at the circular mean of their positions, and get their group's update."""
+    """DINOv3: patches merge, stand at the circular mean of their positions, and get their group's
+    update.
+    """
     torch.manual_seed(0)
     backbone = EoMT(ModelConfig("small", "dinov3", 128)).eval().double().backbone
     block, others, merging_ratio = backbone.vit.blocks[0], 7, 0.5
-    for parameter, low, high in ((block.gamma_1, 0.5, 1), (block.gamma_2, 0.5, 1), (block.norm1.weight, 0.2, 3)):
+    for parameter, low, high in (
+        (block.gamma_1, 0.5, 1),
+        (block.gamma_2, 0.5, 1),
+        (block.norm1.weight, 0.2, 3),
+    ):
         parameter.data.uniform_(low, high)  # as initialised, layer scale would hide the attention
     block.attn.qkv.weight.data.mul_(8)
     for bias in (block.attn.q_bias, block.attn.v_bias):

@@ -7,7 +7,9 @@ from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage, patch_coverage
 from dsflash_ros.model.relaters.dsflash import RelationStage, sine_positions
 
-CONFIG = ModelConfig("tiny", image_size=192, neck_depth=2, neck_dim=48, neck_heads=4, num_predicates=5)
+CONFIG = ModelConfig(
+    "tiny", image_size=192, neck_depth=2, neck_dim=48, neck_heads=4, num_predicates=5
+)
 """Grid of 12, pair grid of 4: 16 patches of 48 pixels."""
 
 
@@ -33,7 +35,9 @@ def inputs(segments=5, images=2, side=48):
     coverage = patch_coverage(masks, CONFIG, 4).double()
     boxes = torch.rand(segments, 4, dtype=torch.float64) * 2 - 1
     image_of = torch.arange(segments) % images
-    pairs = torch.tensor([(a, b) for a in range(segments) for b in range(a) if image_of[a] == image_of[b]])
+    pairs = torch.tensor(
+        [(a, b) for a in range(segments) for b in range(a) if image_of[a] == image_of[b]]
+    )
     features = torch.randn(images, 4 * 192, 12, 12, dtype=torch.float64)
     return stage, features, coverage, boxes, image_of, pairs
 
@@ -45,7 +49,11 @@ def coverage_with_loops(mask_a, mask_b, window):
     for mask in (mask_a, mask_b):
         shares.append(
             [
-                sum(bool(mask[y * window + i, x * window + j]) for i in range(window) for j in range(window))
+                sum(
+                    bool(mask[y * window + i, x * window + j])
+                    for i in range(window)
+                    for j in range(window)
+                )
                 / window**2
                 for y in range(rows)
                 for x in range(columns)
@@ -54,7 +62,9 @@ def coverage_with_loops(mask_a, mask_b, window):
     return shares
 
 
-@pytest.mark.parametrize("side", [192, 208])  # 208: a grid of 13, of which the last backbone patch is left out
+@pytest.mark.parametrize(
+    "side", [192, 208]
+)  # 208: a grid of 13, of which the last backbone patch is left out
 def test_coverage_of_a_label_map_is_that_of_its_masks(side):
     config = ModelConfig("tiny", image_size=side, neck_depth=1, neck_dim=48, neck_heads=4)
     labels = torch.randint(-1, 4, (side, side), dtype=torch.int16)
@@ -63,7 +73,9 @@ def test_coverage_of_a_label_map_is_that_of_its_masks(side):
     assert torch.allclose(coverage, patch_coverage(masks, config, 1), atol=1e-6)
     assert (coverage[4:] == 0).all()
     labels[100:], labels[:, 130:] = -1, -1  # padding may be given or not
-    assert torch.equal(label_coverage(labels, 6, config), label_coverage(labels[:100, :130], 6, config))
+    assert torch.equal(
+        label_coverage(labels, 6, config), label_coverage(labels[:100, :130], 6, config)
+    )
 
 
 @pytest.mark.parametrize(("stride", "window"), [(1, 48), (4, 12)])
@@ -98,7 +110,9 @@ def test_sine_positions_follow_the_formula():
 
 
 def plain_relation_stage(stage, features, coverage, boxes, image, a, b, pruning=False):
-    """One pair, written from the paper's equations with explicit attention; no batching, no fused kernels."""
+    """One pair, written from the paper's equations with explicit attention; no batching, no fused
+    kernels.
+    """
     weight, bias = stage.patch_embed.weight, stage.patch_embed.bias
     grid = CONFIG.pair_grid
     tokens, positions = [], []
@@ -111,13 +125,17 @@ def plain_relation_stage(stage, features, coverage, boxes, image, a, b, pruning=
             if pruning and r_a == 0 and r_b == 0:
                 continue
             rest = max(0.0, 1 - float(r_a) - float(r_b))
-            embedding = r_a * unit["token_a"] + r_b * unit["token_b"] + rest * unit["token_background"]  # Eq. 1
+            embedding = (
+                r_a * unit["token_a"] + r_b * unit["token_b"] + rest * unit["token_background"]
+            )  # Eq. 1
             tokens.append(patch + embedding)
             positions.append(stage.positions[0, y * grid + x].double())
     location = stage.location(torch.cat((boxes[a], boxes[b])))
     x = torch.stack([stage.class_token, location, *tokens])
     for block in stage.blocks:
-        x = torch.stack([*x[:2], *(token + position for token, position in zip(x[2:], positions, strict=True))])
+        x = torch.stack(
+            [*x[:2], *(token + position for token, position in zip(x[2:], positions, strict=True))]
+        )
         normed = block.norm1(x)
         q, k, v = (normed @ block.qkv.weight.T).chunk(3, dim=1)
         heads = []
@@ -138,9 +156,19 @@ def plain_relation_stage(stage, features, coverage, boxes, image, a, b, pruning=
 def test_agrees_with_the_equations(segments, pruning):
     stage, features, coverage, boxes, image_of, pairs = inputs(segments)
     with torch.inference_mode():
-        found = stage(stage.embed_patches(features), coverage, boxes, image_of, pairs, pruning=pruning, pairs_at_once=3)
+        found = stage(
+            stage.embed_patches(features),
+            coverage,
+            boxes,
+            image_of,
+            pairs,
+            pruning=pruning,
+            pairs_at_once=3,
+        )
         for (a, b), logits in zip(pairs.tolist(), found, strict=True):
-            expected = plain_relation_stage(stage, features, coverage, boxes, image_of[a], a, b, pruning)
+            expected = plain_relation_stage(
+                stage, features, coverage, boxes, image_of[a], a, b, pruning
+            )
             torch.testing.assert_close(logits, expected, atol=1e-9, rtol=0)
     touched = (coverage[pairs[:, 0]] + coverage[pairs[:, 1]] > 0).sum(1)
     assert touched.min() < touched.max(), "pairs of one length would not test the padding"
@@ -158,9 +186,15 @@ def test_order_and_chunking_of_pairs_do_not_matter(pruning):
 
 
 def test_swapping_a_pair_swaps_its_masks_and_boxes():
-    """(b, a) must be what (a, b) gives when masks and boxes themselves are exchanged, and not the same as (a, b)."""
+    """(b, a) must be what (a, b) gives when masks and boxes themselves are exchanged, and not the
+    same as (a, b).
+    """
     stage, features, coverage, boxes, image_of, _ = inputs(2, images=1)
-    patches, pair, swap = stage.embed_patches(features), torch.tensor([[0, 1]]), torch.tensor([1, 0])
+    patches, pair, swap = (
+        stage.embed_patches(features),
+        torch.tensor([[0, 1]]),
+        torch.tensor([1, 0]),
+    )
     with torch.inference_mode():
         forward = stage(patches, coverage, boxes, image_of, pair)
         swapped = stage(patches, coverage, boxes, image_of, pair.flip(1))
@@ -200,11 +234,19 @@ def test_pruning_without_prunable_patch_changes_nothing():
 def test_a_pair_that_touches_no_patch_still_gets_logits():
     stage, features, coverage, boxes, image_of, pairs = inputs(5)
     with torch.inference_mode():
-        found = stage(stage.embed_patches(features), coverage * 0, boxes, image_of, pairs, pruning=True)
+        found = stage(
+            stage.embed_patches(features), coverage * 0, boxes, image_of, pairs, pruning=True
+        )
     assert torch.isfinite(found).all()
 
 
 def test_no_pair_gives_no_logits():
     stage, features, coverage, boxes, image_of, _ = inputs(3)
-    found = stage(stage.embed_patches(features), coverage, boxes, image_of, torch.zeros(0, 2, dtype=torch.long))
+    found = stage(
+        stage.embed_patches(features),
+        coverage,
+        boxes,
+        image_of,
+        torch.zeros(0, 2, dtype=torch.long),
+    )
     assert found.shape == (0, 2, 6)

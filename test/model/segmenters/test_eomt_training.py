@@ -7,12 +7,19 @@ from dsflash_ros.model.layers.attention import attention
 from dsflash_ros.model.segmenters.eomt import EoMT, UpscaleBlock
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PROBES = ("q.weight", "backbone.vit.blocks.10.mlp.fc1.weight", "backbone.vit.blocks.0.norm1.weight", "mask_head.0.bias")
+PROBES = (
+    "q.weight",
+    "backbone.vit.blocks.10.mlp.fc1.weight",
+    "backbone.vit.blocks.0.norm1.weight",
+    "mask_head.0.bias",
+)
 
 
 def pair(backbone, image_size=96):
     """A random reference that trains with masked attention, and ours with its weights."""
-    torch.manual_seed(0)  # a mask logit that is 0 up to rounding would open a patch in one model alone
+    torch.manual_seed(
+        0
+    )  # a mask logit that is 0 up to rounding would open a patch in one model alone
     reference = reference_model("small", backbone, image_size, num_classes=7)
     with torch.no_grad():  # fresh weights attend to everything alike, and add little of it
         for name, parameter in reference.named_parameters():
@@ -40,7 +47,9 @@ def reference_predictions(reference, images, probability):
 def scalar(predictions):
     """Something that every output has a part in, each with a weight of its own."""
     generator = torch.Generator().manual_seed(0)
-    return sum((x * torch.randn(x.shape, generator=generator)).mean() for both in predictions for x in both)
+    return sum(
+        (x * torch.randn(x.shape, generator=generator)).mean() for both in predictions for x in both
+    )
 
 
 @pytest.mark.parametrize("backbone", ["dinov2", "dinov3"])
@@ -78,20 +87,28 @@ class _Gradients:
 
 @pytest.mark.parametrize("backbone", ["dinov2", "dinov3"])
 def test_lifted_masks_agree_with_transformers(backbone):
-    """Halfway through annealing both draw one number for each query; the same seed gives the same draws."""
+    """Halfway through annealing both draw one number for each query; the same seed gives the same
+    draws.
+    """
     reference, ours = pair(backbone)
     images = torch.rand(2, 3, 96, 96)
     with torch.no_grad():
         torch.manual_seed(5)
         expected = reference_predictions(reference, images, 0.5)[-1]
-        found = ours.predict_each_block(images, (0.5, 0.5, 0.5), torch.Generator().manual_seed(5))[-1]
-        other = ours.predict_each_block(images, (0.5, 0.5, 0.5), torch.Generator().manual_seed(6))[-1]
+        found = ours.predict_each_block(images, (0.5, 0.5, 0.5), torch.Generator().manual_seed(5))[
+            -1
+        ]
+        other = ours.predict_each_block(images, (0.5, 0.5, 0.5), torch.Generator().manual_seed(6))[
+            -1
+        ]
     assert (found[0] - expected[0]).abs().max() < 1e-3
     assert (found[1] - expected[1]).abs().max() < 1e-3
     assert (found[0] - other[0]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")])
+@pytest.mark.parametrize(
+    ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
+)
 def test_after_annealing_the_last_prediction_is_inference(size, backbone):
     model = EoMT(ModelConfig(size, backbone, 96, num_queries=11)).train()
     images = torch.rand(2, 3, 96, 96)
@@ -121,7 +138,8 @@ def test_masked_attention_is_attention_under_one_full_mask():
     full[:, 0, :5] = mask
     block = backbone.vit.blocks[0]
     query, key, value = (
-        part.view(2, 22, heads, dim).transpose(1, 2) for part in block.attn.qkv(block.norm1(tokens)).chunk(3, dim=-1)
+        part.view(2, 22, heads, dim).transpose(1, 2)
+        for part in block.attn.qkv(block.norm1(tokens)).chunk(3, dim=-1)
     )
     mixed = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=full)
     expected = tokens + block.attn.proj(mixed.transpose(1, 2).reshape(2, 22, 192))
@@ -130,7 +148,11 @@ def test_masked_attention_is_attention_under_one_full_mask():
 
 
 def test_upscaling_for_gradients_is_that_of_inference():
-    block, x, weight = UpscaleBlock(24), torch.randn(2, 24, 5, 7, requires_grad=True), torch.randn(2, 24, 10, 14)
+    block, x, weight = (
+        UpscaleBlock(24),
+        torch.randn(2, 24, 5, 7, requires_grad=True),
+        torch.randn(2, 24, 10, 14),
+    )
     y = block(x)
     expected = block.norm(block.conv2(block.act(block.conv1(x))))
     assert (y - expected).abs().max() < 1e-4

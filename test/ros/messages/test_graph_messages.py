@@ -28,7 +28,9 @@ def float32(value):
 
 
 def random_graph(seed):
-    """A graph whose floats fit float32, so that it can be compared exactly; ids at their limits among them."""
+    """A graph whose floats fit float32, so that it can be compared exactly; ids at their limits
+    among them.
+    """
     dice = random.Random(seed)
     names = Vocabulary.psg()
     height, width = dice.randint(1, 40), dice.randint(1, 40)
@@ -53,10 +55,14 @@ def random_graph(seed):
     for _ in range(len(ids) and 50):
         predicate_id = dice.randrange(len(names.predicates))
         name = names.predicates[predicate_id]
-        relations.append(Relation(dice.choice(ids), dice.choice(ids), predicate_id, name, float32(dice.random())))
+        relations.append(
+            Relation(dice.choice(ids), dice.choice(ids), predicate_id, name, float32(dice.random()))
+        )
     panoptic = np.random.default_rng(seed).integers(-1, 1 << 22, (height, width), np.int32)
     latency_ms = {"segment": float32(dice.random() * 100), "total": float32(dice.random() * 1000)}
-    return SceneGraph(tuple(nodes), tuple(relations), panoptic, 0.0, "camera", "random-tiny", latency_ms)
+    return SceneGraph(
+        tuple(nodes), tuple(relations), panoptic, 0.0, "camera", "random-tiny", latency_ms
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -75,9 +81,13 @@ def test_graph_comes_back_as_it_was(seed):
 
 def test_numpy_scalars_do_not_get_into_messages():
     # the type support ends the process when it meets one
-    node = Node(1, 2, "car", True, np.float32(0.5), (0, 0, 1, 1), 1, (np.float32(0.5), np.float64(0.5)))
+    node = Node(
+        1, 2, "car", True, np.float32(0.5), (0, 0, 1, 1), 1, (np.float32(0.5), np.float64(0.5))
+    )
     relation = Relation(1, 1, 0, "over", np.float32(0.5))
-    graph = SceneGraph((node,), (relation,), np.zeros((1, 1), np.int32), latency_ms={"total": np.float64(1)})
+    graph = SceneGraph(
+        (node,), (relation,), np.zeros((1, 1), np.int32), latency_ms={"total": np.float64(1)}
+    )
     message = graph_to_message(graph, Header())
     assert deserialize_message(serialize_message(message), SceneGraphMessage) == message
 

@@ -25,7 +25,8 @@ def play(client):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in one
+            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in
+            # one
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         started.append(process)
@@ -71,7 +72,9 @@ def test_a_subscriber_gets_each_image_as_from_a_camera(play, receive, tmp_path):
     for number, image in enumerate(images):
         write_image(tmp_path / f"{number}.png", image)
     messages, start = receive("/front/image"), time.time()
-    process = play(tmp_path, "--topic", "/front/image", "--rate", "10", "--wait", "1", "--frame-id", "front")
+    process = play(
+        tmp_path, "--topic", "/front/image", "--rate", "10", "--wait", "1", "--frame-id", "front"
+    )
     out, _ = ended(process)
     eventually(lambda: len(messages) == 4)
     for message, image in zip(messages, images, strict=True):
@@ -88,7 +91,16 @@ def test_compressed(play, receive, tmp_path):
 
     image = cv2.resize(picture(4, 5), (64, 48))
     messages = receive("/c/image/compressed", CompressedImage)
-    ended(play(write_image(tmp_path / "a.png", image), "--topic", "/c/image", "--compressed", "--wait", "1"))
+    ended(
+        play(
+            write_image(tmp_path / "a.png", image),
+            "--topic",
+            "/c/image",
+            "--compressed",
+            "--wait",
+            "1",
+        )
+    )
     [message] = eventually(lambda: list(messages))
     assert message.format == "jpeg" and message.header.frame_id == "camera_optical_frame"
     assert np.abs(compressed_to_rgb(message).astype(int) - image).mean() < 3
@@ -112,14 +124,26 @@ def test_bag_topic(play, receive, tmp_path):
     eventually(lambda: len(messages) == 3)
 
 
-@pytest.mark.parametrize(("options", "reliability"), [([], "RELIABLE"), (["--best-effort"], "BEST_EFFORT")])
+@pytest.mark.parametrize(
+    ("options", "reliability"), [([], "RELIABLE"), (["--best-effort"], "BEST_EFFORT")]
+)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_quality_of_service_and_signals(play, receive, client, tmp_path, options, reliability, number, code):
+def test_quality_of_service_and_signals(
+    play, receive, client, tmp_path, options, reliability, number, code
+):
     from rclpy.qos import qos_profile_sensor_data
 
     topic = f"/q{code}{reliability.lower()}/image"
     messages = receive(topic, qos=qos_profile_sensor_data)
-    process = play(write_image(tmp_path / "a.png", picture()), "--topic", topic, "--loop", "--rate", "30", *options)
+    process = play(
+        write_image(tmp_path / "a.png", picture()),
+        "--topic",
+        topic,
+        "--loop",
+        "--rate",
+        "30",
+        *options,
+    )
     eventually(lambda: len(messages) >= 3, 60)
     [publisher] = client.node.get_publishers_info_by_topic(topic)
     assert publisher.qos_profile.reliability.name == reliability
@@ -136,7 +160,10 @@ def test_nobody_listens(play, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["nowhere.mp4"], "'nowhere.mp4' is not there"), (["{image}", "--topic", "a b"], "'a b' is no name for a topic")],
+    [
+        (["nowhere.mp4"], "'nowhere.mp4' is not there"),
+        (["{image}", "--topic", "a b"], "'a b' is no name for a topic"),
+    ],
 )
 def test_what_fails(play, tmp_path, arguments, sentence):
     image = write_image(tmp_path / "a.png", picture())

@@ -1,4 +1,6 @@
-"""Transitions, memory, what a node without frames says, and parameters that wait for the next activation."""
+"""Transitions, memory, what a node without frames says, and parameters that wait for the next
+activation.
+"""
 
 import cv2
 import numpy as np
@@ -63,7 +65,9 @@ def test_inactive_node_refuses_to_resume_and_takes_parameters(client, node):
     assert not response.success and "activate" in response.message
     assert client.set_parameter("weights", "/no/such.safetensors").successful
     assert not client.change_state("configure")
-    assert "cannot configure: no weights at" in node.output and "/no/such.safetensors" in node.output
+    assert (
+        "cannot configure: no weights at" in node.output and "/no/such.safetensors" in node.output
+    )
     assert state(client) == "unconfigured"
     assert client.set_parameter("weights", "random").successful
     assert client.set_parameter("device", "cuda:77").successful
@@ -80,7 +84,10 @@ def test_topic_without_publisher_is_told(client, active):
     status, _ = Reports(client).report("frames", lambda s, v: "/left/image_raw" in s.message)
     client.node.destroy_publisher(elsewhere)
     assert status.level == status.WARN
-    assert "no frame for more than 0.5 s on /image: no publisher" in status.message and "remap" in status.message
+    assert (
+        "no frame for more than 0.5 s on /image: no publisher" in status.message
+        and "remap" in status.message
+    )
     assert "/dsflash/overlay" not in status.message, "its own pictures are no camera"
     assert "no frame for more than 0.5 s on /image" in active.output
 
@@ -103,7 +110,9 @@ def test_silent_publisher_is_told(client, active):
 def test_topic_of_another_type_is_told(client, active):
     other = Client()  # within one process, DDS allows a topic only one type
     other.node.create_publisher(CompressedImage, "/image", 1)
-    status, _ = Reports(client).report("frames", lambda s, v: "CompressedImage is published there" in s.message)
+    status, _ = Reports(client).report(
+        "frames", lambda s, v: "CompressedImage is published there" in s.message
+    )
     other.close()
     assert status.level == status.WARN and "image_transport" in status.message
 

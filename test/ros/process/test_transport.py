@@ -26,9 +26,15 @@ def test_packaged_profile_is_used(clean):
 
 @pytest.mark.parametrize(("free_mib", "segment_mib"), [(4096, 64), (63, 8)])
 def test_profile_fits_the_shared_memory_there_is(monkeypatch, free_mib, segment_mib):
-    """A container has 64 MiB by default, in which the large profile would not find room for two processes."""
+    """A container has 64 MiB by default, in which the large profile would not find room for two
+    processes.
+    """
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free_mib << 20))
-    sizes = [int(e.text) for e in ElementTree.parse(profile_path()).iter() if e.tag.endswith("segment_size")]
+    sizes = [
+        int(e.text)
+        for e in ElementTree.parse(profile_path()).iter()
+        if e.tag.endswith("segment_size")
+    ]
     assert sizes == [segment_mib << 20]
 
 
@@ -36,7 +42,9 @@ def test_profile_fits_the_shared_memory_there_is(monkeypatch, free_mib, segment_
 def test_users_profile_stays(clean, name):
     clean.setenv(name, "/my/profile.xml")
     prepare_transport()
-    assert {n: os.environ.get(n) for n in PROFILE_VARIABLES if n in os.environ} == {name: "/my/profile.xml"}
+    assert {n: os.environ.get(n) for n in PROFILE_VARIABLES if n in os.environ} == {
+        name: "/my/profile.xml"
+    }
 
 
 def test_other_middleware_gets_no_profile(clean):

@@ -50,7 +50,8 @@ class Run(subprocess.Popen):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in one
+            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in
+            # one
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             **options,
         )
@@ -70,7 +71,9 @@ def test_it_opens_as_a_data_set_without_problems(rendered):
     folder, report = rendered
     dataset = PsgDataset.open(folder)
     assert dataset.vocabulary == VOCABULARY and not dataset.problems
-    assert [record.image_id for record in dataset] == [f"5_{scene:06}_{view}" for scene in range(3) for view in (0, 1)]
+    assert [record.image_id for record in dataset] == [
+        f"5_{scene:06}_{view}" for scene in range(3) for view in (0, 1)
+    ]
     for record in dataset:
         assert record.image().shape == (120, 160, 3) and record.image().std() > 5
         assert len(np.unique(record.labels())) >= len(record.class_ids) >= 2
@@ -86,14 +89,19 @@ def test_depth_and_cameras_put_each_pixel_where_it_is_in_the_room(rendered):
     assert [camera["image_id"] for camera in cameras] == [record.image_id for record in dataset]
     for number, (camera, record) in enumerate(zip(cameras, dataset, strict=True)):
         depth = cv2.imread(str(folder / f"depth/{record.image_id}.png"), cv2.IMREAD_UNCHANGED)
-        assert depth.dtype == np.uint16 and depth.shape == (camera["height"], camera["width"]) == (120, 160)
+        assert depth.dtype == np.uint16 and depth.shape == (camera["height"], camera["width"]) == (
+            120,
+            160,
+        )
         y, x = np.nonzero(depth)
         rays = np.linalg.inv(camera["K"]) @ np.stack((x, y, np.ones_like(x)))
         pose = np.array(camera["camera_to_world"])
         assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
         points = (pose[:3, :3] @ (rays * depth[y, x] / 1000) + pose[:3, 3:]).T
         room = settled_room(5, number // 2)[0].extents()
-        assert (points > room[:, 0].min(0) - 0.02).all() and (points < room[:, 1].max(0) + 0.02).all()
+        assert (points > room[:, 0].min(0) - 0.02).all() and (
+            points < room[:, 1].max(0) + 0.02
+        ).all()
         labels = record.labels()[y, x]
         for segment, class_id in enumerate(record.class_ids):
             if VOCABULARY.classes[class_id].startswith("floor"):
@@ -121,8 +129,13 @@ def test_what_is_done_is_not_rendered_anew(copy):
     (copy / "depth/5_000002_1.png").unlink()
     assert render_dataset(copy, SETTINGS, 3, test_share=0.5, workers=1).found == 2
     assert content(copy) == before
-    assert {path.name[:8] for path, when in times.items() if path.stat().st_mtime_ns == when} == {"5_000000"}
-    assert "3 scenes, 6 images: 6 were there, 0 rendered" in render_dataset(copy, SETTINGS, 3, test_share=0.5).report()
+    assert {path.name[:8] for path, when in times.items() if path.stat().st_mtime_ns == when} == {
+        "5_000000"
+    }
+    assert (
+        "3 scenes, 6 images: 6 were there, 0 rendered"
+        in render_dataset(copy, SETTINGS, 3, test_share=0.5).report()
+    )
 
 
 def killed_worker(run):
@@ -160,7 +173,9 @@ def test_whatever_ends_it_leaves_what_goes_on(rendered, tmp_path, end, code, say
 
 
 def test_a_full_disk_is_one_sentence_and_no_half_file(tmp_path):
-    """A limit on the size of files acts as a full disk does; JPEGs of this size do not fit under it."""
+    """A limit on the size of files acts as a full disk does; JPEGs of this size do not fit under
+    it.
+    """
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     run = Run(tmp_path, "--scenes", 8, "--workers", 2, code=limit)
     error = run.error()
@@ -171,7 +186,9 @@ def test_a_full_disk_is_one_sentence_and_no_half_file(tmp_path):
 def test_folders_of_others_are_refused(copy, tmp_path):
     before = content(copy)
     for other in (Settings(6, 2, 160, 120), Settings(5, 1, 160, 120), Settings(5, 2, 128, 120)):
-        with pytest.raises(OutputError, match="holds images of seed 5, 160x120, 2 to a scene, not of"):
+        with pytest.raises(
+            OutputError, match="holds images of seed 5, 160x120, 2 to a scene, not of"
+        ):
             render_dataset(copy, other, 1)
     assert content(copy) == before
     (tmp_path / "psg.json").write_text("{}")

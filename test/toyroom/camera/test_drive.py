@@ -19,7 +19,9 @@ TOP = np.array([[-0.3, -0.3, 0.3, 0.3, 0.75]])
 def box(name, x, y, z, *size, **fields):
     """An item that is one box, its bottom's middle at (x, y, z)."""
     size = np.array(size, float)
-    solid = Solid("box", size / 2, Material((0.5, 0.5, 0.5)), np.array([0, 0, size[2] / 2]), np.eye(3))
+    solid = Solid(
+        "box", size / 2, Material((0.5, 0.5, 0.5)), np.array([0, 0, size[2] / 2]), np.eye(3)
+    )
     return Item(name, (solid,), **fields).at(x, y, z)
 
 
@@ -42,12 +44,19 @@ def furnished():
 
 
 def cameras(seed, items, seconds, **options):
-    return list(islice(drive(np.random.default_rng(seed), Simulation(items), RATE, **options), round(seconds * RATE)))
+    return list(
+        islice(
+            drive(np.random.default_rng(seed), Simulation(items), RATE, **options),
+            round(seconds * RATE),
+        )
+    )
 
 
 def distance(places, extents):
     """(P, N) m, from each place to each box."""
-    outside = np.maximum(np.maximum(extents[:, 0] - places[:, None], places[:, None] - extents[:, 1]), 0)
+    outside = np.maximum(
+        np.maximum(extents[:, 0] - places[:, None], places[:, None] - extents[:, 1]), 0
+    )
     return np.linalg.norm(outside, axis=-1)
 
 
@@ -100,7 +109,9 @@ def test_people_and_furniture_come_into_the_middle_of_the_picture(driven):
         index = [item.name for item in items].index(name)
         middle = extents[index].mean(0)[:2] - places[:, :2]
         ahead = (
-            (middle * forward[:, :2]).sum(1) / np.linalg.norm(middle, axis=1) / np.linalg.norm(forward[:, :2], axis=1)
+            (middle * forward[:, :2]).sum(1)
+            / np.linalg.norm(middle, axis=1)
+            / np.linalg.norm(forward[:, :2], axis=1)
         )
         if ahead.max() > np.cos(np.radians(8)):
             looked_at.add(name)

@@ -15,17 +15,32 @@ VOCABULARY = Vocabulary(things=("cup", "book"), stuff=("floor",), predicates=("o
 
 def sample(seed, relations=((0, 2, 0), (1, 2, 0)), height=120, width=160):
     random = np.random.default_rng(seed)
-    labels = np.repeat(np.repeat(random.integers(-1, 3, (height // 20, width // 20)), 20, 0), 20, 1).astype(np.int32)
+    labels = np.repeat(
+        np.repeat(random.integers(-1, 3, (height // 20, width // 20)), 20, 0), 20, 1
+    ).astype(np.int32)
     labels[:20, :60] = np.repeat(np.arange(3), 20)  # each segment has a pixel
     rgb = random.integers(0, 256, (height, width, 3), np.uint8)
-    return Sample(f"image {seed}", rgb, labels, np.array([0, 1, 2]), np.array(relations).reshape(-1, 3), VOCABULARY)
+    return Sample(
+        f"image {seed}",
+        rgb,
+        labels,
+        np.array([0, 1, 2]),
+        np.array(relations).reshape(-1, 3),
+        VOCABULARY,
+    )
 
 
 def test_a_true_graph_says_what_the_annotations_say():
     labels = sample(3).labels
-    graph = true_graph(labels, [1, 0, 2], np.array([(0, 2, 0), (1, 0, 1)]), VOCABULARY, stamp=1.5, source="here")
+    graph = true_graph(
+        labels, [1, 0, 2], np.array([(0, 2, 0), (1, 0, 1)]), VOCABULARY, stamp=1.5, source="here"
+    )
     assert graph.triplets() == [("book_0", "on", "floor_2"), ("cup_1", "beside", "book_0")]
-    assert [(node.label, node.is_thing) for node in graph.nodes] == [("book", True), ("cup", True), ("floor", False)]
+    assert [(node.label, node.is_thing) for node in graph.nodes] == [
+        ("book", True),
+        ("cup", True),
+        ("floor", False),
+    ]
     assert (graph.stamp, graph.source, graph.is_trained) == (1.5, "here", True)
     for node in graph.nodes:
         y, x = np.nonzero(labels == node.id)
@@ -53,7 +68,9 @@ def test_a_sheet_has_the_pictures_two_in_a_row_and_text_beside_each():
 def test_masks_are_drawn_in_the_colours_of_the_graph():
     given = sample(1)
     graph = true_graph(given.labels, given.class_ids, given.relations, VOCABULARY)
-    colours = cv2.resize(draw_panoptic(graph), (640, 480), interpolation=cv2.INTER_NEAREST).astype(int)
+    colours = cv2.resize(draw_panoptic(graph), (640, 480), interpolation=cv2.INTER_NEAREST).astype(
+        int
+    )
     plain = cv2.resize(given.rgb, (640, 480)).astype(int)
     nearer = np.abs(draw_sheet([given])[:, :640] - colours).sum(2) < np.abs(plain - colours).sum(2)
     assert nearer[colours.any(2)].mean() > 0.8

@@ -14,7 +14,9 @@ def test_a_view_follows_from_seed_scene_and_number():
     (first, second), _ = views.render_views(11, 2, 2, 80, 60)
     (alone,), _ = views.render_views(11, 2, 1, 80, 60)
     (other,), _ = views.render_views(12, 2, 1, 80, 60)
-    assert np.array_equal(first.frame.rgb, alone.frame.rgb) and np.array_equal(first.truth.labels, alone.truth.labels)
+    assert np.array_equal(first.frame.rgb, alone.frame.rgb) and np.array_equal(
+        first.truth.labels, alone.truth.labels
+    )
     assert not np.array_equal(first.camera.position, second.camera.position)
     assert not np.array_equal(first.frame.rgb, other.frame.rgb)
     assert all(len(view.truth.relations) for view in (first, second, other))

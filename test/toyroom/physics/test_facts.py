@@ -7,7 +7,21 @@ import pytest
 
 pytest.importorskip("mujoco")
 
-from hand_made import BLUE, CHAIR, CUP, FLOOR, GREY, PACK, RED, SMALL_BALL, TABLE, TV, WALL, gazing, person
+from hand_made import (
+    BLUE,
+    CHAIR,
+    CUP,
+    FLOOR,
+    GREY,
+    PACK,
+    RED,
+    SMALL_BALL,
+    TABLE,
+    TV,
+    WALL,
+    gazing,
+    person,
+)
 
 from dsflash_ros.toyroom.build import catalogue
 from dsflash_ros.toyroom.build.scene import Item, turn_y
@@ -15,15 +29,21 @@ from dsflash_ros.toyroom.build.solids import box, disc, plank
 
 
 def test_what_is_held_rests_on_nothing_and_bears_nobody(show):
-    cup = replace(CUP, solids=(disc(0.1, 0, 0.2, BLUE),), moves=False).at(2.2, 2, 0.755)  # touches the table's top
+    cup = replace(CUP, solids=(disc(0.1, 0, 0.2, BLUE),), moves=False).at(
+        2.2, 2, 0.755
+    )  # touches the table's top
     eye, target = (2.2, 0, 1.3), (2.1, 2, 0.7)
     room = [FLOOR, person().at(1.7, 2), TABLE.at(2.2, 2)]
     assert show([*room, cup], eye, target).between("cup", "dining table") == ("on", None)
     held = replace(cup, holder=1, fastening="held")
     assert "on" not in show([*room, held], eye, target).between("cup", "dining table")
     someone = person("sitting")  # with a hand on a case that is lower than the seat
-    someone = replace(someone, solids=(*someone.solids, plank(0, 0.1, -0.4, -0.15, 0.4, 0.5, BLUE))).at(2, 2)
-    case = Item("suitcase", (plank(-0.1, 0.2, -0.6, -0.3, 0.1, 0.39, RED),), holder=2, fastening="carried").at(2, 2)
+    someone = replace(
+        someone, solids=(*someone.solids, plank(0, 0.1, -0.4, -0.15, 0.4, 0.5, BLUE))
+    ).at(2, 2)
+    case = Item(
+        "suitcase", (plank(-0.1, 0.2, -0.6, -0.3, 0.1, 0.39, RED),), holder=2, fastening="carried"
+    ).at(2, 2)
     shown = show([FLOOR, CHAIR.at(2, 2), someone, case], (2.8, 0, 1.3), (2.1, 2, 0.6))
     assert shown.between("person", "suitcase") == ("carrying", None)
     assert shown.between("person", "chair") == ("sitting on", None)
@@ -41,7 +61,10 @@ def test_what_is_in_a_bowl_rests_on_no_table(show):
 def test_a_bowl_on_a_seat_contains_no_chair(show):
     """Though the middle of the chair's box is within the bowl's cavity."""
     bowl = replace(catalogue.bowl(np.random.default_rng(0)), moves=False).at(2, 2, 0.4)
-    stool = Item("chair", (plank(-0.2, 0.2, -0.2, 0.2, 0.3, 0.4, BLUE), plank(-0.2, -0.16, -0.2, 0.2, 0, 0.9, BLUE)))
+    stool = Item(
+        "chair",
+        (plank(-0.2, 0.2, -0.2, 0.2, 0.3, 0.4, BLUE), plank(-0.2, -0.16, -0.2, 0.2, 0, 0.9, BLUE)),
+    )
     shown = show([FLOOR, stool.at(2, 2), bowl], (3.2, 2, 1.2), (2, 2, 0.4))
     assert shown.between("bowl", "chair") == ("on", None)
 
@@ -50,8 +73,13 @@ def test_sitting_at_a_table_is_no_sitting_on_it(show):
     arm = plank(0.1, 0.4, 0.15, 0.2, 0.75, 0.8, BLUE)
     someone = person("sitting")
     someone = replace(someone, solids=(*someone.solids, arm)).at(2, 2)
-    table = Item("dining table", (plank(0, 0.6, -0.6, 0.6, 0.69, 0.75, RED), plank(0.5, 0.6, -0.6, 0.6, 0, 0.69, RED)))
-    shown = show([FLOOR, CHAIR.at(2, 2), table.at(2.25, 2), someone], (2.2, -0.3, 1.2), (2.2, 2, 0.6))
+    table = Item(
+        "dining table",
+        (plank(0, 0.6, -0.6, 0.6, 0.69, 0.75, RED), plank(0.5, 0.6, -0.6, 0.6, 0, 0.69, RED)),
+    )
+    shown = show(
+        [FLOOR, CHAIR.at(2, 2), table.at(2.25, 2), someone], (2.2, -0.3, 1.2), (2.2, 2, 0.6)
+    )
     assert shown.between("person", "chair") == ("sitting on", None)
     assert not {"sitting on", "on"} & set(shown.between("person", "dining table"))
 
@@ -67,7 +95,10 @@ def test_hair_leans_too(show):
 
 def test_a_knee_below_a_table_does_not_bear_it(show):
     someone = person("sitting").at(2, 2)
-    low = Item("dining table", (plank(0, 0.6, -0.6, 0.6, 0.575, 0.63, RED), plank(0.5, 0.6, -0.6, 0.6, 0, 0.57, RED)))
+    low = Item(
+        "dining table",
+        (plank(0, 0.6, -0.6, 0.6, 0.575, 0.63, RED), plank(0.5, 0.6, -0.6, 0.6, 0, 0.57, RED)),
+    )
     shown = show([FLOOR, CHAIR.at(2, 2), low.at(2.2, 2), someone], (2.2, -0.3, 1.2), (2.2, 2, 0.6))
     assert shown.between("dining table", "floor-wood") == ("on", None)
     assert shown.between("dining table", "person")[0] != "on"
@@ -76,7 +107,9 @@ def test_a_knee_below_a_table_does_not_bear_it(show):
 def test_neither_ones_head_nor_what_one_holds_is_in_the_way(show):
     tv = replace(TV.at(0, 2, 1.4), holder=1, fastening="attached")
     someone = person(gaze=(1, 0, 0)).at(1.5, 2, 0, np.pi)
-    someone = gazing(replace(someone, gaze=np.array([(0, 0, 1.52), (1, 0, 0)])), (0, 2, 1.5))  # from within the head
+    someone = gazing(
+        replace(someone, gaze=np.array([(0, 0, 1.52), (1, 0, 0)])), (0, 2, 1.5)
+    )  # from within the head
     held = replace(PACK.at(1.2, 2, 1.3), holder=3, fastening="held")
     eye, target = (2.8, 0, 1.6), (0.8, 2, 1.2)
     shown = show([FLOOR, WALL, tv, someone, held], eye, target)
@@ -100,5 +133,10 @@ def test_a_tilted_solid_bears_and_props_by_its_slope(show):
     for angle, expected in ((30, "on"), (60, None)):
         turn = turn_y(np.radians(angle))
         board = Item("bed", (box((0.6, 0.4, 0.03), (0, 0, 0), GREY),), np.array([2, 2, 0.8]), turn)
-        book = Item("book", (box((0.2, 0.2, 0.03), (0, 0, 0.065), RED),), np.array([2, 2, 0.8]), turn)
-        assert show([FLOOR, board, book], (4, 2, 1.2), (2, 2, 0.8)).between("book", "bed")[0] == expected
+        book = Item(
+            "book", (box((0.2, 0.2, 0.03), (0, 0, 0.065), RED),), np.array([2, 2, 0.8]), turn
+        )
+        assert (
+            show([FLOOR, board, book], (4, 2, 1.2), (2, 2, 0.8)).between("book", "bed")[0]
+            == expected
+        )

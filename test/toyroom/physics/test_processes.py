@@ -68,7 +68,9 @@ def test_processes_end_with_the_one_that_started_them():
         "from dsflash_ros.toyroom.physics.processes import in_processes; from test_processes import sleep\n"
         "for process in in_processes(sleep, [(0,), (60,)], 1): print(process, flush=True)"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": path},
@@ -80,6 +82,8 @@ def test_processes_end_with_the_one_that_started_them():
         parent.kill()
         end = time.monotonic() + 10
         with suppress(psutil.NoSuchProcess):
-            while child.status() != psutil.STATUS_ZOMBIE:  # which it stays where nobody reaps orphans
+            while (
+                child.status() != psutil.STATUS_ZOMBIE
+            ):  # which it stays where nobody reaps orphans
                 assert time.monotonic() < end
                 time.sleep(0.05)

@@ -40,17 +40,30 @@ def cast_sphere(origin: np.ndarray, rays: np.ndarray, radius: float) -> np.ndarr
 def test_depth_and_items_agree_with_an_analytic_ray_cast(need_renderer, seed):
     random = np.random.default_rng(seed)
     half, radius = random.uniform(0.1, 0.5, 3), random.uniform(0.2, 0.4)
-    turn = turn_z(random.uniform(-3, 3)) @ turn_y(random.uniform(-1, 1)) @ turn_x(random.uniform(-1, 1))
+    turn = (
+        turn_z(random.uniform(-3, 3))
+        @ turn_y(random.uniform(-1, 1))
+        @ turn_x(random.uniform(-1, 1))
+    )
     crate = Item("suitcase", (box(half, (0, 0, 0), RED),), random.uniform(-0.3, 0.3, 3), turn)
-    # a sphere is drawn with facets, an ellipsoid of three equal axes as well: compare away from its rim
-    globe = Item("sports ball", (ball(radius, (0, 0, 0), GREY),), crate.position + random.uniform(0.2, 0.5, 3))
+    # a sphere is drawn with facets, an ellipsoid of three equal axes as well: compare away from its
+    # rim
+    globe = Item(
+        "sports ball",
+        (ball(radius, (0, 0, 0), GREY),),
+        crate.position + random.uniform(0.2, 0.5, 3),
+    )
     eye = np.array([3.0, random.uniform(-1, 1), random.uniform(0.5, 1.5)])
-    camera = Camera.looking_at(eye, random.uniform(-0.1, 0.3, 3), width=160, height=120, fov=random.uniform(0.5, 1.1))
+    camera = Camera.looking_at(
+        eye, random.uniform(-0.1, 0.3, 3), width=160, height=120, fov=random.uniform(0.5, 1.1)
+    )
     with Renderer(Simulation([crate, globe]), 160, 120) as renderer:
         frame = renderer.frame(camera)
     u, v = np.meshgrid(np.arange(160), np.arange(120))
     pixels = np.stack((u, v, np.ones_like(u)), -1)
-    rays = pixels @ np.linalg.inv(camera.intrinsics).T @ camera.rotation.T  # one metre along the optical axis
+    rays = (
+        pixels @ np.linalg.inv(camera.intrinsics).T @ camera.rotation.T
+    )  # one metre along the optical axis
     depths = np.stack(
         (
             cast_box((eye - crate.position) @ turn, rays @ turn, half),
@@ -81,7 +94,9 @@ def test_the_same_seed_gives_the_same_bytes(need_renderer):
 
 
 def test_what_moves_falls_and_comes_to_rest():
-    simulation = Simulation([FLOOR, CUP.at(1, 1, 0.1), BALL.at(2, 2, 0.05), replace(CUP, moves=False).at(3, 3, 0.5)])
+    simulation = Simulation(
+        [FLOOR, CUP.at(1, 1, 0.1), BALL.at(2, 2, 0.05), replace(CUP, moves=False).at(3, 3, 0.5)]
+    )
     assert simulation.settle()
     assert [round(item.position[2], 2) for item in simulation.items] == [0, 0, 0, 0.5]
     assert np.abs(simulation.items[1].position[:2] - 1).max() < 0.01
@@ -91,7 +106,16 @@ def test_what_moves_falls_and_comes_to_rest():
     ("thing", "why"),
     [
         (CUP.at(6, 2, 0.1), "falls past the floor"),
-        (Item("bottle", (disc(0.03, 0, 0.3, RED),), np.array([2, 2, 0.01]), turn_x(0.7), moves=True), "falls over"),
+        (
+            Item(
+                "bottle",
+                (disc(0.03, 0, 0.3, RED),),
+                np.array([2, 2, 0.01]),
+                turn_x(0.7),
+                moves=True,
+            ),
+            "falls over",
+        ),
         (CUP.at(2, 2, 0.5), "falls too far"),
     ],
 )
@@ -113,7 +137,9 @@ def test_who_holds_themselves_gets_one_sentence():
 
 
 def test_boxes_hold_what_is_seen(need_renderer):
-    """Every pixel's point lies in its item's box, and the box is no larger than the points in view need."""
+    """Every pixel's point lies in its item's box, and the box is no larger than the points in view
+    need.
+    """
     solids = [
         (box((0.1, 0.2, 0.3), (0, 0, 0), RED, turn_x(0.5)),),
         (ball(0.3, (0, 0, 0), RED),),
@@ -122,7 +148,10 @@ def test_boxes_hold_what_is_seen(need_renderer):
         (rod(0.15, (-0.2, 0, -0.1), (0.2, 0.1, 0.2), RED, round_ends=False),),
         (lathe([(0.01, 0), (0.2, 0.1), (0.1, 0.4)], RED, (0, 0, -0.2)),),
     ]
-    items = [Item("cup", shape, np.array([0, i * 1.0, 0]), turn_z(0.4 * i)) for i, shape in enumerate(solids)]
+    items = [
+        Item("cup", shape, np.array([0, i * 1.0, 0]), turn_z(0.4 * i))
+        for i, shape in enumerate(solids)
+    ]
     simulation = Simulation(items)
     boxes = simulation.extents()
     low, high = np.full((len(items), 3), np.inf), np.full((len(items), 3), -np.inf)
@@ -136,7 +165,10 @@ def test_boxes_hold_what_is_seen(need_renderer):
                 frame = renderer.frame(camera)
                 rays = np.stack((u, v, np.ones_like(u)), -1) @ np.linalg.inv(camera.intrinsics).T
                 points = (rays * frame.depth[..., None])[frame.items == i] @ camera.rotation.T + eye
-                low[i], high[i] = np.minimum(low[i], points.min(0)), np.maximum(high[i], points.max(0))
+                low[i], high[i] = (
+                    np.minimum(low[i], points.min(0)),
+                    np.maximum(high[i], points.max(0)),
+                )
     assert (low > boxes[:, 0] - 0.01).all()
     assert (high < boxes[:, 1] + 0.01).all()
     assert np.abs(np.stack((low, high), 1) - boxes).max() < 0.03  # facets and rims
@@ -154,7 +186,9 @@ def test_contacts_of_fixed_things_that_meet_exactly():
     assert found == {(0, 1): [0, 0, 1], (1, 2): [-1, 0, 0]}
 
 
-@pytest.mark.parametrize(("distance", "touches"), [(-0.004, True), (0.0, True), (0.018, True), (0.022, False)])
+@pytest.mark.parametrize(
+    ("distance", "touches"), [(-0.004, True), (0.0, True), (0.018, True), (0.022, False)]
+)
 def test_contacts_reach_as_far_as_the_gap(distance, touches):
     """Two balls, one of them aslant above the other."""
     way = np.array([1, 2, 3]) / np.sqrt(14)

@@ -50,13 +50,30 @@ def test_the_threshold_is_a_share_of_the_pixels(show):
 
 def test_the_pieces_of_one_stuff_are_one_segment(show):
     tv = Item("tv", (plank(0, 0.05, -0.5, 0.5, -0.3, 0.3, GREY),), holder=2, fastening="attached")
-    picture = Item("paper-merged", (plank(-0.3, 0.3, -0.03, 0, -0.2, 0.2, GREY),), holder=3, fastening="attached")
-    tv, picture = replace(tv, position=np.array([0, 2, 1.4])), replace(picture, position=np.array([2, 4, 1.4]))
+    picture = Item(
+        "paper-merged",
+        (plank(-0.3, 0.3, -0.03, 0, -0.2, 0.2, GREY),),
+        holder=3,
+        fastening="attached",
+    )
+    tv, picture = (
+        replace(tv, position=np.array([0, 2, 1.4])),
+        replace(picture, position=np.array([2, 4, 1.4])),
+    )
     chair = Item("chair", (plank(-0.2, 0.2, -0.2, 0.2, 0, 0.9, RED),)).at(2, 1)
     shown = show([FLOOR, chair, *WALLS, tv, picture], (4, 0.5, 1.5), (1, 3, 1))
-    assert shown.names == ["chair", "tv", "floor-wood", "wall-brick", "paper-merged"]  # things in order, then stuff
+    assert shown.names == [
+        "chair",
+        "tv",
+        "floor-wood",
+        "wall-brick",
+        "paper-merged",
+    ]  # things in order, then stuff
     assert shown.truth.items == ((1,), (4,), (0,), (2, 3), (5,))
-    assert {("tv", "attached to", "wall-brick"), ("paper-merged", "attached to", "wall-brick")} <= shown.said
+    assert {
+        ("tv", "attached to", "wall-brick"),
+        ("paper-merged", "attached to", "wall-brick"),
+    } <= shown.said
     for segment, items in enumerate(shown.truth.items):
         assert np.array_equal(shown.truth.labels == segment, np.isin(shown.frame.items, items))
     assert shown.truth.labels.dtype == np.int32
@@ -66,21 +83,32 @@ def test_the_pieces_of_one_stuff_are_one_segment(show):
 def test_stuff_does_not_relate_to_itself(show):
     """A rug on a rug, and a shelf over a shelf: one segment each."""
     rug = Item("rug-merged", (plank(-0.6, 0.6, -0.6, 0.6, 0, 0.01, RED),))
-    shelf = Item("shelf", (plank(0, 0.4, -0.5, 0.5, 0, 0.04, GREY),), holder=1, fastening="attached")
+    shelf = Item(
+        "shelf", (plank(0, 0.4, -0.5, 0.5, 0, 0.04, GREY),), holder=1, fastening="attached"
+    )
     shelves = [replace(shelf, position=np.array([0, 2, z])) for z in (1.0, 1.5)]
-    shown = show([FLOOR, WALLS[0], *shelves, rug.at(1, 2), rug.at(1.3, 2, 0.01)], (4, 2, 1.5), (1, 2, 0.7))
+    shown = show(
+        [FLOOR, WALLS[0], *shelves, rug.at(1, 2), rug.at(1.3, 2, 0.01)], (4, 2, 1.5), (1, 2, 0.7)
+    )
     assert {"rug-merged", "shelf"} <= set(shown.names)
-    assert shown.said == {("shelf", "attached to", "wall-brick"), ("rug-merged", "on", "floor-wood")}
+    assert shown.said == {
+        ("shelf", "attached to", "wall-brick"),
+        ("rug-merged", "on", "floor-wood"),
+    }
 
 
 def test_of_what_the_pieces_say_the_most_specific_counts(show):
     """One lamp hangs over the table, another stands on it."""
     ceiling = Item("ceiling-merged", (plank(0, 5, 0, 4, 2.5, 2.6, GREY),))
-    hanging = Item("light", (disc(0.2, 0, 0.2, RED),), np.array([2, 2.2, 1.9]), holder=1, fastening="hanging")
+    hanging = Item(
+        "light", (disc(0.2, 0, 0.2, RED),), np.array([2, 2.2, 1.9]), holder=1, fastening="hanging"
+    )
     standing = Item("light", (disc(0.08, 0, 0.3, RED),)).at(2, 1.7, 0.75)
     eye, target = (4.5, 2, 1.4), (2, 2, 1.2)
     table = TABLE.at(2, 2)
-    assert ("light", "over", "dining table") in show([FLOOR, ceiling, table, hanging], eye, target).said
+    assert ("light", "over", "dining table") in show(
+        [FLOOR, ceiling, table, hanging], eye, target
+    ).said
     shown = show([FLOOR, ceiling, table, hanging, standing], eye, target)
     assert {said for said in shown.said if said[0] == "light"} == {
         ("light", "on", "dining table"),
@@ -119,7 +147,9 @@ def test_random_rooms_at_most_one_predicate_for_a_directed_pair(views):
 
 
 def test_random_rooms_inverses_and_symmetry(views):
-    inside, encloses, beside = (VOCABULARY.predicates.index(name) for name in ("in", "enclosing", "beside"))
+    inside, encloses, beside = (
+        VOCABULARY.predicates.index(name) for name in ("in", "enclosing", "beside")
+    )
     for *_, truth in views:
         pairs = {
             predicate: {(a, b) for a, b, p in truth.relations.tolist() if p == predicate}
@@ -167,7 +197,9 @@ def test_random_rooms_small_things_rest_somewhere(views):
 
 def test_facts_and_truth_are_quick(need_renderer):
     """30 ms of processor time for 30 items at 640x480."""
-    simulation = max((settled_room(99, room)[0] for room in ROOMS), key=lambda simulation: len(simulation.items))
+    simulation = max(
+        (settled_room(99, room)[0] for room in ROOMS), key=lambda simulation: len(simulation.items)
+    )
     camera = sample_camera(np.random.default_rng(0), simulation)
     with Renderer(simulation) as renderer:
         frame = renderer.frame(camera)

@@ -27,9 +27,12 @@ print(int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1]) 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_a_step_with_forty_segments_stays_below_four_gigabytes(size):
-    """In a process of its own, the libraries included. 96 of the 780 pairs, for time: in groups of 32, which bound it.
+    """In a process of its own, the libraries included. 96 of the 780 pairs, for time: in groups of
+    32, which bound it.
 
     If the three groups were held at once, it would be 4.5 GB with small.
     """
-    step = subprocess.run([sys.executable, "-c", STEP, size], capture_output=True, text=True, check=True)
+    step = subprocess.run(
+        [sys.executable, "-c", STEP, size], capture_output=True, text=True, check=True
+    )
     assert float(step.stdout) < 4

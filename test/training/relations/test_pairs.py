@@ -10,7 +10,9 @@ PREDICATES = 5
 def random_relations(random, count, number):
     pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
     chosen = random.choice(len(pairs), min(number, len(pairs)), replace=True)
-    return torch.tensor([(*pairs[i], random.integers(PREDICATES)) for i in chosen], dtype=torch.long).reshape(-1, 3)
+    return torch.tensor(
+        [(*pairs[i], random.integers(PREDICATES)) for i in chosen], dtype=torch.long
+    ).reshape(-1, 3)
 
 
 def test_all_related_pairs_once_and_negatives_only_from_the_others():
@@ -40,7 +42,9 @@ def test_one_negative_for_five_relations_on_average(number):
 def test_negatives_are_drawn_from_all_unrelated_pairs():
     random = np.random.default_rng(2)
     relations = torch.tensor([(0, 1, 0)])
-    seen = {tuple(pair) for _ in range(300) for pair in sample_pairs(relations, 4, 1.0, random).tolist()}
+    seen = {
+        tuple(pair) for _ in range(300) for pair in sample_pairs(relations, 4, 1.0, random).tolist()
+    }
     assert seen == {(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)}
 
 
@@ -60,5 +64,6 @@ def test_targets_against_a_loop():
 def test_predicate_weights_against_the_rule():
     images = [torch.tensor([(0, 1, p) for p in held]) for held in ((0, 0, 1), (0, 2), (0,), (0, 1))]
     weights = predicate_weights(images, 4, 0.2)
-    #  in all four images: 0 / 4, kept above zero; in two: 2 / 2; in one: 3 / 1; never, as if in one: 3 / 1
+    #  in all four images: 0 / 4, kept above zero; in two: 2 / 2; in one: 3 / 1; never, as if in
+    # one: 3 / 1
     assert weights.tolist() == pytest.approx([5, 0.25, 1, 3, 3])

@@ -37,7 +37,9 @@ def test_a_sample_says_what_its_view_shows(records):
         assert np.array_equal(sample.labels, view.labels)
         masks = sample.labels == torch.arange(count).view(-1, 1, 1)
         assert torch.allclose(sample.coverage, patch_coverage(masks, CONFIG, 1), atol=1e-6)
-        assert torch.allclose(sample.boxes, torch.from_numpy(view.boxes) / (SIDE / 2) - 1, atol=1e-6)
+        assert torch.allclose(
+            sample.boxes, torch.from_numpy(view.boxes) / (SIDE / 2) - 1, atol=1e-6
+        )
         assert sample.content.tolist() == [view.height, view.width]
         assert np.array_equal(sample.relations, records[key[1]].relations)
 
@@ -70,7 +72,9 @@ def test_a_batch_numbers_segments_through(records):
 
 
 def perfect_segmentation(batch, config, keep):
-    """What a segmenter would say that finds the true segments of `keep`, (image, segment), in the opposite order."""
+    """What a segmenter would say that finds the true segments of `keep`, (image, segment), in the
+    opposite order.
+    """
     side, queries = config.image_size // 4, 20
     masks = torch.full((len(batch.counts), queries, side, side), -9.0)
     classes = torch.zeros(len(batch.counts), queries, config.num_classes + 1)
@@ -100,7 +104,9 @@ def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
         order = [s for s in reversed(range(len(class_ids))) if (image, s) not in lost]
         assert new_class_ids.tolist() == class_ids[order].tolist()
         assert sorted(new_relations.tolist()) == sorted(
-            [order.index(s), order.index(o), p] for s, o, p in relations.tolist() if s in order and o in order
+            [order.index(s), order.index(o), p]
+            for s, o, p in relations.tolist()
+            if s in order and o in order
         )
         rows = slice(int(found.starts[image]), int(found.starts[image]) + len(order))
         old = [int(batch.starts[image]) + s for s in order]
@@ -122,7 +128,9 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
     for epoch in range(4):
         with torch.inference_mode():
             expected = segmenter.features(plain[epoch, 1].image[None] / 255)[0]
-        assert torch.allclose(cached[epoch, 1].image.float(), expected, rtol=1e-2, atol=1e-2)  # bfloat16 on the disk
+        assert torch.allclose(
+            cached[epoch, 1].image.float(), expected, rtol=1e-2, atol=1e-2
+        )  # bfloat16 on the disk
         assert torch.equal(cached[epoch, 1].coverage, plain[epoch, 1].coverage)
 
 
@@ -133,8 +141,12 @@ def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path,
     cache.fill(segmenter, records, (False,), 2, 0)
     for path in tmp_path.rglob("*.safetensors"):
         path.unlink()
-    loader = DataLoader(RelationSamples(records, CONFIG, cache=cache), 2, num_workers=workers, collate_fn=list)
-    with pytest.raises(DatasetError, match=r"^the cached features of image \S+ cannot be read .* start again$"):
+    loader = DataLoader(
+        RelationSamples(records, CONFIG, cache=cache), 2, num_workers=workers, collate_fn=list
+    )
+    with pytest.raises(
+        DatasetError, match=r"^the cached features of image \S+ cannot be read .* start again$"
+    ):
         next(iter(loader))
 
 
@@ -143,7 +155,9 @@ def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
-    assert len(RelationSamples(records, CONFIG, cache=cache)[2].coverage) == len(records[2].class_ids)
+    assert len(RelationSamples(records, CONFIG, cache=cache)[2].coverage) == len(
+        records[2].class_ids
+    )
 
 
 def test_an_image_that_changed_is_computed_again(records, tmp_path):
@@ -159,9 +173,13 @@ def test_an_image_that_changed_is_computed_again(records, tmp_path):
     assert not torch.equal(cache.load(record, False), before)
 
 
-def test_the_cache_tells_models_sizes_and_precisions_apart_and_names_damaged_files(records, tmp_path):
+def test_the_cache_tells_models_sizes_and_precisions_apart_and_names_damaged_files(
+    records, tmp_path
+):
     segmenter, other = DSFlash(CONFIG).segmenter, DSFlash(CONFIG).segmenter
-    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(segmenter.eval(), records[:1], (False,), 1, 0)
+    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(
+        segmenter.eval(), records[:1], (False,), 1, 0
+    )
     for cache in (
         FeatureCache(tmp_path, other, SIDE, "float32"),
         FeatureCache(tmp_path, segmenter, 2 * SIDE, "float32"),

@@ -8,7 +8,9 @@ from dsflash_ros.model.relaters.relater import PairInputs
 from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_loss import batch_losses, pair_losses
 
-CONFIG = ModelConfig("tiny", image_size=192, neck_depth=2, neck_dim=48, neck_heads=4, num_predicates=5)
+CONFIG = ModelConfig(
+    "tiny", image_size=192, neck_depth=2, neck_dim=48, neck_heads=4, num_predicates=5
+)
 
 
 @pytest.fixture(params=[False, True], ids=["all patches", "pruned"])
@@ -43,7 +45,9 @@ def straightforward(stage, features, rest, pairs, targets, weight, pruning, posi
         for t, y in ((t_ab, y_ab), (t_ba, y_ba), (u_ba, y_ba), (u_ab, y_ab)):
             loss = F.binary_cross_entropy_with_logits(stage.head(t), y, pos_weight=positive_weights)
             total = total + loss / (4 * len(pairs))
-        consistency = sum((t_ab[i] - u_ab[i]) ** 2 + (t_ba[i] - u_ba[i]) ** 2 for i in range(len(t_ab))) / len(t_ab)
+        consistency = sum(
+            (t_ab[i] - u_ab[i]) ** 2 + (t_ba[i] - u_ba[i]) ** 2 for i in range(len(t_ab))
+        ) / len(t_ab)
         total = total + weight * consistency / len(pairs)
     return total
 
@@ -61,14 +65,18 @@ def test_loss_and_gradients_against_a_straightforward_version(pairs_at_once, wei
     loss, parts = batch_losses(stage, inputs, pairs, targets, 0.7, pairs_at_once, **options)
     (3 * loss).backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-10)
-    assert (parts.cross_entropy + 0.7 * parts.consistency).item() == pytest.approx(expected.item(), rel=1e-10)
+    assert (parts.cross_entropy + 0.7 * parts.consistency).item() == pytest.approx(
+        expected.item(), rel=1e-10
+    )
     for parameter, gradient in zip(stage.parameters(), expected_gradients, strict=True):
         assert torch.allclose(parameter.grad, 3 * gradient, atol=1e-12)
 
 
 def test_gradient_reaches_every_parameter(pruning):
     stage, features, rest, pairs, targets = problem()
-    batch_losses(stage, PairInputs(stage.embed_patches(features), *rest), pairs, targets, pruning=pruning)[0].backward()
+    batch_losses(
+        stage, PairInputs(stage.embed_patches(features), *rest), pairs, targets, pruning=pruning
+    )[0].backward()
     for name, parameter in stage.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
 
@@ -76,13 +84,18 @@ def test_gradient_reaches_every_parameter(pruning):
 def test_pairs_in_either_order_have_the_same_loss():
     stage, features, rest, pairs, targets = problem()
     inputs = PairInputs(stage.embed_patches(features), *rest)
-    one, other = pair_losses(stage, inputs, pairs, targets), pair_losses(stage, inputs, pairs.flip(1), targets.flip(1))
+    one, other = (
+        pair_losses(stage, inputs, pairs, targets),
+        pair_losses(stage, inputs, pairs.flip(1), targets.flip(1)),
+    )
     assert torch.allclose(torch.stack(one), torch.stack(other), atol=1e-12)
 
 
 def test_no_pairs_give_no_loss_and_zero_gradients():
     stage, features, rest, pairs, targets = problem()
-    loss, _ = batch_losses(stage, PairInputs(stage.embed_patches(features), *rest), pairs[:0], targets[:0])
+    loss, _ = batch_losses(
+        stage, PairInputs(stage.embed_patches(features), *rest), pairs[:0], targets[:0]
+    )
     loss.backward()
     assert loss.item() == 0
     assert all((parameter.grad == 0).all() for parameter in stage.parameters())

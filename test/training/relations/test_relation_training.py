@@ -49,7 +49,9 @@ def configured(*settings, segmenter="s"):
 def make_training(*settings, weights=None):
     """A module without a trainer, and a dictionary that fills with what it logs."""
     torch.manual_seed(1)
-    training = RelationTraining(DSFlash(CONFIG), configured(*settings), VOCABULARY.predicates, weights)
+    training = RelationTraining(
+        DSFlash(CONFIG), configured(*settings), VOCABULARY.predicates, weights
+    )
     logged = {}
     training.log = lambda name, value, **_: logged.update({name: float(value)})
     return training.train(), logged
@@ -81,14 +83,18 @@ def test_gate_head_and_loss_stay_float32_under_autocast(batch):
     stage, features = RelationStage(CONFIG), torch.randn(3, 768, 6, 6)
     with torch.no_grad():
         stage.head[-1].weight.mul_(10)
-        inputs = PairInputs(stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of)
+        inputs = PairInputs(
+            stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of
+        )
         targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
         with torch.autocast("cpu", torch.bfloat16):
             found = pair_losses(stage, inputs, batch.pairs, targets)
             x = stage.encode(*inputs, torch.cat((batch.pairs, batch.pairs.flip(1)))).float()
         (t_ab, u_ba), (t_ba, u_ab) = (part.chunk(2) for part in stage.disentangle(x))
         losses = [
-            torch.nn.functional.binary_cross_entropy_with_logits(stage.head(t), targets[:, direction])
+            torch.nn.functional.binary_cross_entropy_with_logits(
+                stage.head(t), targets[:, direction]
+            )
             for t, direction in ((t_ab, 0), (t_ba, 1), (u_ba, 1), (u_ab, 0))
         ]
         consistency = (t_ab - u_ab).square().mean() + (t_ba - u_ba).square().mean()
@@ -98,13 +104,17 @@ def test_gate_head_and_loss_stay_float32_under_autocast(batch):
 
 @pytest.mark.parametrize("warmup_share", [0.5, 0.1])
 def test_the_learning_rate_warms_up_over_a_share_of_all_steps(warmup_share):
-    training, _ = make_training("lr=0.02", "epochs=4", f"warmup_share={warmup_share}", "weight_decay=0.3")
+    training, _ = make_training(
+        "lr=0.02", "epochs=4", f"warmup_share={warmup_share}", "weight_decay=0.3"
+    )
     training.trainer = SimpleNamespace(estimated_stepping_batches=40)
     made = training.configure_optimizers()
     (group,) = made["optimizer"].param_groups
     assert made["lr_scheduler"]["interval"] == "step"
     assert group["weight_decay"] == 0.3
-    assert {id(p) for p in group["params"]} == {id(p) for p in training.model.relations.parameters()}
+    assert {id(p) for p in group["params"]} == {
+        id(p) for p in training.model.relations.parameters()
+    }
     rates = []
     for _ in range(41):
         rates.append(group["lr"])
@@ -129,10 +139,13 @@ class Keys(torch.utils.data.Dataset):
 def shares(world_size, seed=0):
     """What each process trains on in its first epoch, and validates on."""
     for rank in range(world_size):
-        loaders = Loaders(configured(f"seed={seed}", "workers=0", "batch_size=2"), Keys(), Keys(), list)
+        loaders = Loaders(
+            configured(f"seed={seed}", "workers=0", "batch_size=2"), Keys(), Keys(), list
+        )
         loaders.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, current_epoch=0)
         yield tuple(
-            [key for keys in loader() for key in keys] for loader in (loaders.train_dataloader, loaders.val_dataloader)
+            [key for keys in loader() for key in keys]
+            for loader in (loaders.train_dataloader, loaders.val_dataloader)
         )
 
 
@@ -143,7 +156,9 @@ def test_processes_share_the_images(world_size):
     assert {len(share) for share in train} == {-(-11 // world_size)}
     seen = Counter(chain(*train))
     assert set(seen) == {(0, index) for index in range(11)}
-    assert sum(seen.values()) == 11 + -11 % world_size, "only to make the shares equal does an image come twice"
+    assert sum(seen.values()) == 11 + -11 % world_size, (
+        "only to make the shares equal does an image come twice"
+    )
 
 
 def test_the_order_follows_from_the_seed():
@@ -174,12 +189,16 @@ def test_a_steps_loss_is_that_of_its_settings(settings, options, batch):
         targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
         parts = pair_losses(stage, inputs, batch.pairs, targets, **options)
         plain = pair_losses(stage, inputs, batch.pairs, targets)
-    assert loss.item() == pytest.approx((parts.cross_entropy + weight * parts.consistency).item(), rel=1e-5)
+    assert loss.item() == pytest.approx(
+        (parts.cross_entropy + weight * parts.consistency).item(), rel=1e-5
+    )
     assert logged["train/cross_entropy"] == pytest.approx(parts.cross_entropy.item(), rel=1e-5)
     assert logged["train/consistency"] == pytest.approx(parts.consistency.item(), rel=1e-4)
     if settings or options:
         other = (plain.cross_entropy + 0.5 * plain.consistency).item()
-        assert abs(loss.item() / other - 1) > 1e-4, "the setting changes something, so that the test can fail"
+        assert abs(loss.item() / other - 1) > 1e-4, (
+            "the setting changes something, so that the test can fail"
+        )
     loss.backward()
     assert all(parameter.grad is not None for parameter in stage.parameters())
     assert all(parameter.grad is None for parameter in training.model.segmenter.parameters())

@@ -29,7 +29,10 @@ def configured(*settings, segmenter="s"):
 
 
 def finish_epoch(keep, epoch, score):
-    """As a trainer would; the weights say the epoch. Returns which epochs the best and the last weights are of."""
+    """As a trainer would; the weights say the epoch.
+
+    Returns which epochs the best and the last weights are of.
+    """
     model = DSFlash(CONFIG)
     with torch.no_grad():
         model.relations.class_token.fill_(epoch)
@@ -56,7 +59,9 @@ def test_the_best_weights_are_those_of_the_highest_score_and_of_ties_the_later_o
     assert finish_epoch(resumed, 4, 0.2) == [3, 4]
     assert finish_epoch(resumed, 5, 0.4) == [5, 5]
     lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
-    assert [(line["epoch"], line["val/mR@50"]) for line in lines] == list(enumerate((*scores, 0.2, 0.4), 1))
+    assert [(line["epoch"], line["val/mR@50"]) for line in lines] == list(
+        enumerate((*scores, 0.2, 0.4), 1)
+    )
 
 
 def test_without_a_score_the_last_epoch_is_the_best(tmp_path):
@@ -66,12 +71,22 @@ def test_without_a_score_the_last_epoch_is_the_best(tmp_path):
 
 def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
     records, model = list(PsgDataset.open(folder / "data", "train"))[:3], DSFlash(CONFIG).eval()
-    images = torch.stack([RelationSamples(records, CONFIG)[index].image for index in range(len(records))]) / 255
+    images = (
+        torch.stack(
+            [RelationSamples(records, CONFIG)[index].image for index in range(len(records))]
+        )
+        / 255
+    )
     cached = {}
     for precision in ("float32", "bfloat16"):
-        config = configured(f"precision={precision}", f"feature_cache={tmp_path}", "device=cpu", "workers=0")
+        config = configured(
+            f"precision={precision}", f"feature_cache={tmp_path}", "device=cpu", "workers=0"
+        )
         cache = filled_cache(config, model, records)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"),
+        ):
             expected = model.segmenter.features(images).bfloat16()
         cached[precision] = torch.stack([cache.load(record, False) for record in records])
         assert torch.equal(cached[precision], expected)
@@ -81,15 +96,23 @@ def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
 def test_a_new_relation_stage_is_for_the_data_sets_predicates(folder):
     segmenter = folder / "segmenter.safetensors"
     vocabulary = replace(VOCABULARY, predicates=("near", "far"))
-    config = configured("neck_dim=16", "neck_depth=1", "neck_heads=4", "seed=9", segmenter=segmenter)
+    config = configured(
+        "neck_dim=16", "neck_depth=1", "neck_heads=4", "seed=9", segmenter=segmenter
+    )
     model, header = prepare_model(config, vocabulary)
     assert header.vocabulary == vocabulary
     assert header.trained == ("segmenter", "relations")
-    assert header.config == model.config == replace(CONFIG, num_predicates=2, neck_dim=16, neck_depth=1, neck_heads=4)
+    assert (
+        header.config
+        == model.config
+        == replace(CONFIG, num_predicates=2, neck_dim=16, neck_depth=1, neck_heads=4)
+    )
     assert model.relations.head[-1].out_features == 3
     assert header.recipe["relations"]["seed"] == 9
     stored = load_checkpoint(segmenter)[0].segmenter.state_dict()
-    assert all(torch.equal(stored[name], tensor) for name, tensor in model.segmenter.state_dict().items())
+    assert all(
+        torch.equal(stored[name], tensor) for name, tensor in model.segmenter.state_dict().items()
+    )
     again, _ = prepare_model(config, vocabulary)
     other, _ = prepare_model(config.model_copy(update={"seed": 8}), vocabulary)
     weights = [each.relations.head[0].weight for each in (model, again, other)]
@@ -99,7 +122,11 @@ def test_a_new_relation_stage_is_for_the_data_sets_predicates(folder):
 @pytest.mark.parametrize(
     ("change", "trained", "message"),
     [
-        ({"things": VOCABULARY.things[::-1]}, ("segmenter",), "does not know the data set's classes"),
+        (
+            {"things": VOCABULARY.things[::-1]},
+            ("segmenter",),
+            "does not know the data set's classes",
+        ),
         ({"stuff": ("sky", "sea")}, ("segmenter",), "does not know the data set's classes"),
         ({"stuff": ("sky",)}, ("segmenter",), "does not know the data set's classes"),
         (
@@ -120,7 +147,11 @@ def test_segmenters_that_cannot_be_used(change, trained, message, tmp_path):
 
 def test_kept_relations_stay_as_they_are(tmp_path):
     path = tmp_path / "s.safetensors"
-    save_checkpoint(path, DSFlash(CONFIG), Header(CONFIG, VOCABULARY, recipe={"calibration": {}, "segmenter": {}}))
+    save_checkpoint(
+        path,
+        DSFlash(CONFIG),
+        Header(CONFIG, VOCABULARY, recipe={"calibration": {}, "segmenter": {}}),
+    )
     sizes = ["neck_dim=null", "neck_depth=null", "neck_heads=null", "keep_relations=true"]
     model, header = prepare_model(configured(*sizes, segmenter=path), VOCABULARY)
     expected = load_checkpoint(path)[0].state_dict()

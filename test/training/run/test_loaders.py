@@ -25,6 +25,8 @@ raise ValueError("told")
 
 
 def test_a_run_that_leaves_makes_its_loading_processes_print_nothing():
-    run = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-c", ABANDONED], capture_output=True, text=True, timeout=120
+    )
     assert run.stderr.count("\nEOFError") == 1, run.stderr  # before it was told to be quiet
     assert "ValueError: told" in run.stderr

@@ -34,7 +34,9 @@ def test_relations_that_cannot_be_kept(folder, whole_run, capsys):
     assert "there is nothing to keep" in capsys.readouterr().err
     weights = f"segmenter={whole_run / 'best.safetensors'}"
     assert cli.main(arguments(folder, "kept2", *keep, weights, "neck_dim=64")) == 1
-    assert "has neck_dim=32, neck_depth=2, neck_heads=2; set these, or null" in capsys.readouterr().err
+    assert (
+        "has neck_dim=32, neck_depth=2, neck_heads=2; set these, or null" in capsys.readouterr().err
+    )
 
 
 def test_predicates_that_tell_sides_apart_are_not_mirrored(folder, tmp_path, capsys):
@@ -66,19 +68,27 @@ def test_a_damaged_state_cannot_be_resumed(folder, whole_run, capsys, damage):
 def test_a_segmenter_that_changed_ends_a_resume(folder, whole_run, tmp_path, capsys):
     out = folder / "upon"
     shutil.copy(folder / "segmenter.safetensors", tmp_path)
-    command = arguments(folder, "upon", "epochs=1", f"segmenter={tmp_path / 'segmenter.safetensors'}")
+    command = arguments(
+        folder, "upon", "epochs=1", f"segmenter={tmp_path / 'segmenter.safetensors'}"
+    )
     assert cli.main(command) == 0
     model, header = load_checkpoint(folder / "segmenter.safetensors")
     with torch.no_grad():
         model.segmenter.q.weight.add_(1)
     save_checkpoint(tmp_path / "segmenter.safetensors", model, header)
-    (out / "config.yaml").write_text((out / "config.yaml").read_text().replace("epochs: 1", "epochs: 2"))
+    (out / "config.yaml").write_text(
+        (out / "config.yaml").read_text().replace("epochs: 1", "epochs: 2")
+    )
     assert cli.main([*command, "epochs=2", "--resume"]) == 1
     assert "has changed since the run began" in capsys.readouterr().err
 
 
 def test_two_runs_in_one_folder(folder, capsys):
-    with run_folder(load_config(RelationConfig, "tiny", arguments(folder, "shared")[3:], "relations"), False, True):
+    with run_folder(
+        load_config(RelationConfig, "tiny", arguments(folder, "shared")[3:], "relations"),
+        False,
+        True,
+    ):
         assert cli.main(arguments(folder, "shared", "epochs=1")) == 1
     assert "another run is at work" in capsys.readouterr().err
     assert cli.main(arguments(folder, "shared", "epochs=1")) == 0
@@ -111,7 +121,9 @@ def test_masks_that_disagree_with_the_json_end_the_run(folder, tmp_path, capsys,
     annotations = json.loads((data / "psg.json").read_text())
     annotations["data"][5]["segments_info"][0]["id"] = 77777
     (data / "psg.json").write_text(json.dumps(annotations))
-    command = arguments(folder, f"mixed{workers}", f"dataset={data}", "epochs=1", f"workers={workers}")
+    command = arguments(
+        folder, f"mixed{workers}", f"dataset={data}", "epochs=1", f"workers={workers}"
+    )
     assert cli.main(command) == 1
     error = capsys.readouterr().err
     assert error.count("masks and JSON disagree") == 1
@@ -127,12 +139,24 @@ def test_resuming_what_is_not_there_or_was_configured_otherwise(folder, whole_ru
     assert cli.main([*arguments(folder, "nowhere"), "--resume"]) == 1
     assert "nothing to resume" in capsys.readouterr().err
     assert not (folder / "nowhere").exists()
-    assert cli.main([*arguments(folder, "whole", "epochs=3", "val_split=train", "lr=2e-3"), "--resume"]) == 1
+    assert (
+        cli.main(
+            [*arguments(folder, "whole", "epochs=3", "val_split=train", "lr=2e-3"), "--resume"]
+        )
+        == 1
+    )
     assert "lr was 0.001, now 0.002" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(folder, capsys):
-    assert cli.main(arguments(folder, "diverged", "epochs=2", "lr=1e30", "gradient_clip=0", "warmup_share=0")) == 1
+    assert (
+        cli.main(
+            arguments(
+                folder, "diverged", "epochs=2", "lr=1e30", "gradient_clip=0", "warmup_share=0"
+            )
+        )
+        == 1
+    )
     error = capsys.readouterr().err
     assert "the loss became" in error and "smaller lr" in error and "float32" not in error
 
@@ -143,7 +167,9 @@ def test_a_loading_process_that_dies(folder):
 
     run = Run(arguments(folder, "orphan", "epochs=2000", "workers=1"))
     run.wait_for((folder / "orphan" / "last.ckpt").exists)
-    (worker,) = [child for child in psutil.Process(run.pid).children() if child.cmdline()[-1] == "workers=1"]
+    (worker,) = [
+        child for child in psutil.Process(run.pid).children() if child.cmdline()[-1] == "workers=1"
+    ]
     worker.send_signal(signal.SIGKILL)
     output = run.output()
     assert run.returncode == 1
@@ -152,7 +178,12 @@ def test_a_loading_process_that_dies(folder):
 
 
 @pytest.mark.parametrize(
-    "error", [ConnectionResetError(104, "Connection reset by peer"), ConnectionRefusedError(111, "refused"), EOFError()]
+    "error",
+    [
+        ConnectionResetError(104, "Connection reset by peer"),
+        ConnectionRefusedError(111, "refused"),
+        EOFError(),
+    ],
 )
 def test_a_lost_connection_is_that_of_a_loading_process_or_of_another_device(error, tmp_path):
     with pytest.raises(TrainingError, match="a process that loads images died"):
@@ -163,7 +194,9 @@ def test_a_lost_connection_is_that_of_a_loading_process_or_of_another_device(err
 
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_last_good_checkpoint(folder):
-    """The limit on the size of files stands for the disk: what a process gets is an error from write()."""
+    """The limit on the size of files stands for the disk: what a process gets is an error from
+    write().
+    """
     command = arguments(folder, "full", "epochs=1")
     assert cli.main(command) == 0
     before = {path.name: path.read_bytes() for path in (folder / "full").glob("*.safetensors")}
@@ -180,5 +213,9 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(folder):
     assert run.returncode == 1, output
     assert "cannot write" in output
     assert "Traceback" not in output
-    assert {path.name: path.read_bytes() for path in (folder / "full").glob("*.safetensors")} == before
-    assert not list((folder / "full").glob("*.partial")) and not list((folder / "full").glob(".*.partial"))
+    assert {
+        path.name: path.read_bytes() for path in (folder / "full").glob("*.safetensors")
+    } == before
+    assert not list((folder / "full").glob("*.partial")) and not list(
+        (folder / "full").glob(".*.partial")
+    )

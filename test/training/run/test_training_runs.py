@@ -26,7 +26,14 @@ from dsflash_ros.training.run.schedules import cosine_with_warmup
 
 def test_a_run_leaves_weights_curves_and_its_configuration(whole_run):
     names = {path.name for path in whole_run.iterdir() if path.name != ".lock"}
-    assert names == {"best.safetensors", "last.safetensors", "last.ckpt", "config.yaml", "scores.jsonl", "curves"}
+    assert names == {
+        "best.safetensors",
+        "last.safetensors",
+        "last.ckpt",
+        "config.yaml",
+        "scores.jsonl",
+        "curves",
+    }
     assert len((whole_run / "scores.jsonl").read_text().splitlines()) == 3
     header = read_header(whole_run / "best.safetensors")
     assert header.trained == ("segmenter", "relations")
@@ -36,7 +43,9 @@ def test_a_run_leaves_weights_curves_and_its_configuration(whole_run):
 
 
 def test_tensorboard_reads_the_curves(whole_run):
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
     curves = event_accumulator.EventAccumulator(str(whole_run / "curves"))
     curves.Reload()
     assert {"train/loss_step", "train/loss_epoch", "val/mR@50", "lr-AdamW", "images_per_s"} <= set(
@@ -46,12 +55,17 @@ def test_tensorboard_reads_the_curves(whole_run):
 
 
 def test_the_segmenter_stays_as_it_was(folder, whole_run):
-    before, after = weights_of(folder / "segmenter.safetensors"), weights_of(whole_run / "last.safetensors")
+    before, after = (
+        weights_of(folder / "segmenter.safetensors"),
+        weights_of(whole_run / "last.safetensors"),
+    )
     frozen = [name for name in before if name.startswith("segmenter.")]
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     learned = [name for name in after if name.startswith("relations.")]
     assert all(
-        not torch.equal(before[name], after[name]) for name in learned if after[name].shape == before[name].shape
+        not torch.equal(before[name], after[name])
+        for name in learned
+        if after[name].shape == before[name].shape
     )
 
 
@@ -79,8 +93,20 @@ def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(fo
 @pytest.mark.slow
 def test_a_resumed_segmenter_has_the_same_bits(folder):
     def command(out):
-        given = [f"dataset={folder / 'data'}", f"out={folder / out}", "val_split=none", "start=null"]
-        quick = ["image_size=64", "num_queries=8", "num_points=64", "warmup_steps=[1,2]", "batch_size=4", "workers=1"]
+        given = [
+            f"dataset={folder / 'data'}",
+            f"out={folder / out}",
+            "val_split=none",
+            "start=null",
+        ]
+        quick = [
+            "image_size=64",
+            "num_queries=8",
+            "num_points=64",
+            "warmup_steps=[1,2]",
+            "batch_size=4",
+            "workers=1",
+        ]
         return ["train", "segmenter", "tiny", *given, *quick, "epochs=3", "device=cpu"]
 
     assert cli.main(command("seg")) == 0
@@ -100,13 +126,18 @@ def test_resuming_after_an_interrupt_gives_the_same_bits(folder, whole_run):
 
 
 def learn_by_hand(folder, settings, processes):
-    """What `processes` processes should learn together: a loop over the steps that averages their gradients."""
+    """What `processes` processes should learn together: a loop over the steps that averages their
+    gradients.
+    """
     config = load_config(RelationConfig, "tiny", settings, "relations")
     records = list(PsgDataset.open(config.dataset, "train"))
     model, header = prepare_model(config, VOCABULARY)
     stage, samples = model.relations, RelationSamples(records, header.config)
     optimizer = torch.optim.AdamW(stage.parameters(), weight_decay=config.weight_decay)
-    shares = [EpochSampler(range(len(records)), rank=rank, world_size=processes) for rank in range(processes)]
+    shares = [
+        EpochSampler(range(len(records)), rank=rank, world_size=processes)
+        for rank in range(processes)
+    ]
     total = config.epochs * len(shares[0]) // config.batch_size
     for step in range(total):
         epoch, position = divmod(step, total // config.epochs)
@@ -116,12 +147,18 @@ def learn_by_hand(folder, settings, processes):
             keys = list(share)[position * config.batch_size : (position + 1) * config.batch_size]
             batch = collate_relations([samples[key] for key in keys])
             features = model.segmenter.eval()(batch.images / 255).features.detach()
-            inputs = PairInputs(stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of)
+            inputs = PairInputs(
+                stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of
+            )
             targets = pair_targets(batch.relations, batch.pairs, len(VOCABULARY.predicates))
             parts = pair_losses(stage, inputs, batch.pairs, targets)
-            ((parts.cross_entropy + config.consistency_weight * parts.consistency) / processes).backward()
+            (
+                (parts.cross_entropy + config.consistency_weight * parts.consistency) / processes
+            ).backward()
         torch.nn.utils.clip_grad_norm_(stage.parameters(), config.gradient_clip)
-        optimizer.param_groups[0]["lr"] = config.lr * cosine_with_warmup(step, round(0.05 * total), total)
+        optimizer.param_groups[0]["lr"] = config.lr * cosine_with_warmup(
+            step, round(0.05 * total), total
+        )
         optimizer.step()
     return stage.state_dict()
 
@@ -131,7 +168,9 @@ def learn_by_hand(folder, settings, processes):
 def test_processes_learn_what_a_plain_loop_learns(folder, processes):
     """DDP on two CPU processes, and one alone, against the steps written out."""
     out = f"processes{processes}"
-    command = arguments(folder, out, "epochs=2", "val_split=train", f"devices={processes}", "batch_size=2")
+    command = arguments(
+        folder, out, "epochs=2", "val_split=train", f"devices={processes}", "batch_size=2"
+    )
     run = Run(command)
     output = run.output()
     assert run.returncode == 0, output
@@ -145,11 +184,37 @@ def test_processes_learn_what_a_plain_loop_learns(folder, processes):
 @pytest.mark.slow
 @pytest.mark.parametrize("out", ["whole", "processes2"])
 def test_validation_says_what_eval_says(folder, whole_run, out):
-    """The scores of a run's last weights, of all processes' images together, and those of `dsflash eval`."""
+    """The scores of a run's last weights, of all processes' images together, and those of `dsflash
+    eval`.
+    """
     weights = folder / out / "last.safetensors"
-    command = ["eval", str(folder / "data"), "--weights", str(weights), "--split", "train", "--protocol", "predcls"]
-    assert cli.main([*command, "--no-speed", "--device", "cpu", "--json", str(folder / f"scores-{out}.json")]) == 0
-    evaluated, trained = json.loads((folder / f"scores-{out}.json").read_text()), read_header(weights).scores
+    command = [
+        "eval",
+        str(folder / "data"),
+        "--weights",
+        str(weights),
+        "--split",
+        "train",
+        "--protocol",
+        "predcls",
+    ]
+    assert (
+        cli.main(
+            [
+                *command,
+                "--no-speed",
+                "--device",
+                "cpu",
+                "--json",
+                str(folder / f"scores-{out}.json"),
+            ]
+        )
+        == 0
+    )
+    evaluated, trained = (
+        json.loads((folder / f"scores-{out}.json").read_text()),
+        read_header(weights).scores,
+    )
     for name in ("R@20", "R@50", "mR@20", "mR@50"):
         assert evaluated["relations"][name] == pytest.approx(trained[f"val/{name}"], abs=2e-5)
 

@@ -43,7 +43,10 @@ def test_positions_are_scaled_as_timm_scales_them(tmp_path):
     segmenter = EoMT(ModelConfig("tiny", image_size=128)).eval()
     load_backbone(segmenter, DEIT)
     # timm scales in the precision of the file; we in float32.
-    save_file({name: tensor.float() for name, tensor in load_file(DEIT).items()}, tmp_path / "float.safetensors")
+    save_file(
+        {name: tensor.float() for name, tensor in load_file(DEIT).items()},
+        tmp_path / "float.safetensors",
+    )
     overlay = {"file": str(tmp_path / "float.safetensors")}
     reference = timm.create_model(
         "deit_tiny_patch16_224", img_size=128, pretrained=True, pretrained_cfg_overlay=overlay
@@ -64,14 +67,23 @@ def test_positions_are_scaled_as_timm_scales_them(tmp_path):
 def test_timm_checkpoints_of_other_patches_grids_and_biases(backbone, name, image_size, tmp_path):
     """Random weights of timm's own model; timm itself loads them into another image and patch size."""
     source = timm.create_model(name, img_size=image_size, num_classes=5)
-    for parameter in source.parameters():  # numbers that half precision has too: rounding is not what is tested
+    for (
+        parameter
+    ) in source.parameters():  # numbers that half precision has too: rounding is not what is tested
         parameter.copy_((parameter + 0.02 * torch.randn_like(parameter)).half())
-    save_file(source.state_dict(), tmp_path / "vit.safetensors")  # float32: timm resizes in the numbers of the file
+    save_file(
+        source.state_dict(), tmp_path / "vit.safetensors"
+    )  # float32: timm resizes in the numbers of the file
     torch.save({"model": source.half().state_dict()}, tmp_path / "vit.pth")
     segmenter = EoMT(ModelConfig("small", backbone, 128)).eval()
     overlay = {"file": str(tmp_path / "vit.safetensors"), "num_classes": 5}
     reference = timm.create_model(
-        name, img_size=128, patch_size=16, num_classes=5, pretrained=True, pretrained_cfg_overlay=overlay
+        name,
+        img_size=128,
+        patch_size=16,
+        num_classes=5,
+        pretrained=True,
+        pretrained_cfg_overlay=overlay,
     ).eval()
     for file in ("vit.pth", "vit.safetensors"):
         load_backbone(segmenter, tmp_path / file)
@@ -112,7 +124,11 @@ def test_another_size_is_refused():
         (b"half", ".pth", "cannot read the weights"),
         (b"", ".pth", "cannot read the weights"),
         ([1, 2], ".pth", "holds no state dict"),
-        ({"pos_embed": torch.zeros(3), "patch_embed.proj.weight": torch.zeros(2)}, ".pth", "does not fit"),
+        (
+            {"pos_embed": torch.zeros(3), "patch_embed.proj.weight": torch.zeros(2)},
+            ".pth",
+            "does not fit",
+        ),
     ],
 )
 def test_files_that_are_no_weights(content, suffix, message, tmp_path):

@@ -17,7 +17,11 @@ from dsflash_ros.model.config import ModelConfig  # noqa: E402
 from dsflash_ros.model.segmenters.segmenter import Segmentation  # noqa: E402
 from dsflash_ros.training.configuration import SegmenterConfig  # noqa: E402
 from dsflash_ros.training.segmenter.pretrained import load_backbone  # noqa: E402
-from dsflash_ros.training.segmenter.segmenter_data import SegmenterBatch, SegmenterSamples, collate_segmenter  # noqa: E402
+from dsflash_ros.training.segmenter.segmenter_data import (
+    SegmenterBatch,
+    SegmenterSamples,
+    collate_segmenter,
+)
 from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining  # noqa: E402
 from dsflash_ros.training.segmenter.set_loss import SetLoss  # noqa: E402
 
@@ -29,7 +33,9 @@ QUICK = SegmenterConfig(dataset="d", out="o", lr=1e-3, warmup_steps=(2, 2), num_
 def tiny_model(image_size=64, seed=0):
     torch.manual_seed(seed)
     sizes = {"num_things": 6, "num_stuff": 2, "num_predicates": 6, "num_queries": 20}
-    return DSFlash(ModelConfig("tiny", image_size=image_size, **sizes, neck_dim=32, neck_depth=1, neck_heads=2))
+    return DSFlash(
+        ModelConfig("tiny", image_size=image_size, **sizes, neck_dim=32, neck_depth=1, neck_heads=2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +75,12 @@ def fit(training, dataset, epochs, side=64, batch_size=4, checkpoint=None, **opt
         num_sanity_val_steps=0,
         **options,
     )
-    train = DataLoader(samples, batch_size, sampler=EpochSampler(range(len(samples))), collate_fn=collate_segmenter)
-    trainer.fit(training, train, DataLoader(samples, 8, collate_fn=collate_segmenter), ckpt_path=checkpoint)
+    train = DataLoader(
+        samples, batch_size, sampler=EpochSampler(range(len(samples))), collate_fn=collate_segmenter
+    )
+    trainer.fit(
+        training, train, DataLoader(samples, 8, collate_fn=collate_segmenter), ckpt_path=checkpoint
+    )
     return trainer, curve
 
 
@@ -82,7 +92,13 @@ def test_samples_hold_the_segments_in_view_and_then_the_crowds(tmp_path):
     labels = np.full((96, 128), 0, np.int32)
     labels[:30, :40], labels[40:80, 50:90], labels[50:, 100:] = 1, 2, 3
     with PsgWriter(tmp_path, VOCABULARY) as writer:
-        writer.add("one", np.zeros((96, 128, 3), np.uint8), labels, np.array([7, 3, 0, 5]), np.zeros((0, 3), int))
+        writer.add(
+            "one",
+            np.zeros((96, 128, 3), np.uint8),
+            labels,
+            np.array([7, 3, 0, 5]),
+            np.zeros((0, 3), int),
+        )
     record = PsgDataset.open(tmp_path)[0]
     record.crowd[1] = True
     sample = SegmenterSamples([record], 64)[0]
@@ -92,7 +108,9 @@ def test_samples_hold_the_segments_in_view_and_then_the_crowds(tmp_path):
     assert sample.content == (48, 64)
     assert sample.class_ids.tolist() == [7, 0, 5]
     assert sample.crowd_ids.tolist() == [3]
-    assert [sample.labels[y, x].item() for y, x in ((20, 5), (30, 30), (40, 60), (5, 5), (60, 5))] == [0, 1, 2, 3, -1]
+    assert [
+        sample.labels[y, x].item() for y, x in ((20, 5), (30, 30), (40, 60), (5, 5), (60, 5))
+    ] == [0, 1, 2, 3, -1]
     batch = collate_segmenter([sample, sample])
     assert batch.images.shape == (2, 3, 64, 64)
     assert batch.labels.shape == (2, 64, 64)
@@ -118,26 +136,42 @@ def test_a_short_run_learns_and_leaves_the_relation_stage_alone(shapes):
     assert len(curve.losses) == 20
     assert np.mean(curve.losses[-4:]) < 0.7 * np.mean(curve.losses[:4])
     assert len(curve.scores) == 2
-    assert all(torch.equal(relations[name], tensor) for name, tensor in model.relations.state_dict().items())
+    assert all(
+        torch.equal(relations[name], tensor)
+        for name, tensor in model.relations.state_dict().items()
+    )
     assert all(parameter.grad is None for parameter in model.relations.parameters())
 
 
-@pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")])
+@pytest.mark.parametrize(
+    ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
+)
 def test_every_parameter_of_the_segmenter_takes_part(size, backbone, shapes):
-    """DDP demands it, too. Also in a batch without any segment, where gradients are zero but there."""
-    config = ModelConfig(size, backbone, 64, num_things=6, num_stuff=2, num_predicates=6, num_queries=5)
+    """DDP demands it, too.
+
+    Also in a batch without any segment, where gradients are zero but there.
+    """
+    config = ModelConfig(
+        size, backbone, 64, num_things=6, num_stuff=2, num_predicates=6, num_queries=5
+    )
     model = DSFlash(config)
     batch = collate_segmenter([SegmenterSamples(shapes, 64)[i] for i in range(2)])
-    empty = batch._replace(labels=torch.full_like(batch.labels, -1), class_ids=(torch.zeros(0, dtype=torch.long),) * 2)
+    empty = batch._replace(
+        labels=torch.full_like(batch.labels, -1), class_ids=(torch.zeros(0, dtype=torch.long),) * 2
+    )
     for each in (batch, empty):
         model.zero_grad(set_to_none=True)
         predictions = model.segmenter.predict_each_block(each.images / 255, (1.0, 0.5, 0.0))
         SetLoss(num_points=64)(predictions, each.labels, each.class_ids).total.backward()
-        assert [name for name, parameter in model.segmenter.named_parameters() if parameter.grad is None] == []
+        assert [
+            name for name, parameter in model.segmenter.named_parameters() if parameter.grad is None
+        ] == []
     model.zero_grad(set_to_none=True)
     predictions = model.segmenter.predict_each_block(batch.images / 255, (1.0, 0.5, 0.0))
     SetLoss(num_points=64)(predictions, batch.labels, batch.class_ids).total.backward()
-    still = [name for name, parameter in model.segmenter.named_parameters() if not parameter.grad.any()]
+    still = [
+        name for name, parameter in model.segmenter.named_parameters() if not parameter.grad.any()
+    ]
     assert still == []
 
 
@@ -158,9 +192,18 @@ def test_a_resumed_run_goes_on_bit_for_bit(shapes, tmp_path):
     lightning.seed_everything(77)  # no draw may come from the global generator
     samples = SegmenterSamples(shapes, 64)
     loader = DataLoader(samples, 4, sampler=EpochSampler(range(8)), collate_fn=collate_segmenter)
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "accelerator": "cpu",
+    }
     trainer = lightning.Trainer(
-        max_epochs=4, gradient_clip_val=0.01, callbacks=[StopAfter(2)], enable_checkpointing=False, **quiet
+        max_epochs=4,
+        gradient_clip_val=0.01,
+        callbacks=[StopAfter(2)],
+        enable_checkpointing=False,
+        **quiet,
     )
     trainer.fit(interrupted, loader)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
@@ -168,7 +211,9 @@ def test_a_resumed_run_goes_on_bit_for_bit(shapes, tmp_path):
     _, rest = fit(resumed, shapes, epochs=4, checkpoint=tmp_path / "last.ckpt")
     assert rest.losses == curve.losses[4:]
     expected = whole.model.state_dict()
-    assert all(torch.equal(expected[name], tensor) for name, tensor in resumed.model.state_dict().items())
+    assert all(
+        torch.equal(expected[name], tensor) for name, tensor in resumed.model.state_dict().items()
+    )
     saved = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert not [name for name in saved if "relations" in name]
 
@@ -188,14 +233,18 @@ def test_a_loss_that_is_no_number_ends_the_run(shapes):
 
 
 def test_a_run_shorter_than_its_warmup_is_refused(shapes):
-    with pytest.raises(ConfigError, match=r"a run of 4 steps never ends its warm-up of 500 \+ 1000 steps"):
+    with pytest.raises(
+        ConfigError, match=r"a run of 4 steps never ends its warm-up of 500 \+ 1000 steps"
+    ):
         config = SegmenterConfig(dataset="d", out="o")
         fit(SegmenterTraining(tiny_model(), VOCABULARY, config), shapes, epochs=2)
 
 
 def test_annealing_needs_a_pair_for_each_query_block():
     settings = QUICK.model_copy(update={"annealing": ((0.0, 0.5),)})
-    with pytest.raises(ConfigError, match="annealing has 1 pairs, but size tiny has 3 query blocks"):
+    with pytest.raises(
+        ConfigError, match="annealing has 1 pairs, but size tiny has 3 query blocks"
+    ):
         SegmenterTraining(tiny_model(), VOCABULARY, settings)
 
 
@@ -204,7 +253,11 @@ class Perfect(torch.nn.Module):
 
     def __init__(self, batch: SegmenterBatch):
         super().__init__()
-        masks = torch.nn.functional.one_hot(batch.labels.long() + 1, 21).permute(0, 3, 1, 2)[:, 1:] * 40.0 - 20
+        masks = (
+            torch.nn.functional.one_hot(batch.labels.long() + 1, 21).permute(0, 3, 1, 2)[:, 1:]
+            * 40.0
+            - 20
+        )
         classes = torch.zeros(len(masks), 20, 9)
         classes[:, :, -1] = 30
         for image, ids in enumerate(batch.class_ids):
@@ -223,7 +276,8 @@ def test_validation_of_a_perfect_segmenter(shapes, with_crowds):
     batch = collate_segmenter([SegmenterSamples(shapes, 128)[i] for i in range(8)])
     if with_crowds:  # the last segment of each image
         batch = batch._replace(
-            class_ids=tuple(ids[:-1] for ids in batch.class_ids), crowd_ids=tuple(ids[-1:] for ids in batch.class_ids)
+            class_ids=tuple(ids[:-1] for ids in batch.class_ids),
+            crowd_ids=tuple(ids[-1:] for ids in batch.class_ids),
         )
     training = SegmenterTraining(tiny_model(128), VOCABULARY, QUICK)
     training.model.segmenter = Perfect(batch)

@@ -26,7 +26,8 @@ def random_labels(counts, side=SIDE):
 
 def random_predictions(blocks, images, queries):
     return [
-        (3 * torch.randn(images, queries, 16, 16), 2 * torch.randn(images, queries, CLASSES + 1)) for _ in range(blocks)
+        (3 * torch.randn(images, queries, 16, 16), 2 * torch.randn(images, queries, CLASSES + 1))
+        for _ in range(blocks)
     ]
 
 
@@ -40,7 +41,8 @@ def reference_losses(loss, predictions, labels, class_ids):
     )
     criterion = EomtLoss(config, {})
     masks = [
-        (image == torch.arange(len(ids)).view(-1, 1, 1)).float() for image, ids in zip(labels, class_ids, strict=True)
+        (image == torch.arange(len(ids)).view(-1, 1, 1)).float()
+        for image, ids in zip(labels, class_ids, strict=True)
     ]
     sums = {"loss_mask": 0, "loss_dice": 0, "loss_cross_entropy": 0}
     for mask_logits, class_logits in predictions:
@@ -59,13 +61,18 @@ def test_agrees_with_transformers(counts, num_points):
         for tensor in prediction:
             tensor.requires_grad_()
     found = loss(predictions, labels, class_ids, torch.Generator().manual_seed(3))
-    gradients = torch.autograd.grad(found.total, [tensor for both in predictions for tensor in both])
+    gradients = torch.autograd.grad(
+        found.total, [tensor for both in predictions for tensor in both]
+    )
     torch.manual_seed(3)
     mask, dice, classes = reference_losses(loss, predictions, labels, class_ids)
     total = 5 * mask + 5 * dice + 2 * classes
-    assert [found.mask.item(), found.dice.item(), found.classes.item(), found.total.item()] == pytest.approx(
-        [mask.item(), dice.item(), classes.item(), total.item()], rel=1e-4
-    )
+    assert [
+        found.mask.item(),
+        found.dice.item(),
+        found.classes.item(),
+        found.total.item(),
+    ] == pytest.approx([mask.item(), dice.item(), classes.item(), total.item()], rel=1e-4)
     expected = torch.autograd.grad(total, [tensor for both in predictions for tensor in both])
     for gradient, wanted in zip(gradients, expected, strict=True):
         assert (gradient - wanted).norm() <= 1e-3 * wanted.norm()
@@ -84,7 +91,10 @@ def test_masks_sampled_from_labels_are_masks_sampled_bilinearly():
 
 def perfect_predictions(labels, class_ids, queries, order):
     """Queries in an order of their own that are sure of the segments."""
-    masks = F.one_hot(labels.long() + 1, queries + 1).permute(0, 3, 1, 2)[:, 1:].float()[:, order] * 40 - 20
+    masks = (
+        F.one_hot(labels.long() + 1, queries + 1).permute(0, 3, 1, 2)[:, 1:].float()[:, order] * 40
+        - 20
+    )
     classes = torch.zeros(len(labels), queries, CLASSES + 1)
     classes[..., -1] = 20
     for image, ids in enumerate(class_ids):
@@ -99,7 +109,8 @@ def test_finds_the_queries_of_segments_and_their_loss_vanishes():
     labels, class_ids = random_labels((5, 8))
     order = torch.randperm(10)
     prediction = perfect_predictions(labels, class_ids, 10, order)
-    # Every point drawn evenly: a mask on pixels and one between them differ along the borders, where points gather.
+    # Every point drawn evenly: a mask on pixels and one between them differ along the borders,
+    # where points gather.
     loss = SetLoss(num_points=4000, importance=0.0)
     matches = loss.match(*prediction, labels, class_ids)
     assert matches.images.tolist() == [0] * 5 + [1] * 8
@@ -118,7 +129,8 @@ def test_crowds_and_nothing_are_no_targets():
     without = torch.where(labels >= 4, -1, labels)
     predictions = random_predictions(1, 1, 8)
     losses = [
-        SetLoss(num_points=300)(predictions, x, class_ids, torch.Generator().manual_seed(0)) for x in (labels, without)
+        SetLoss(num_points=300)(predictions, x, class_ids, torch.Generator().manual_seed(0))
+        for x in (labels, without)
     ]
     assert torch.equal(losses[0].total, losses[1].total)
 
@@ -146,7 +158,9 @@ def test_the_same_seed_gives_the_same_loss():
     labels, class_ids = random_labels((5, 3))
     predictions = random_predictions(2, 2, 7)
     first, again, other = (
-        SetLoss(num_points=100)(predictions, labels, class_ids, torch.Generator().manual_seed(seed)).total
+        SetLoss(num_points=100)(
+            predictions, labels, class_ids, torch.Generator().manual_seed(seed)
+        ).total
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
@@ -158,7 +172,9 @@ def test_is_computed_in_float32_under_autocast():
     predictions = [tuple(x.bfloat16() for x in both) for both in random_predictions(2, 2, 7)]
     exact = [tuple(x.float() for x in both) for both in predictions]
     with torch.autocast("cpu", torch.bfloat16):
-        found = SetLoss(num_points=100)(predictions, labels, class_ids, torch.Generator().manual_seed(0))
+        found = SetLoss(num_points=100)(
+            predictions, labels, class_ids, torch.Generator().manual_seed(0)
+        )
     expected = SetLoss(num_points=100)(exact, labels, class_ids, torch.Generator().manual_seed(0))
     assert found.total.dtype == torch.float32
     assert torch.equal(found.total, expected.total)
@@ -166,8 +182,12 @@ def test_is_computed_in_float32_under_autocast():
 
 def _loss_in_a_process(rank, rendezvous, results, predictions, targets):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
-    losses = SetLoss(num_points=100)(predictions[rank], *targets[rank], torch.Generator().manual_seed(0))
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2
+    )
+    losses = SetLoss(num_points=100)(
+        predictions[rank], *targets[rank], torch.Generator().manual_seed(0)
+    )
     torch.save([x.item() for x in losses], f"{results}/{rank}")
     torch.distributed.destroy_process_group()
 
@@ -176,9 +196,15 @@ def test_processes_share_the_mean_number_of_masks(tmp_path):
     """One with 6 masks and one with 2 both divide by 4."""
     targets = [random_labels((4, 2)), random_labels((1, 1))]
     predictions = [random_predictions(1, 2, 7) for _ in range(2)]
-    mp.spawn(_loss_in_a_process, (tmp_path / "rendezvous", tmp_path, predictions, targets), nprocs=2)
+    mp.spawn(
+        _loss_in_a_process, (tmp_path / "rendezvous", tmp_path, predictions, targets), nprocs=2
+    )
     for rank, own in enumerate((6, 2)):
-        alone = SetLoss(num_points=100)(predictions[rank], *targets[rank], torch.Generator().manual_seed(0))
+        alone = SetLoss(num_points=100)(
+            predictions[rank], *targets[rank], torch.Generator().manual_seed(0)
+        )
         _, mask, dice, classes = torch.load(tmp_path / str(rank))
-        assert [mask, dice] == pytest.approx([alone.mask.item() * own / 4, alone.dice.item() * own / 4], rel=1e-5)
+        assert [mask, dice] == pytest.approx(
+            [alone.mask.item() * own / 4, alone.dice.item() * own / 4], rel=1e-5
+        )
         assert classes == pytest.approx(alone.classes.item(), rel=1e-5)
