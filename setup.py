@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
 
 REQUIREMENTS = [
+    "av>=12",
     "numpy>=1.26",
     "opencv-python-headless>=4.8",
     "pyyaml",

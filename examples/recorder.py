@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import rclpy
 from agreement import Agreement
 from rclpy.executors import SingleThreadedExecutor
@@ -14,6 +13,7 @@ from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.images.encodings import image_to_rgb
 from dsflash_ros.msg import SceneGraph
 from dsflash_ros.ros.messages.graph_messages import message_to_graph
+from dsflash_ros.sinks.video_file import VideoFile
 
 Stamp = tuple[int, int]
 
@@ -34,7 +34,7 @@ class Recorder:
             path.unlink(missing_ok=True)
         self._lines = (out / "scene_graph.jsonl").open("w")
         self._rate_hz = rate_hz
-        self._video: cv2.VideoWriter | None = None
+        self._video: VideoFile | None = None
         self._overlay = Image()
         self.sent: list[Stamp] = []
         self._graphs: dict[Stamp, SceneGraph] = {}
@@ -55,9 +55,10 @@ class Recorder:
     def close(self) -> None:
         self._lines.close()
         if self._overlay.data:
-            cv2.imwrite(str(self._picture_path), _bgr(self._overlay))
+            bgr = cv2.cvtColor(image_to_rgb(self._overlay), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(self._picture_path), bgr)
         if self._video is not None:
-            self._video.release()
+            self._video.close()
         self._executor.shutdown()
         self._node.destroy_node()
 
@@ -122,19 +123,13 @@ class Recorder:
         self._overlay = image
         if self._rate_hz is None:
             return
+        rgb = image_to_rgb(image)
         if self._video is None:
-            # MPEG-4 part 2: H.264, which browsers play too, is missing in OpenCV's wheels
-            fourcc, size = cv2.VideoWriter_fourcc(*"mp4v"), (image.width, image.height)
-            self._video = cv2.VideoWriter(
-                str(self._video_path), fourcc, round(self._rate_hz, 2), size
-            )
-        self._video.write(_bgr(image))
+            self._video = VideoFile(self._video_path, *rgb.shape[:2], self._rate_hz)
+        if rgb.shape == self._video.shape:  # a video has pictures of one size
+            self._video.write(rgb)
 
 
 def stamp_of(message) -> Stamp:
     """Seconds and nanoseconds of the message's header."""
     return message.header.stamp.sec, message.header.stamp.nanosec
-
-
-def _bgr(image: Image) -> np.ndarray:
-    return cv2.cvtColor(image_to_rgb(image), cv2.COLOR_RGB2BGR)

@@ -106,3 +106,4 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.basicConfig(level=logging.WARNING, format="dsflash: %(message)s")
+    logging.getLogger("dsflash_ros.progress_bar").setLevel(logging.INFO)

@@ -1,9 +1,9 @@
 """Make scene graphs of images, folders, videos, a camera or ROS bags.
 
 Writes DIR/scene_graph.jsonl, one graph a line in the order of the frames, and pictures of the
-graphs: DIR/overlay/NAME.jpg for images, DIR/overlay/NAME.mp4 for videos, cameras and bags. What was
-written before an interrupt stays whole. Frames that cannot be read are left out, counted and
-reported.
+graphs: DIR/overlay/NAME.jpg for images, DIR/overlay/NAME.mp4 for videos, cameras and bags (H.264,
+which browsers play). What was written before an interrupt stays whole. Frames that cannot be read
+are left out, counted and reported.
 
 examples:
   dsflash run photo.jpg folder/ --out results
@@ -14,10 +14,6 @@ examples:
 
 import argparse
 import logging
-import statistics
-import time
-from collections.abc import Iterator
-from itertools import islice
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
@@ -59,71 +55,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the graphs."""
-    from dsflash_ros.sinks.folder import Output
+    from dsflash_ros.loop import Loop
+    from dsflash_ros.sinks.folder import ResultFolder
     from dsflash_ros.sources import open_sources
 
     sources = open_sources(args.source, args.topic)
-    with Output(args.out, not args.no_overlay, args.overwrite, args.stride) as output:
-        pipeline = pipeline_from(args)
-        start, latencies = time.perf_counter(), []
+    with ResultFolder(args.out, not args.no_overlay, args.overwrite, args.stride) as results:
+        loop = Loop(pipeline_from(args), [results], args.stride, args.limit)
         try:
-            for source in sources:
-                with source:
-                    for graph in _graphs(source, pipeline, output, args.stride, args.limit):
-                        if not (latencies or graph.is_trained):
-                            _log.warning(
-                                "the weights %r are untrained: these scene graphs mean nothing",
-                                graph.weights,
-                            )
-                        latencies.append(graph.latency_ms["total"])
-        finally:
-            _summarize(latencies, time.perf_counter() - start, sources, output)
+            loop.run(sources)
+        finally:  # also after an interrupt
+            _summarize(loop.tally, results)
     return 0
 
 
-def _graphs(source, pipeline, output, stride: int, limit: int | None) -> Iterator:
-    """The scene graphs of a source, each written already."""
-    from tqdm import tqdm
-    from tqdm.contrib.logging import logging_redirect_tqdm
-
-    from dsflash_ros.errors import ImageError, SourceError
-
-    count = 0
-    frames = islice(source, 0, limit and limit * stride, stride)
-    with (
-        logging_redirect_tqdm(),
-        tqdm(frames, source.name, _count(source, stride, limit), unit="frame", disable=None) as bar,
-    ):
-        for frame in bar:
-            try:
-                graph = pipeline(frame.rgb, frame.stamp, frame.name)
-            except ImageError as error:
-                source.skip(f"{frame.name}: {error}")
-                continue
-            output.write(graph, frame, source)
-            count += 1
-            yield graph
-    if not count:
-        raise SourceError(f"no frame of {source.name} could be used")
-
-
-def _count(source, stride: int, limit: int | None) -> int | None:
-    try:
-        count = -(-len(source) // stride)
-    except TypeError:
-        return limit
-    return min(count, limit or count)
-
-
-def _summarize(latencies: list[float], seconds: float, sources: list, output) -> None:
-    skipped, bad_stamps = sum(s.skipped for s in sources), sum(s.bad_stamps for s in sources)
-    if latencies:
-        rate, median = len(latencies) / seconds, statistics.median(latencies)
+def _summarize(tally, results) -> None:
+    if tally.graphs:
         print(
-            f"{len(latencies)} frames in {seconds:.1f} s ({rate:.1f} a second), median latency {median:.1f} ms"
+            f"{tally.graphs} frames in {tally.seconds:.1f} s ({tally.rate:.1f} a second), "
+            f"median latency {tally.median_latency_ms:.1f} ms"
         )
-        print(f"written: {output.paths}")
-    if skipped or bad_stamps:
+        print(f"written: {results.paths}")
+    if tally.skipped or tally.bad_stamps:
         _log.warning(
-            "%d frames skipped, %d stamps that go back or are no number", skipped, bad_stamps
+            "%d frames skipped, %d stamps that go back or are no number",
+            tally.skipped,
+            tally.bad_stamps,
         )

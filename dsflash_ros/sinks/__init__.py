@@ -1,1 +1,1 @@
-"""Where scene graphs go: JSON lines, pictures, videos."""
+"""Where scene graphs go: JSON lines, pictures, videos, and a folder of them."""

@@ -1,0 +1,132 @@
+"""The loop from sources through the pipeline to sinks, written once for all commands."""
+
+import logging
+import statistics
+import time
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from dsflash_ros.errors import ImageError, SourceError
+from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.progress_bar import progress
+from dsflash_ros.sinks.sink import Sink
+from dsflash_ros.sources.source import Source
+
+_log = logging.getLogger(__name__)
+
+MakeGraph = Callable[[np.ndarray, float, str], SceneGraph]
+"""(H, W, 3) uint8 RGB, its stamp and its name to a graph, as `SceneGraphPipeline` does."""
+
+
+@dataclass
+class Tally:
+    """What a loop has done so far.
+
+    Attributes:
+        latencies_ms: the pipeline's total latency of each graph.
+        seconds: that the loop ran.
+        skipped: frames that could not be used.
+        bad_stamps: stamps that went back or were no number.
+    """
+
+    latencies_ms: array = field(default_factory=lambda: array("d"))
+    seconds: float = 0.0
+    skipped: int = 0
+    bad_stamps: int = 0
+
+    @property
+    def graphs(self) -> int:
+        """How many graphs were made."""
+        return len(self.latencies_ms)
+
+    @property
+    def rate(self) -> float:
+        """Graphs a second; 0 before the first."""
+        return self.graphs / self.seconds if self.seconds else 0.0
+
+    @property
+    def median_latency_ms(self) -> float | None:
+        """None before the first graph."""
+        return statistics.median(self.latencies_ms) if self.graphs else None
+
+
+class Loop:
+    """Makes scene graphs of the frames of sources and hands each graph to all sinks.
+
+    Attributes:
+        tally: what was done; also true after an exception or an interrupt.
+    """
+
+    def __init__(
+        self,
+        pipeline: MakeGraph,
+        sinks: Sequence[Sink],
+        stride: int = 1,
+        limit: int | None = None,
+    ) -> None:
+        """`stride`: use each n-th frame. `limit`: at most so many frames of each source."""
+        self._pipeline, self._sinks = pipeline, sinks
+        self._stride, self._limit = stride, limit
+        self.tally = Tally()
+
+    def run(self, sources: Iterable[Source]) -> Tally:
+        """Read the sources one after the other, close each, and return the tally.
+
+        Frames that the pipeline refuses are skipped, counted and reported, as are those that the
+        source cannot read.
+
+        Raises:
+            SourceError: no frame of a source can be used.
+            OutputError: a sink cannot write.
+        """
+        start = time.perf_counter()
+        try:
+            for source in sources:
+                with source:
+                    self._run(source)
+        finally:
+            self.tally.seconds += time.perf_counter() - start
+        return self.tally
+
+    def _run(self, source: Source) -> None:
+        """Make the graphs of one source."""
+        before = self.tally.graphs, source.skipped, source.bad_stamps
+        frames = islice(source, 0, self._end(), self._stride)
+        try:
+            for frame in progress(frames, source.name, self._count(source)):
+                try:
+                    graph = self._pipeline(frame.rgb, frame.stamp, frame.name)
+                except ImageError as error:
+                    source.skip(f"{frame.name}: {error}")
+                    continue
+                self._warn_untrained(graph)
+                for sink in self._sinks:
+                    sink.write(graph, frame, source)
+                self.tally.latencies_ms.append(graph.latency_ms["total"])
+        finally:
+            self.tally.skipped += source.skipped - before[1]
+            self.tally.bad_stamps += source.bad_stamps - before[2]
+        if self.tally.graphs == before[0]:
+            raise SourceError(f"no frame of {source.name} could be used")
+
+    def _end(self) -> int | None:
+        """The number of a source's frame at which reading ends."""
+        return None if self._limit is None else self._limit * self._stride
+
+    def _count(self, source: Source) -> int | None:
+        """How many frames of a source are to be used; None where that is unknown."""
+        try:
+            count = -(-len(source) // self._stride)
+        except TypeError:
+            return self._limit
+        return count if self._limit is None else min(count, self._limit)
+
+    def _warn_untrained(self, graph: SceneGraph) -> None:
+        if not (self.tally.graphs or graph.is_trained):
+            _log.warning(
+                "the weights %r are untrained: these scene graphs mean nothing", graph.weights
+            )
