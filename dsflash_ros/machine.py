@@ -5,27 +5,23 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from dsflash_ros.threads import usable_cores
+
+PACKAGES = ("dsflash_ros", "torch", "numpy", "opencv-python-headless", "opencv-python", "rclpy")
+"""Those whose versions matter, where they are installed."""
+
 
 def machine() -> dict[str, str | int]:
     """CPU, cores, GPU and versions."""
     found: dict[str, str | int] = {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 0,
+        "cores": usable_cores(),
         "load at start": f"{os.getloadavg()[0]:.1f}",
         "gpu": "none",
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    for package in (
-        "dsflash_ros",
-        "torch",
-        "numpy",
-        "opencv-python-headless",
-        "opencv-python",
-        "rclpy",
-    ):
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -11,6 +11,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from dsflash_ros.ros.parameter_table import PARAMETERS
 from dsflash_ros.ros.process.transport import profile_path
 
 CONFIG = Path(get_package_share_directory("dsflash_ros"), "config")
@@ -22,32 +23,16 @@ ARGUMENTS = {
         str(CONFIG / "dsflash.yaml"),
         "Parameters of the node; the arguments below override it.",
     ),
-    "weights": (
-        "",
-        "A .safetensors file, its id on the hub, toyroom (knows simulated rooms only), or random (untrained).",
-    ),
-    "device": ("", "auto, cpu, cuda or cuda:N."),
-    "precision": ("", "auto, float32, bfloat16 or float16."),
-    "image_transport": ("", "raw, or compressed to subscribe to <image>/compressed."),
-    "autostart": (
-        "",
-        "true: the node configures and activates itself; false: it waits for ros2 lifecycle set.",
-    ),
-    "use_sim_time": ("", "true: take the time from /clock."),
     "log_level": ("info", "debug, info, warn, error or fatal."),
     "rviz": ("false", "true: show overlay and panoptic map in rviz (package rviz2)."),
+    "use_sim_time": ("", "true: take the time from /clock."),
 }
-PARAMETERS = {
-    "weights": str,
-    "device": str,
-    "precision": str,
-    "image_transport": str,
-    "autostart": bool,
-    "use_sim_time": bool,
-}
-# The node sets this up for itself. Here it is for a camera that the same launch starts later,
-# because what counts is
-# the sender's transport, and for rviz.
+# Those parameters of the node that count when it starts. The live ones belong into params_file.
+OVERRIDES = {parameter.name: parameter for parameter in PARAMETERS if not parameter.live}
+TYPES = {name: parameter.kind for name, parameter in OVERRIDES.items()} | {"use_sim_time": bool}
+
+# The node sets this up for itself. It is here for rviz, and for a camera that the same launch
+# starts later, because what counts is the transport of the sender.
 ENVIRONMENT = {
     "FASTRTPS_DEFAULT_PROFILES_FILE": profile_path(),
     "MALLOC_MMAP_THRESHOLD_": str(512 << 20),
@@ -60,8 +45,12 @@ def generate_launch_description():
     return LaunchDescription(
         [
             *(
-                DeclareLaunchArgument(name, default_value=d, description=text)
-                for name, (d, text) in ARGUMENTS.items()
+                DeclareLaunchArgument(name, default_value=default, description=description)
+                for name, (default, description) in ARGUMENTS.items()
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value="", description=parameter.description)
+                for name, parameter in OVERRIDES.items()
             ),
             *(
                 SetEnvironmentVariable(name, value)
@@ -89,9 +78,12 @@ def start_node(context):
     """The node, with those parameters overridden for which an argument was given."""
     overrides = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in PARAMETERS.items()
+        for name, kind in TYPES.items()
         if LaunchConfiguration(name).perform(context)
     }
+    parameters = [LaunchConfiguration("params_file")]
+    if overrides:
+        parameters.append(overrides)
     image = LaunchConfiguration("image").perform(context)
     return [
         Node(
@@ -101,7 +93,7 @@ def start_node(context):
             namespace=LaunchConfiguration("namespace"),
             output="screen",
             emulate_tty=True,
-            parameters=[LaunchConfiguration("params_file"), *([overrides] if overrides else [])],
+            parameters=parameters,
             remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         )

@@ -20,8 +20,9 @@ def generate_launch_description():
         [
             DeclareLaunchArgument(
                 "cameras",
-                description="Namespaces of the cameras, separated by commas: front,left,right. Each has its images on "
-                "<camera>/image. All other arguments are those of dsflash.launch.py and hold for every camera.",
+                description="Namespaces of the cameras, separated by commas: front,left,right. "
+                "Each has its images on <camera>/image. All other arguments are those of "
+                "dsflash.launch.py and hold for every camera.",
             ),
             OpaqueFunction(function=start_nodes),
         ]
@@ -32,7 +33,8 @@ def start_nodes(context):
     cameras = [name.strip() for name in LaunchConfiguration("cameras").perform(context).split(",")]
     if not all(cameras) or len(set(cameras)) < len(cameras):
         raise ValueError(
-            f"cameras must be different names separated by commas, as in front,left,right; got {cameras}"
+            "cameras must be different names separated by commas, as in front,left,right; "
+            f"got {cameras}"
         )
     return [
         GroupAction(

@@ -1,6 +1,5 @@
 """How fast images of a data set come out of the loader: decoded, augmented, in batches."""
 
-import os
 import time
 
 import cv2
@@ -10,6 +9,7 @@ from torch.utils.data import DataLoader
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.views import View, Views
 from dsflash_ros.text_tables import Row
+from dsflash_ros.threads import usable_cores
 
 BATCH = 8
 _PREFETCH = 2
@@ -49,10 +49,7 @@ def measure(
         torch.set_num_threads(threads[0])
         cv2.setNumThreads(threads[1])
     rate = (batches - warm_up) * BATCH / (arrivals[-1] - arrivals[warm_up - 1])
-    cores = min(
-        max(workers, 1),
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-    )
+    cores = min(max(workers, 1), usable_cores())
     return {
         "augmentation": augmentation,
         "image size": image_size,

@@ -1,78 +1,78 @@
-"""Arguments that several subcommands have: the model and its options, the data set; and their
-types.
-"""
+"""Arguments that several subcommands have: the model and its options, the data set."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
+from dsflash_ros.pipeline.option import Option, Value
+from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `pipeline_from` reads."""
+    """Add what `pipeline_from` reads: an argument for each option of the pipeline."""
     model = parser.add_argument_group("model")
-    model.add_argument(
-        "--weights",
-        default=DEFAULT_WEIGHTS,
-        help="a .safetensors file or its id on the hub; toyroom comes with the package and knows its simulated rooms "
-        "only; random, random-tiny, -small, -base and -large are untrained (default: %(default)s)",
-    )
-    model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    precisions = ("auto", "float32", "bfloat16", "float16")
-    model.add_argument(
-        "--precision", default="auto", choices=precisions, help="number format (default: auto)"
-    )
-    model.add_argument(
-        "--compile", action="store_true", help="torch.compile: slow to start, faster after"
-    )
-    model.add_argument(
-        "--pruning",
-        action="store_true",
-        help="leave out patches that neither of a pair's masks touches (weights trained so, as toyroom, always do)",
-    )
-    model.add_argument(
-        "--low-resolution-masks", action="store_true", help="segment at a quarter of the resolution"
-    )
-    for name, kind, default, text in (
-        ("tome-ratio", float, 0.0, "share of patch tokens to merge, 0 to 0.7"),
-        ("mask-threshold", float, 0.8, "least class score of a segment, 0 to 1"),
-        (
-            "overlap-threshold",
-            float,
-            0.8,
-            "least share of its mask that a segment must keep, 0 to 1",
-        ),
-        ("relation-threshold", float, 0.3, "least score of a relation, 0 to 1"),
-        ("max-relations", int, 100, "how many relations to keep, the best first"),
-        ("max-segments", int, 50, "how many segments to keep, the best first"),
-    ):
-        model.add_argument(
-            f"--{name}",
-            type=kind,
-            default=default,
-            metavar="X",
-            help=f"{text} (default: %(default)s)",
-        )
+    for option in (*MODEL_OPTIONS, *FRAME_OPTIONS):
+        _add_option(model, option)
 
 
-def pipeline_from(args: argparse.Namespace):
-    """The `SceneGraphPipeline` that the arguments ask for. Values out of range are wrong usage."""
-    from dataclasses import fields
+def _add_option(group: argparse._ArgumentGroup, option: Option) -> None:
+    flag = "--" + option.name.replace("_", "-")
+    if option.default is False:
+        group.add_argument(flag, action="store_true", help=option.description)
+        return
+    text = option.description
+    if option.limits is not None:
+        text += f" From {option.bounds}."
+    if option.default != "":
+        text += " (default: %(default)s)"
+    metavars = {int: "N", float: "X"}
+    group.add_argument(
+        flag,
+        default=option.default,
+        type=_type_of(option),
+        choices=option.choices or None,
+        metavar=metavars.get(option.kind),
+        help=text,
+    )
 
+
+def _type_of(option: Option) -> Callable[[str], Value]:
+    """Reads the text of an argument. What the option does not accept is wrong usage."""
+
+    def read(text: str) -> Value:
+        try:
+            value = option.kind(text)
+        except ValueError:
+            value = text
+        if option.choices:
+            return value  # argparse checks it
+        try:
+            option.check(value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return value
+
+    return read
+
+
+def pipeline_from(args: argparse.Namespace, opened=None):
+    """The `SceneGraphPipeline` that the arguments ask for.
+
+    `opened` are its `OpenedWeights` where the caller has them already.
+    """
+    from dsflash_ros.graph.vocabulary import Vocabulary
     from dsflash_ros.pipeline.options import Options
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
-    try:
-        options = Options(**{field.name: getattr(args, field.name) for field in fields(Options)})
-    except ValueError as error:
-        args.parser.error(str(error))
     return SceneGraphPipeline.from_weights(
-        args.weights,
+        opened or args.weights,
         device=args.device,
         precision=args.precision,
         compile=args.compile,
-        options=options,
+        threads=args.threads,
+        vocabulary=Vocabulary.load(args.vocabulary) if args.vocabulary else None,
+        options=Options(**{option.name: getattr(args, option.name) for option in FRAME_OPTIONS}),
     )
 
 

@@ -1,51 +1,119 @@
-"""What can change from one frame to the next."""
+"""The options of the pipeline, each defined once: default, bounds, and what it does.
 
-from dataclasses import dataclass, fields
+The command's arguments, the ROS parameters, `config/dsflash.yaml`, the launch arguments and the
+documentation's table are made from these tables or tested against them. Imports neither torch nor
+ROS.
+"""
+
+from dataclasses import Field, dataclass, field, fields
+
+from dsflash_ros.pipeline.option import Option
+from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
+
+
+def _field(default: bool | int | float, description: str, **bounds) -> Field:
+    """A field of `Options` that carries the rest of its `Option`."""
+    return field(default=default, metadata={"description": description, **bounds})
 
 
 @dataclass(frozen=True)
 class Options:
-    """What can change from one frame to the next. Raises `ValueError` for a value out of range.
+    """What can change from one frame to the next. Raises `ValueError` for a value out of range."""
 
-    Attributes:
-        mask_threshold: 0..1; least class probability of a segment.
-        overlap_threshold: 0..1; least share of its own mask that a segment must keep against the
-            others.
-        relation_threshold: 0..1; least score of a relation.
-        max_relations: 0..65535; the best of these are kept.
-        max_segments: 1..1000; the best of these are kept. Bounds the time of a frame, which grows
-            with their square.
-        pruning: leave out patches that neither mask touches (section 3.4). Weights that were
-            trained so always do.
-        tome_ratio: 0..0.7; share of the backbone's patch tokens merged before each attention
-            (section 3.5).
-        low_resolution_masks: merge at the mask logits' resolution, a quarter of the input's
-            (section 3.2).
-    """
-
-    mask_threshold: float = 0.8
-    overlap_threshold: float = 0.8
-    relation_threshold: float = 0.3
-    max_relations: int = 100
-    max_segments: int = 50
-    pruning: bool = False
-    tome_ratio: float = 0.0
-    low_resolution_masks: bool = False
+    mask_threshold: float = _field(
+        0.8,
+        "Least class score of a segment.",
+        limits=(0.0, 1.0),
+    )
+    overlap_threshold: float = _field(
+        0.8,
+        "Least share of its mask that a segment keeps after those with a higher score took theirs.",
+        limits=(0.0, 1.0),
+    )
+    relation_threshold: float = _field(
+        0.3,
+        "Least score of a relation. With toyroom and other calibrated weights the score is the "
+        "probability that the relation is true.",
+        limits=(0.0, 1.0),
+    )
+    max_relations: int = _field(
+        100,
+        "Most relations in a graph; the best are kept.",
+        limits=(0, 65535),
+    )
+    max_segments: int = _field(
+        50,
+        "Most segments in a graph; the best are kept. This bounds a frame's time, which grows with "
+        "their square.",
+        limits=(1, 1000),
+    )
+    # section 3.4 of the paper
+    pruning: bool = _field(
+        False,
+        "Leave out patches that neither mask of a pair touches: faster. Weights that were trained "
+        "so, as toyroom, always do.",
+    )
+    # section 3.5 of the paper
+    tome_ratio: float = _field(
+        0.0,
+        "Share of the image tokens that are merged before each attention: faster, less exact. "
+        "After torch.compile each new value compiles the model anew, which holds up the next frame "
+        "for a minute or more.",
+        limits=(0.0, 0.7),
+    )
+    # section 3.2 of the paper
+    low_resolution_masks: bool = _field(
+        False,
+        "Merge masks at a quarter of the network input's resolution: faster, coarser.",
+    )
 
     def __post_init__(self) -> None:
-        ranges = {"tome_ratio": (0, 0.7), "max_relations": (0, 0xFFFF), "max_segments": (1, 1000)}
-        for field in fields(self):
-            value, kind = getattr(self, field.name), type(field.default)
-            if kind is bool:
-                if not isinstance(value, bool):
-                    raise ValueError(f"{field.name} must be True or False, got {value!r}")
-                continue
-            low, high = ranges.get(field.name, (0, 1))
-            is_number = isinstance(value, int if kind is int else (int, float)) and not isinstance(
-                value, bool
-            )
-            if not is_number or not low <= value <= high:  # NaN is in no range
-                number = "a whole number" if kind is int else "a number"
-                raise ValueError(
-                    f"{field.name} must be {number} from {low} to {high}, got {value!r}"
-                )
+        for option in FRAME_OPTIONS:
+            option.check(getattr(self, option.name))
+
+
+FRAME_OPTIONS = tuple(
+    Option(entry.name, entry.default, live=True, **entry.metadata) for entry in fields(Options)
+)
+"""The fields of `Options`."""
+
+MODEL_OPTIONS = (
+    Option(
+        "weights",
+        DEFAULT_WEIGHTS,
+        "The model: path of a .safetensors checkpoint, or an id on the hub (org/name), where a "
+        "published EoMT will do, too (it is converted once); toyroom (of the package; knows "
+        "simulated rooms only); or random, random-tiny, random-small, random-base, random-large "
+        "(untrained: the graphs mean nothing).",
+    ),
+    Option(
+        "device",
+        "auto",
+        "Where the model runs: auto (a GPU where there is one), cpu, cuda or cuda:N.",
+    ),
+    Option(
+        "precision",
+        "auto",
+        "Number format of the model: float32, bfloat16, float16, or auto (what suits the device).",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    ),
+    Option(
+        "compile",
+        False,
+        "Compile the segmenter with torch.compile: slow to start, then faster frames.",
+    ),
+    Option(
+        "vocabulary",
+        "",
+        "The vocabulary that the weights must have: psg, toyroom, or a JSON file with the lists "
+        "things, stuff and predicates. Empty: any.",
+    ),
+    Option(
+        "threads",
+        0,
+        "CPU threads that the model computes with; 0 takes as many as the process may use, by its "
+        "CPU affinity and its container's CPU quota.",
+        limits=(0, 1024),
+    ),
+)
+"""What `SceneGraphPipeline.from_weights` chooses: it counts when the model is loaded."""

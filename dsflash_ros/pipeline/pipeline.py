@@ -21,7 +21,7 @@ from dsflash_ros.model.random_weights import random_header, random_model
 from dsflash_ros.model.ranking import RankedRelations, rank_relations
 from dsflash_ros.model.relaters.coverage import label_coverage, patch_coverage
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
-from dsflash_ros.pipeline.device import choose_device, choose_precision
+from dsflash_ros.pipeline.device import choose_device, choose_precision, use_threads
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.resizing import fit_image
 from dsflash_ros.pipeline.segments import ImageSegments, build_graph
@@ -78,6 +78,7 @@ class SceneGraphPipeline:
         precision: str = "auto",
         compile: bool = False,
         vocabulary: Vocabulary | None = None,
+        threads: int = 0,
         options: Options | None = None,
     ) -> "SceneGraphPipeline":
         """Load a model and run it once, so that the first frame is as fast as the rest.
@@ -90,12 +91,15 @@ class SceneGraphPipeline:
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
             vocabulary: refuse weights that were trained for any other.
+            threads: CPU threads of PyTorch, in the whole process; 0: as many as the process may
+                use, by its affinity and its container's CPU quota.
             options: what can change later, see `Options`.
 
         Raises:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
             DeviceError: the device is not there.
         """
+        use_threads(threads)
         torch_device = choose_device(device)
         dtype = choose_precision(precision, torch_device)
         header = check_weights(weights, vocabulary)

@@ -25,6 +25,7 @@ def load_pipeline(choice: dict[str, Value]):
         device=choice["device"],
         precision=choice["precision"],
         compile=choice["compile"],
+        threads=choice["threads"],
         vocabulary=_vocabulary(choice),
         options=Options(**{name: choice[name] for name in OPTIONS}),
     )

@@ -40,7 +40,7 @@ from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.diagnostics import UNTRAINED, Statistics, report
 from dsflash_ros.ros.image_input import ImageInput
-from dsflash_ros.ros.loading import check_choice, load_pipeline
+from dsflash_ros.ros.chosen_model import check_choice, load_pipeline
 from dsflash_ros.ros.messages.graph_messages import stamp_seconds
 from dsflash_ros.ros.process.lifecycle import (
     answer_impossible_transitions,
@@ -50,6 +50,7 @@ from dsflash_ros.ros.process.lifecycle import (
 )
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.transport import prepare_transport
+from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.results import ResultPublishers
 from dsflash_ros.ros.worker import Worker, in_background
 
@@ -107,7 +108,7 @@ class DSFlashNode(LifecycleNode):
         except Exception:
             self._release()
             raise
-        for problem in parameters.unused_qos_overrides(self):
+        for problem in unused_qos_overrides(self):
             self.get_logger().warning(problem)
         if not pipeline.is_trained:
             self.get_logger().warning(UNTRAINED)

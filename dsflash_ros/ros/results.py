@@ -12,7 +12,7 @@ from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.ros.messages.graph_messages import graph_to_message, vocabulary_to_message
 from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
-from dsflash_ros.ros.parameters import qos_overriding_options
+from dsflash_ros.ros.qos_overrides import qos_overriding_options
 
 QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from places import ROOT
 
+from dsflash_ros.ros.parameter_table import BY_NAME
+
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 
 
@@ -26,33 +28,13 @@ def configurations_read(path):
 
 
 def test_every_argument_is_declared_with_a_description():
-    declared = assigned(ROOT / "launch/dsflash.launch.py", "ARGUMENTS")
+    path = ROOT / "launch/dsflash.launch.py"
+    declared = assigned(path, "ARGUMENTS")
     names = {key.value for key in declared.keys}
-    assert configurations_read(ROOT / "launch/dsflash.launch.py") <= names
+    assert configurations_read(path) <= names
+    assert not names & set(BY_NAME)
     for value in declared.values:
         assert re.fullmatch(r".{10,}[.]", value.elts[1].value)
-
-
-def test_arguments_that_override_are_parameters_of_the_node():
-    parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
-    overridable = assigned(ROOT / "launch/dsflash.launch.py", "PARAMETERS")
-    kinds = {
-        key.value: kind.id for key, kind in zip(overridable.keys, overridable.values, strict=True)
-    }
-    assert kinds.pop("use_sim_time") == "bool"  # rclpy's own
-    assert kinds == {name: type(parameters.BY_NAME[name].default).__name__ for name in kinds}
-
-
-def test_config_has_every_parameter_at_its_default():
-    parameters = pytest.importorskip("dsflash_ros.ros.parameters", reason="needs rclpy")
-    config = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
-    assert config == {
-        "/**": {"ros__parameters": {p.name: p.default for p in parameters.PARAMETERS}}
-    }
-    # 5 == 5.0, but the node refuses an integer for a parameter that is a float
-    assert not any(
-        p.problem(config["/**"]["ros__parameters"][p.name]) for p in parameters.PARAMETERS
-    )
 
 
 def test_rviz_shows_the_topics_that_the_node_publishes():
@@ -116,6 +98,19 @@ def test_each_launch_file_describes_its_arguments(launch):
         assert all(argument.description != "no description given" for argument in arguments)
 
 
+def test_the_arguments_are_the_parameters_that_count_at_start(launch):
+    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+    path = ROOT / "launch/dsflash.launch.py"
+    description = get_launch_description_from_python_launch_file(str(path))
+    arguments = {argument.name: argument for argument in description.get_launch_arguments()}
+    own = {key.value for key in assigned(path, "ARGUMENTS").keys}
+    parameters = {name for name, parameter in BY_NAME.items() if not parameter.live}
+    assert set(arguments) == own | parameters
+    for name in parameters:
+        assert arguments[name].description == BY_NAME[name].description
+
+
 def test_node_gets_its_namespace_remappings_and_parameters(launch):
     (command,) = start(
         launch,
@@ -124,6 +119,7 @@ def test_node_gets_its_namespace_remappings_and_parameters(launch):
         image="/camera/image_raw",
         weights="1e5",
         autostart="False",
+        threads="2",
         log_level="warn",
     )
     words = " ".join(command)
@@ -136,7 +132,7 @@ def test_node_gets_its_namespace_remappings_and_parameters(launch):
     ]
     assert files[0] == yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
     assert files[1] == {
-        "/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False}}
+        "/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False, "threads": 2}}
     }
 
 

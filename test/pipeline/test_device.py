@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from dsflash_ros.errors import DeviceError
-from dsflash_ros.pipeline.device import choose_device, choose_precision
+from dsflash_ros.pipeline import device
+from dsflash_ros.pipeline.device import PRECISIONS, choose_device, choose_precision, use_threads
+from dsflash_ros.pipeline.options import MODEL_OPTIONS
 
 
 def test_auto_takes_a_gpu_only_where_there_is_one():
@@ -41,3 +43,50 @@ def test_unknown_precision():
         DeviceError, match="unknown precision 'int8'; it must be auto, float32, bfloat16, float16"
     ):
         choose_precision("int8", torch.device("cpu"))
+
+
+def test_the_table_of_options_names_the_precisions():
+    (option,) = (option for option in MODEL_OPTIONS if option.name == "precision")
+    assert option.choices == ("auto", *PRECISIONS)
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """Sets how many cores the process may use; PyTorch has 3 threads at first."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield lambda count: monkeypatch.setattr(device, "usable_cores", lambda: count)
+    torch.set_num_threads(before)
+
+
+def test_threads_are_as_many_as_the_process_may_use(cores):
+    for usable, expected in ((2, 2), (8, 3), (1, 1), (3, 3)):
+        cores(usable)
+        use_threads(0)
+        assert torch.get_num_threads() == expected
+
+
+def test_threads_that_were_asked_for(cores):
+    cores(2)
+    use_threads(4)
+    assert torch.get_num_threads() == 4
+    use_threads(0)  # which forgets them
+    assert torch.get_num_threads() == 2
+
+
+def test_threads_that_the_user_set_are_not_exceeded(cores, monkeypatch):
+    cores(2)
+    torch.set_num_threads(1)
+    use_threads(0)
+    assert torch.get_num_threads() == 1
+
+
+def test_threads_that_the_environment_sets_stay(cores, monkeypatch):
+    cores(2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    use_threads(0)
+    assert torch.get_num_threads() == 3
+    use_threads(1)
+    assert torch.get_num_threads() == 1

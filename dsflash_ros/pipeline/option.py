@@ -1,0 +1,73 @@
+"""One option of the pipeline or of the ROS node: its default, its bounds, and what it does.
+
+Imports neither torch nor ROS.
+"""
+
+from dataclasses import dataclass
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """An entry of the tables of options.
+
+    Attributes:
+        name: of the field, the ROS parameter, and, with dashes, the command's argument.
+        default: also fixes the type.
+        description: one sentence or two, for `--help`, `ros2 param describe` and the documentation.
+        limits: least and greatest value of a number, both allowed.
+        choices: the only values that a string may take; empty when any will do.
+        live: takes effect with the next frame. The others wait until the model is loaded again.
+        read_only: of the ROS node; counts only when it starts.
+    """
+
+    name: str
+    default: Value
+    description: str
+    limits: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    read_only: bool = False
+
+    @property
+    def kind(self) -> type:
+        """`bool`, `int`, `float` or `str`."""
+        return type(self.default)
+
+    @property
+    def allowed(self) -> str:
+        """The values that will do, in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        words = {bool: "True or False", int: "a whole number", float: "a number", str: "a string"}
+        if self.limits is None:
+            return words[self.kind]
+        return f"{words[self.kind]} from {self.bounds}"
+
+    @property
+    def bounds(self) -> str:
+        """The limits in words, as in `0 to 0.7`; only of an option that has some."""
+        low, high = self.limits
+        return f"{low:g} to {high:g}"
+
+    def accepts(self, value: object) -> bool:
+        """Whether the value is of the right type and within the bounds.
+
+        A whole number will do where a number is wanted.
+        """
+        if self.kind is bool or isinstance(value, bool):
+            return self.kind is bool and isinstance(value, bool)
+        if not isinstance(value, (int, float) if self.kind is float else self.kind):
+            return False
+        if self.choices:
+            return value in self.choices
+        if self.limits is None:
+            return True
+        low, high = self.limits
+        return low <= value <= high  # false for NaN, too
+
+    def check(self, value: object) -> None:
+        """Raise `ValueError` for a value that will not do."""
+        if not self.accepts(value):
+            raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}")
