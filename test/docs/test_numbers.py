@@ -1,0 +1,185 @@
+"""The numbers of README and docs are those of benchmarks/results."""
+
+import json
+import re
+
+import pytest
+from pages import read_page
+from places import ROOT
+
+RESULTS = read_page(ROOT / "docs/results.md")
+PERFORMANCE = read_page(ROOT / "docs/performance.md")
+
+
+def result(name):
+    return json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
+
+
+def shows(printed, value):
+    """Whether a number is printed as it is, rounded to what is printed of it."""
+    number = re.match(r"[+-]?\d+(\.(\d+))?", printed)
+    half_unit = 0.5 * 10 ** -len(number[2] or "")
+    return abs(float(number[0]) - value) <= half_unit + 1e-9
+
+
+def assert_row(cells, values):
+    assert len(cells) == len(values)
+    assert all(map(shows, cells, values)), f"{cells} are not {values}"
+
+
+@pytest.fixture(scope="module")
+def scores():
+    pairs = {row["predictor"]: row for row in result("toyroom_class_pairs")["rows"]}
+    return {
+        "PredCls": result("toyroom_predcls")["relations"],
+        "PredCls of a small MLP": pairs["MLP"],
+        "PredCls of the frequency": pairs["frequency"],
+        "SGDet": result("toyroom_sgdet")["relations"],
+    }
+
+
+def test_recall(scores):
+    header, *rows = RESULTS.table("Relations")
+    assert len(rows) == len(scores)
+    for (start, found), row in zip(scores.items(), rows, strict=True):
+        assert row[0].startswith(start)
+        assert_row(row[1:], [100 * found[key] for key in header[1:]])
+
+
+def test_recall_of_each_predicate(scores):
+    _, *rows = RESULTS.table("Each predicate")
+    columns = [
+        scores[name]["per_predicate"] for name in scores if name != "PredCls of the frequency"
+    ]
+    assert {row[0] for row in rows} == {n for n, found in columns[0].items() if found["relations"]}
+    for predicate, relations, *recalls in rows:
+        assert int(relations) == columns[0][predicate]["relations"]
+        assert_row(recalls, [100 * column[predicate]["R@50"] for column in columns])
+
+
+def test_panoptic_quality():
+    found = result("toyroom_sgdet")["panoptic"]
+    for name, *cells in RESULTS.table("Segments")[1:]:
+        keys = (name, f"{name}_things", f"{name}_stuff")
+        assert_row(cells, [100 * found[key] for key in keys])
+
+
+def test_variants():
+    plain = {name: result(f"toyroom_{name}") for name in ("predcls", "sgdet")}
+    for name, suffix in (("`--low-resolution-masks`", "low"), ("`--tome-ratio 0.3`", "tome")):
+        (row,) = (row for row in RESULTS.table("Variants")[1:] if row[0] == name)
+        for title, cell in zip(RESULTS.table("Variants")[0][1:], row[1:], strict=True):
+            if not cell:
+                continue
+            protocol, key = f"sgdet {title}".split()[-2:]
+            part = "panoptic" if key == "PQ" else "relations"
+            there, here = result(f"toyroom_{protocol.lower()}_{suffix}"), plain[protocol.lower()]
+            # a difference of two rounded numbers is off by up to a unit
+            difference = 100 * (there[part][key] - here[part][key])
+            assert abs(float(cell) - difference) < 0.1 + 1e-9
+
+
+def test_thresholds(scores):
+    header, *rows = RESULTS.table("Scores as probabilities")
+    found = scores["SGDet"]["thresholds"]
+    assert_row(rows[0][1:], [found[key]["relations"] for key in header[1:]])
+    for row, name in zip(rows[1:], ("precision", "recall"), strict=True):
+        assert row[0].startswith(name)
+        assert_row(row[1:], [100 * found[key][name] for key in header[1:]])
+    errors = [
+        result(f"toyroom_{name}")["relations"]["calibration_error"] for name in ("sgdet", "predcls")
+    ]
+    text = " ".join(RESULTS.lines)
+    told = re.search(r"true by (\d+) points on average.*too low, by (\d+) points", text)
+    assert_row(told.groups(), [100 * error for error in errors])
+
+
+FRAMES = {
+    "`toyroom`": ("frame_toyroom", "640x480"),
+    "the same with `--precision bfloat16`": ("frame_toyroom_bfloat16", "640x480"),
+    "`random` (tiny": ("frame", "640x480"),
+    "`random`, 1920x1080": ("frame", "1920x1080"),
+    "`random-small`": ("frame_small", "640x480"),
+}
+
+
+def frame_times(name, size):
+    rows = result(f"cpu_2_cores_{name}")["rows"]
+    return {row["stage"]: row["median ms"] for row in rows if row["size"] == size}
+
+
+def test_latencies_of_a_frame():
+    header, *rows = PERFORMANCE.table("A frame")
+    assert len(rows) == len(FRAMES)
+    for (start, (name, size)), row in zip(FRAMES.items(), rows, strict=True):
+        assert row[0].startswith(start)
+        times = frame_times(name, size)
+        assert_row(row[1:], [times[stage] for stage in header[1:]])
+
+
+def test_latencies_of_the_node():
+    _, *rows = PERFORMANCE.table("The node's own cost")
+    names = ("median ms", "p90 ms", "p99 ms", "max ms")
+    own = result("cpu_2_cores_node")["rows"]
+    for row, found in zip(rows[:2], own, strict=True):
+        assert found["size"] in row[0]
+        assert_row(row[1:], [found[name] for name in names])
+    (load,) = result("cpu_2_cores_node_30hz")["rows"]
+    assert_row(rows[2][1:], [load[f"beyond it {name}"] for name in names])
+    text = " ".join(PERFORMANCE.lines)
+    told = re.search(r"(\d+) graphs came of (\d+) frames.*stayed at (\d+) to (\d+) MiB", text)
+    keys = ("graphs", "frames received", "memory MiB", "memory max MiB")
+    assert [int(number) for number in told.groups()] == [load[key] for key in keys]
+
+
+def test_latencies_of_conversions():
+    header, row = PERFORMANCE.table("Conversions")
+    found = {
+        r["conversion"]: r["median ms"]
+        for r in result("cpu_2_cores_conversions")["rows"]
+        if r["size"] == "1920x1080"
+    }
+    names = {"bayer": "bayer_rggb8 to array"}
+    keys = [names.get(t, t if " to " in t else f"{t} to array") for t in header[1:]]
+    assert_row(row[1:], [found[key] for key in keys])
+
+
+def test_times_of_a_training_step():
+    rows = PERFORMANCE.table("A training step")[1:]
+    found = result("cpu_2_cores_relation_step")["rows"]
+    for row, step in zip(rows, found, strict=True):
+        assert_row(row[1:], [step[key] for key in ("s", "pairs/s", "time / ours")])
+
+
+def test_consistency():
+    header, *rows = read_page(ROOT / "docs/consistency.md").table(
+        "What the consistency loss does", number=1
+    )
+    found = result("cpu_2_cores_consistency")["rows"]
+    for row, one in zip(rows, found, strict=True):
+        assert row[0] == one["weight of Eq. 7"]
+        assert_row(row[1:4], [100 * one[key] for key in header[1:4]])
+        assert shows(row[4], one["direction_gap"])
+
+
+def test_rotary_positions():
+    _, *rows = read_page(ROOT / "docs/model.md").table("Rotary positions of merged tokens")
+    text = (ROOT / "benchmarks/results/merged_positions.txt").read_text()
+    assert rows == [line.split() for line in text.splitlines()[3:] if line.strip()]
+
+
+def test_the_readme(scores):
+    text = " ".join(read_page(ROOT / "README.md").lines)
+    told = re.search(
+        r"PredCls mR@50 ([\d.]+) %, SGDet mR@50 ([\d.]+) % and PQ ([\d.]+) %"
+        r".*PredCls mR@50 ([\d.]+) %"
+        r".*takes (\d+) ms on two CPU cores in float32, (\d+) ms in bfloat16",
+        text,
+    )
+    found = [scores[name]["mR@50"] for name in ("PredCls", "SGDet")]
+    found += [result("toyroom_sgdet")["panoptic"]["PQ"], scores["PredCls of a small MLP"]["mR@50"]]
+    times = [
+        frame_times(name, "640x480")["total"]
+        for name in ("frame_toyroom", "frame_toyroom_bfloat16")
+    ]
+    assert_row(told.groups(), [*(100 * score for score in found), *times])
