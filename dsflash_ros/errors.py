@@ -19,6 +19,10 @@ class WeightsError(DSFlashError):
     """Weights are missing, corrupt, or were made for another model size or vocabulary."""
 
 
+class ForeignWeightsError(WeightsError):
+    """Weights can be read, but are no checkpoint of dsflash_ros."""
+
+
 class DeviceError(DSFlashError):
     """The device or precision asked for is not there."""
 

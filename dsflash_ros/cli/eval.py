@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.report import Report, about_dataset
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
-    from dsflash_ros.pipeline.pipeline import check_weights
+    from dsflash_ros.weights.loading import open_weights
 
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
@@ -83,15 +83,15 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(f"--json and --export cannot both write {json_path}")
     dataset = dataset_from(args)
     print(dataset.report())
-    header = check_weights(args.weights)
-    check_vocabulary(args.weights, header.vocabulary, dataset)
-    pipeline = pipeline_from(args)
-    _warn_untrained(header, pipeline)
+    opened = open_weights(args.weights)
+    check_vocabulary(args.weights, opened.header.vocabulary, dataset)
+    pipeline = pipeline_from(args, opened)
+    _warn_untrained(opened.header, pipeline)
 
     about = {
         "dataset": about_dataset(dataset, min(args.limit or len(dataset), len(dataset))),
         "protocol": args.protocol,
-        **_about_model(args, header, pipeline),
+        **_about_model(args, opened, pipeline),
         "machine": machine(),
     }
     scores, failure = _evaluate(args, pipeline, dataset, export_path, about)
@@ -119,20 +119,17 @@ def _warn_untrained(header, pipeline) -> None:
         )
 
 
-def _about_model(args: argparse.Namespace, header, pipeline) -> dict:
+def _about_model(args: argparse.Namespace, opened, pipeline) -> dict:
     from dataclasses import asdict
 
     from dsflash_ros.conversion.checkpoint_files import sha256_of
-    from dsflash_ros.files import expand
-    from dsflash_ros.weights import resolve
 
-    config, path = header.config, resolve(args.weights)
-    is_name = path != expand(args.weights)
+    config = opened.header.config
     return {
         "weights": {
-            "name": args.weights if is_name else path.name,
-            "sha256": sha256_of(path) if pipeline.is_trained else None,
-            "trained": list(header.trained) if pipeline.is_trained else [],
+            "name": opened.title,
+            "sha256": sha256_of(opened.path) if opened.path else None,
+            "trained": list(opened.header.trained) if pipeline.is_trained else [],
         },
         "model": {
             "size": config.size,

@@ -1,22 +1,23 @@
 """Get, convert, calibrate, pack and describe checkpoints.
 
-EoMT's weights for COCO's panoptic classes come in several layouts; `convert` makes a checkpoint of
-dsflash_ros of
-any: EoMT's own (DINOv2, or DINOv3 as differences to a base that Meta gives to those who accept its
-terms) and transformers'. The relation stage stays untrained. A DSFormer's neck and head go into a
-checkpoint as a start. Downloads stay in the cache (HF_HOME) and are used without network
-afterwards. `calibrate` measures on images that no training saw how often relations of each score
-are true, and makes that their score; their order stays. `pack` halves the file of a trained model
-(float16, which bfloat16 and float32 pipelines read, too) and writes into it what it reached.
+An EoMT with COCO's 133 panoptic classes needs no conversion by hand: wherever weights are asked
+for, its hub id, folder or file will do, and the conversion is kept in the cache (HF_HOME).
+`convert` is for a file of one's own and for all that the checkpoint does not tell: names of other
+classes, another image size, the DINOv3 that weights are differences to (Meta gives it to those who
+accept its terms). The relation stage stays untrained. A DSFormer's neck and head go into a
+checkpoint as a start. Downloads stay in the cache and are used without network afterwards.
+`calibrate` measures on images that no training saw how often relations of each score are true, and
+makes that their score; their order stays. `pack` halves the file of a trained model (float16, which
+bfloat16 and float32 pipelines read, too) and writes into it what it reached.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
-  dsflash weights convert pytorch_model.bin --base dinov3_vitl16.pth --image-size 1280 --out
-  large.safetensors dsflash weights convert dsformer/last_state.pth --into small.safetensors --out
-  start.safetensors dsflash weights calibrate runs/relations/best.safetensors toy/psg.json --split
-  val --out calibrated.safetensors dsflash weights pack calibrated.safetensors --scores scores.json
-  --out packed.safetensors dsflash weights info small.safetensors
+  dsflash weights convert delta.bin --base dinov3.pth --image-size 1280 --out large.safetensors
+  dsflash weights convert last_state.pth --into small.safetensors --out start.safetensors
+  dsflash weights calibrate best.safetensors toy --split val --out calibrated.safetensors
+  dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
+  dsflash weights info small.safetensors
   dsflash weights info toyroom                    the weights of the package
 """
 
@@ -30,10 +31,22 @@ from dsflash_ros.cli.arguments import add_dataset_arguments, dataset_from
 
 HELP = "get, convert, calibrate, pack and describe checkpoints"
 
+_ANY_SOURCE = "a file, a folder with one, a hub id such as a/b, or toyroom"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Five actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_fetch(actions)
+    _add_convert(actions)
+    _add_calibrate(actions)
+    _add_pack(actions)
+    info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
+    info.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
+    info.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_fetch(actions) -> None:
     fetch = actions.add_parser(
         "fetch", help="download a checkpoint from the hub", allow_abbrev=False
     )
@@ -46,16 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("--out", type=Path, metavar="FILE", help="copy it there, too")
     fetch.add_argument("--overwrite", action="store_true", help="replace FILE")
 
+
+def _add_convert(actions) -> None:
     convert = actions.add_parser(
         "convert", help="make a checkpoint of dsflash_ros of another", allow_abbrev=False
     )
     convert.add_argument(
         "source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b"
     )
-    convert.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
-    )
-    convert.add_argument("--overwrite", action="store_true", help="replace FILE")
+    _add_out(convert)
     convert.add_argument(
         "--base", metavar="DINOV3", help="what the weights are differences to; file or hub id"
     )
@@ -71,33 +83,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one"
     )
 
+
+def _add_calibrate(actions) -> None:
     calibrate = actions.add_parser(
         "calibrate", help="make scores of relations probabilities", allow_abbrev=False
     )
-    calibrate.add_argument(
-        "source", metavar="SOURCE", help="a checkpoint of dsflash_ros: a file, its hub id, toyroom"
-    )
+    calibrate.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
     add_dataset_arguments(calibrate)
     calibrate.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
     )
-    calibrate.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
-    )
-    calibrate.add_argument("--overwrite", action="store_true", help="replace FILE")
+    _add_out(calibrate)
 
+
+def _add_pack(actions) -> None:
     pack = actions.add_parser(
         "pack", help="store a checkpoint in half precision, with its scores", allow_abbrev=False
     )
-    pack.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="a checkpoint of dsflash_ros: a file, its hub id, or toyroom",
-    )
-    pack.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
-    )
-    pack.add_argument("--overwrite", action="store_true", help="replace FILE")
+    pack.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
+    _add_out(pack)
     pack.add_argument(
         "--scores",
         action="append",
@@ -106,13 +110,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of `dsflash eval --json` with SOURCE; repeatable",
     )
 
-    info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
-    info.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="a file, a folder with one, a hub id such as a/b, or toyroom",
+
+def _add_out(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the new .safetensors file"
     )
-    info.add_argument("--json", action="store_true", help="print JSON")
+    action.add_argument("--overwrite", action="store_true", help="replace FILE")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -155,13 +158,14 @@ def _convert(args: argparse.Namespace) -> int:
     from dsflash_ros.errors import WeightsError
     from dsflash_ros.graph.vocabulary import Vocabulary
     from dsflash_ros.model.checkpoints import save_checkpoint
-    from dsflash_ros.weights.hub import locate
+    from dsflash_ros.weights.names import locate
 
     out = _safetensors_file(args.out, args.overwrite)
     if args.into:
         if args.base or args.image_size or args.vocabulary:
             raise WeightsError(
-                "--into keeps sizes and names of that checkpoint: leave --base, --image-size, --vocabulary"
+                "--into keeps sizes and names of that checkpoint: "
+                "leave --base, --image-size, --vocabulary"
             )
         conversion = convert_dsformer(locate(args.source), args.into)
     else:
@@ -178,16 +182,16 @@ def _convert(args: argparse.Namespace) -> int:
 def _calibrate(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.calibrate import calibrate
     from dsflash_ros.evaluation.report import percent
-    from dsflash_ros.weights.hub import resolve
 
     out = _safetensors_file(args.out, args.overwrite)
     dataset = dataset_from(args)
     print(dataset.report())
-    done = calibrate(resolve(args.source), dataset, out, args.limit, args.device)
+    done = calibrate(args.source, dataset, out, args.limit, args.device)
     slope, intercept = done.calibration.slope, done.calibration.intercept
     print(f"scores in logits: times {slope:.3f}, plus {intercept:.3f}")
     print(
-        f"calibration error on these images: {percent(done.before)} % before, {percent(done.after)} % after"
+        f"calibration error on these images: {percent(done.before)} % before, "
+        f"{percent(done.after)} % after"
     )
     print(f"written: {out}")
     return 0
@@ -196,10 +200,9 @@ def _calibrate(args: argparse.Namespace) -> int:
 def _pack(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.pack import pack
     from dsflash_ros.evaluation.report import Report
-    from dsflash_ros.weights.hub import resolve
 
     out = _safetensors_file(args.out, args.overwrite)
-    pack(resolve(args.source), out, [Report.read(path) for path in args.scores])
+    pack(args.source, out, [Report.read(path) for path in args.scores])
     print(f"written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
     return 0
 
@@ -218,26 +221,9 @@ def _safetensors_file(path: Path, overwrite: bool) -> Path:
 
 def _info(args: argparse.Namespace) -> int:
     from dsflash_ros.weights.describe import describe
-    from dsflash_ros.weights.hub import locate
+    from dsflash_ros.weights.names import locate
+    from dsflash_ros.weights.readable import readable
 
     about = describe(locate(args.source))
-    if args.json:
-        print(json.dumps(about, indent=2))
-    else:
-        for key, value in about.items():
-            print(f"{key.replace('_', ' '):>12}  {_readable(value)}")
+    print(json.dumps(about, indent=2) if args.json else readable(about))
     return 0
-
-
-def _readable(value) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_readable(inner)}" for key, inner in value.items()) or "-"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "nothing"
-    return (
-        "unknown"
-        if value is None
-        else f"{value:,}"
-        if isinstance(value, int) and value > 9999
-        else str(value)
-    )

@@ -18,6 +18,31 @@ FILE_NAMES = (
 """What the weights of a folder or hub repository are called, the preferred first."""
 
 
+def main_file(path: Path) -> Path:
+    """The file that a path means: itself, or the first of `FILE_NAMES` that the folder holds.
+
+    Raises `WeightsError` when there is none.
+    """
+    if path.is_dir():
+        for name in FILE_NAMES:
+            if (path / name).is_file():
+                return path / name
+        raise WeightsError(
+            f"the folder {str(path)!r} holds none of {', '.join(FILE_NAMES)}; give the file itself"
+        )
+    if not path.is_file():
+        raise WeightsError(
+            f"no weights at {str(path)!r}; "
+            "give a checkpoint file, its folder, or a hub id such as a/b"
+        )
+    return path
+
+
+def tensor_files(path: Path) -> list[Path]:
+    """The files with the tensors of a checkpoint, given its main file: that one, or its shards."""
+    return shard_files(path) if path.name.endswith(".index.json") else [path]
+
+
 def shard_files(index: Path) -> list[Path]:
     """The files that the index of a sharded checkpoint names, whether they are there or not."""
     names = read_json(index).get("weight_map")
@@ -42,7 +67,7 @@ def hash_file(path: Path, digest) -> str:
 
 
 def read_json(path: Path) -> dict:
-    """A JSON object. Raises `WeightsError` when the file is none."""
+    """A JSON object. Raises `WeightsError` when the file holds none."""
     try:
         loaded = json.loads(path.read_text())
         if isinstance(loaded, dict):

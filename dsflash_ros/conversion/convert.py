@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from timm.layers import resample_abs_pos_embed
 
-from dsflash_ros.conversion.dinov3 import is_delta, read_base
+from dsflash_ros.conversion.dinov3 import is_delta, published_name, read_base
 from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
 from dsflash_ros.conversion.layouts import (
     LAYOUTS,
@@ -19,25 +19,33 @@ from dsflash_ros.conversion.layouts import (
     expected_tensors,
     rename,
 )
+from dsflash_ros.conversion.oddities import oddities
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
 
-_EPSILON = {"dinov2": 1e-6, "dinov3": 1e-5}
-"""Of the backbones' layer normalisations, as they were trained."""
+CONVERTER_VERSION = 1
+"""To be raised whenever the same file gives other tensors than before, or another header: what
+`weights.converted` keeps in the user's cache is made anew then."""
 
+_ORIGINAL = (ORIGINAL_DINOV2, ORIGINAL_DINOV3)
 _POSITIONS = "backbone.vit.pos_embed"
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A model ready to be saved, and what a person should know of it, line by line."""
+    """A model ready to be saved, and what a person should know of it, line by line.
+
+    Attributes:
+        notes: those lines of the summary that say where the outcome may differ from its source.
+    """
 
     model: DSFlash
     header: Header
     summary: list[str]
+    notes: tuple[str, ...] = ()
 
 
 def convert(
@@ -60,11 +68,21 @@ def convert(
         WeightsError: the files are damaged, of an unknown layout, do not fit, or need other
             arguments.
     """
-    foreign = read_foreign(source)
+    return convert_foreign(read_foreign(source), base, image_size, vocabulary)
+
+
+def convert_foreign(
+    foreign: ForeignCheckpoint,
+    base: str | Path | None = None,
+    image_size: int | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> Conversion:
+    """As `convert`, of a checkpoint that was read already."""
     layout = detect(foreign.tensors)
     if layout is None:
         raise WeightsError(
-            f"{foreign.path} is no EoMT in a layout that is known ({', '.join(x.name for x in LAYOUTS)}); "
+            f"{foreign.path} is no EoMT in a layout that is known "
+            f"({', '.join(layout.name for layout in LAYOUTS)}); "
             f"its tensors are called {', '.join(list(foreign.tensors)[:3])} ..."
         )
     try:
@@ -73,34 +91,25 @@ def convert(
         raise WeightsError(f"{foreign.path}: {error}") from error
 
 
-def _convert(foreign, layout, base, image_size, vocabulary) -> Conversion:
-    tensors = foreign.tensors
-    said = foreign.config.get("image_size")
-    own = config_of(layout, tensors, said if isinstance(said, int) else None)
-    _check_base(
-        is_delta(tensors) if layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) else False,
-        layout,
-        own,
-        base,
-    )
+def _convert(
+    foreign: ForeignCheckpoint,
+    layout: Layout,
+    base: str | Path | None,
+    image_size: int | None,
+    vocabulary: Vocabulary | None,
+) -> Conversion:
+    own = config_of(layout, foreign.tensors, foreign.image_size)
+    _check_base(foreign, layout, own, base)
     vocabulary = _choose_vocabulary(vocabulary, own.num_classes)
-    notes = _notes(foreign, layout, own, image_size, is_difference=base is not None)
+    notes = oddities(foreign, layout, own, image_size, is_difference=base is not None)
+    remarks = list(notes)
 
-    expected = expected_tensors(own)
-    weights = {
-        name: tensor for name, tensor in tensors.items() if not _is_pixel_buffer(layout, name)
-    }
-    state = rename(layout, weights, expected, f"a {own.size} EoMT with {own.num_classes} classes")
+    weights = _weights(layout, foreign.tensors)
+    what = f"a {own.size} EoMT with {own.num_classes} classes"
+    state = rename(layout, weights, expected_tensors(own), what)
     recipe = {"source": foreign.path.name, "layout": layout.name, "sha256": foreign.sha256}
     if base is not None:
-        backbone, recipe["base"] = read_base(base, own)
-        # what lies outside the encoder, and EoMT's own loader starts from zero there, is no
-        # difference
-        state |= {name: state[name] + tensor for name, tensor in backbone.items()}
-        notes.append(
-            f"base: {recipe['base']['layout']}, added to the {len(backbone)} tensors of the backbone"
-        )
-
+        recipe["base"] = _add_base(state, base, own, remarks)
     config = replace(
         own,
         image_size=image_size or own.image_size,
@@ -109,25 +118,39 @@ def _convert(foreign, layout, base, image_size, vocabulary) -> Conversion:
         num_predicates=len(vocabulary.predicates),
     )
     if layout.backbone == "dinov2" and config.grid != own.grid:
-        grids = f"{own.grid}x{own.grid} to {config.grid}x{config.grid}"
-        recipe["interpolated"] = f"positions, {grids}"
-        notes.append(f"positions: interpolated from {grids} patches")
-        state[_POSITIONS] = resample_abs_pos_embed(
-            state[_POSITIONS], (config.grid, config.grid), (own.grid, own.grid), num_prefix_tokens=0
-        )
+        recipe["interpolated"] = _interpolate_positions(state, own.grid, config.grid, remarks)
     return Conversion(
         _model(config, state),
         Header(config, vocabulary, recipe=recipe, trained=("segmenter",)),
-        [
-            f"layout: {layout.name}",
-            f"model: {config.size}, backbone {config.backbone}, {config.image_size} x {config.image_size} pixels, "
-            f"{config.num_queries} queries",
-            f"classes: {config.num_classes} ({config.num_things} things, {config.num_stuff} stuff)",
-            f"tensors: {len(tensors)}, of which {len(tensors) - len(weights) + _others(layout, weights)} "
-            "are no weights (pixel statistics, training's masks and loss)",
-            *notes,
-        ],
+        [*_summary(foreign, layout, config), *remarks],
+        tuple(notes),
     )
+
+
+def _add_base(
+    state: dict[str, torch.Tensor], base: str | Path, own: ModelConfig, remarks: list[str]
+) -> dict:
+    """Add the base to the differences in `state`. Returns what the recipe says of it.
+
+    What lies outside the encoder, and EoMT's own loader starts from zero there, is no difference.
+    """
+    backbone, about = read_base(base, own)
+    for name, tensor in backbone.items():
+        state[name] = state[name] + tensor
+    remarks.append(f"base: {about['layout']}, added to the {len(backbone)} tensors of the backbone")
+    return about
+
+
+def _interpolate_positions(
+    state: dict[str, torch.Tensor], old: int, new: int, remarks: list[str]
+) -> str:
+    """Scale the learned positions in `state` to another grid. Returns the recipe's line."""
+    state[_POSITIONS] = resample_abs_pos_embed(
+        state[_POSITIONS], (new, new), (old, old), num_prefix_tokens=0
+    )
+    grids = f"{old}x{old} to {new}x{new}"
+    remarks.append(f"positions: interpolated from {grids} patches")
+    return f"positions, {grids}"
 
 
 def _model(config: ModelConfig, state: Mapping[str, torch.Tensor]) -> DSFlash:
@@ -139,16 +162,18 @@ def _model(config: ModelConfig, state: Mapping[str, torch.Tensor]) -> DSFlash:
     return model.eval()
 
 
-def _check_base(delta: bool, layout: Layout, config: ModelConfig, base: str | Path | None) -> None:
+def _check_base(
+    foreign: ForeignCheckpoint, layout: Layout, config: ModelConfig, base: str | Path | None
+) -> None:
+    delta = layout in _ORIGINAL and is_delta(foreign.tensors)
     if delta and layout.backbone != "dinov3":
         raise WeightsError(
             "its pixel statistics are zero, as in differences to DINOv3, but its backbone is DINOv2"
         )
     if delta and base is None:
-        word = {"small": "vits16", "base": "vitb16", "large": "vitl16"}[config.size]
         raise WeightsError(
-            "these are differences to DINOv3's weights, which are needed, too: give them with --base, "
-            f"for example --base facebook/dinov3-{word}-pretrain-lvd1689m"
+            "these are differences to DINOv3's weights, which are needed, too: "
+            f"give them with --base, for example --base {published_name(config)}"
         )
     if base is not None and not delta:
         raise WeightsError(
@@ -162,62 +187,35 @@ def _choose_vocabulary(vocabulary: Vocabulary | None, classes: int) -> Vocabular
         return chosen
     if vocabulary is None:
         raise WeightsError(
-            f"it tells {classes} classes apart, not the {len(chosen.classes)} of COCO panoptic; say what they are with "
-            '--vocabulary FILE.json: {"things": [...], "stuff": [...], "predicates": [...]}, in the order of its '
-            "classes, things first"
+            f"it tells {classes} classes apart, not the {len(chosen.classes)} of COCO panoptic; "
+            'say what they are with --vocabulary FILE.json: {"things": [...], "stuff": [...], '
+            '"predicates": [...]}, in the order of its classes, things first'
         )
     raise WeightsError(
         f"it tells {classes} classes apart, but the vocabulary names {len(chosen.classes)}"
     )
 
 
-def _notes(
-    foreign: ForeignCheckpoint,
-    layout: Layout,
-    own: ModelConfig,
-    image_size: int | None,
-    is_difference: bool,
-) -> list[str]:
-    """What is odd about a checkpoint.
-
-    Raises `WeightsError` where it would give another model than ours.
-    """
-    notes = []
-    for name, tensor in foreign.tensors.items():
-        if name.endswith("attn_mask_probs"):
-            if len(tensor) != own.architecture.query_blocks:
-                raise WeightsError(
-                    f"its queries join before the last {len(tensor)} blocks, "
-                    f"but before the last {own.architecture.query_blocks} in our {own.size} model"
-                )
-            probabilities = tensor.float() + (
-                1 if is_difference else 0
-            )  # EoMT starts training at 1
-            if probabilities.abs().max() > 1e-3:
-                notes.append(
-                    f"note: trained with masked attention that was not annealed away ({name} is "
-                    f"{[round(value, 3) for value in probabilities.tolist()]}); it is plain here, results will differ"
-                )
-    epsilon = foreign.config.get("layer_norm_eps", _EPSILON[layout.backbone])
-    if epsilon != _EPSILON[layout.backbone]:
-        notes.append(
-            f"note: its config.json has layer_norm_eps {epsilon}; {_EPSILON[layout.backbone]} is used, "
-            f"with which {layout.backbone} and EoMT were trained"
-        )
-    if layout.backbone == "dinov3" and not (
-        image_size or isinstance(foreign.config.get("image_size"), int)
-    ):
-        notes.append(
-            f"note: the file does not say its image size, {own.image_size} is taken; else give --image-size"
-        )
-    return notes
+def _weights(layout: Layout, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors without the statistics of pixels, which `_check_base` has looked at."""
+    if layout not in _ORIGINAL:
+        return dict(tensors)
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if not name.startswith("network.encoder.pixel_")
+    }
 
 
-def _is_pixel_buffer(layout: Layout, name: str) -> bool:
-    return layout in (ORIGINAL_DINOV2, ORIGINAL_DINOV3) and name.startswith(
-        "network.encoder.pixel_"
-    )
-
-
-def _others(layout: Layout, tensors: Mapping[str, torch.Tensor]) -> int:
-    return sum(layout.is_other(name) for name in tensors)
+def _summary(foreign: ForeignCheckpoint, layout: Layout, config: ModelConfig) -> list[str]:
+    weights = _weights(layout, foreign.tensors)
+    no_weights = len(foreign.tensors) - len(weights)
+    no_weights += sum(layout.is_other(name) for name in weights)
+    return [
+        f"layout: {layout.name}",
+        f"model: {config.size}, backbone {config.backbone}, "
+        f"{config.image_size} x {config.image_size} pixels, {config.num_queries} queries",
+        f"classes: {config.num_classes} ({config.num_things} things, {config.num_stuff} stuff)",
+        f"tensors: {len(foreign.tensors)}, of which {no_weights} are no weights "
+        "(pixel statistics, training's masks and loss)",
+    ]

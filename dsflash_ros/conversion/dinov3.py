@@ -1,13 +1,11 @@
-"""EoMT with DINOv3 is published as differences from DINOv3's weights; here the two are put
-together.
-"""
+"""EoMT with DINOv3 is published as differences to DINOv3's weights: this puts the two together."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from dsflash_ros.conversion.foreign import read_foreign
+from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
 from dsflash_ros.conversion.layouts import DINOV3, Layout, expected_tensors, rename
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
@@ -26,8 +24,14 @@ TIMM = Layout(
 _PIXELS = ("network.encoder.pixel_mean", "network.encoder.pixel_std")
 
 
+def published_name(config: ModelConfig) -> str:
+    """The hub id of Meta's DINOv3 of that size."""
+    word = {"small": "vits16", "base": "vitb16", "large": "vitl16"}[config.size]
+    return f"facebook/dinov3-{word}-pretrain-lvd1689m"
+
+
 def is_delta(tensors: Mapping[str, torch.Tensor]) -> bool:
-    """Whether tensors in EoMT's original layout are differences from DINOv3's weights.
+    """Whether tensors in EoMT's original layout are differences to DINOv3's weights.
 
     The encoder's buffers tell: whole checkpoints hold ImageNet's mean and deviation of pixels,
     differences hold zeros. Raises `WeightsError` when they are missing or neither.
@@ -43,35 +47,22 @@ def is_delta(tensors: Mapping[str, torch.Tensor]) -> bool:
         if found.shape == candidate.shape and torch.allclose(found, candidate, atol=1e-3):
             return answer
     raise WeightsError(
-        f"pixels of this checkpoint have mean and deviation {[round(value, 3) for value in found.tolist()]}, "
-        "neither ImageNet's (whole weights) nor zero (differences to DINOv3); such a model cannot be converted"
+        "pixels of this checkpoint have mean and deviation "
+        f"{[round(value, 3) for value in found.tolist()]}, neither ImageNet's (whole weights) "
+        "nor zero (differences to DINOv3); such a model cannot be converted"
     )
 
 
 def read_base(path: str | Path, config: ModelConfig) -> tuple[dict[str, torch.Tensor], dict]:
-    """A DINOv3 backbone under the names of `EoMT`, in float32, and where it is from, for the
-    recipe.
+    """A DINOv3 backbone in the layout of transformers, Meta or timm.
 
-    The file may be transformers', Meta's or timm's. Raises `WeightsError` when it is another model
-    or of another size.
+    Returns its tensors under the names of `EoMT`, in float32, and where they are from, for the
+    recipe. Raises `WeightsError` when it is another model or of another size.
     """
     foreign = read_foreign(path)
     # transformers' module has a level more than the files that were published
     tensors = {name.removeprefix("model."): tensor for name, tensor in foreign.tensors.items()}
-    layout = next(
-        (x for x in (DINOV3, META, TIMM) if any(name.startswith(x.marker) for name in tensors)),
-        None,
-    )
-    token = tensors.get("embeddings.cls_token", tensors.get("cls_token"))
-    if layout is None or token is None:
-        raise WeightsError(
-            f"the base {foreign.path} is no DINOv3 backbone in the layout of transformers, Meta or timm"
-        )
-    if token.shape[-1] != config.architecture.dim:
-        raise WeightsError(
-            f"the base {foreign.path} has width {token.shape[-1]}, but the differences are to a DINOv3 of size "
-            f"{config.size} (width {config.architecture.dim}); give that one as base"
-        )
+    layout = _layout_of_base(foreign, tensors, config)
     if layout is not DINOV3:
         tensors = _with_separate_biases(tensors, config.architecture.dim)
     expected = {
@@ -86,11 +77,35 @@ def read_base(path: str | Path, config: ModelConfig) -> tuple[dict[str, torch.Te
     return state, {"layout": layout.name, "sha256": foreign.sha256}
 
 
+def _layout_of_base(
+    foreign: ForeignCheckpoint, tensors: Mapping[str, torch.Tensor], config: ModelConfig
+) -> Layout:
+    layout = next(
+        (x for x in (DINOV3, META, TIMM) if any(name.startswith(x.marker) for name in tensors)),
+        None,
+    )
+    token = tensors.get("embeddings.cls_token", tensors.get("cls_token"))
+    if layout is None or token is None:
+        raise WeightsError(
+            f"the base {foreign.path} is no DINOv3 backbone in the layout of transformers, Meta "
+            "or timm"
+        )
+    width = config.architecture.dim
+    if token.shape[-1] != width:
+        raise WeightsError(
+            f"the base {foreign.path} has width {token.shape[-1]}, but the differences are to a "
+            f"DINOv3 of size {config.size} (width {width}); give that one as base"
+        )
+    return layout
+
+
 def _with_separate_biases(
     tensors: Mapping[str, torch.Tensor], width: int
 ) -> dict[str, torch.Tensor]:
-    """Meta keeps the biases of q, k and v in one, that of k masked away; timm leaves them out where
-    they are zero.
+    """The tensors with `q_bias` and `v_bias` of each attention.
+
+    Meta keeps the biases of q, k and v in one tensor, that of k masked away; timm leaves them out
+    where they are zero.
     """
     separate = dict(tensors)
     for name in tensors:

@@ -1,9 +1,8 @@
 """The neck and head of DSFormer (Lorenz et al., WACV 2024; github.com/lorjul/fair-psgg), as a start
 for training.
 
-Its transformer is ours: patch tokens plus mask tokens, a class token and a location token, and the
-same head, whose index 0 is "no relation" and which speaks of (subject, object), our (a, b). What it
-has not is the gate.
+Its transformer is ours: patch tokens plus mask tokens, a class token and a location token. Its head
+is ours, too: index 0 is "no relation", and its (subject, object) is our (a, b). It has no gate.
 """
 
 import re
@@ -17,7 +16,7 @@ from dsflash_ros.conversion.convert import Conversion
 from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
-from dsflash_ros.model.checkpoints import load_checkpoint
+from dsflash_ros.model.checkpoints import Header, load_checkpoint
 
 _NAMES = {
     r"^mask_embedding\.token_a$": "sbjobj_encoder.sbj_token",
@@ -31,6 +30,7 @@ _NAMES = {
     r"^blocks\.": "transformer_blocks.",
     r"^head\.": "final_layers.",
 }
+"""Our names to theirs: patterns and replacements, applied one after the other."""
 
 # Ours makes patch tokens from other features.
 _OURS_ALONE = ("gate.", "patch_embed.")
@@ -45,15 +45,12 @@ _THEIRS_ALONE = {
 
 def is_dsformer(names) -> bool:
     """Whether tensors of these names are a DSFormer's."""
-    return (
-        any(name.startswith("transformer_blocks.0.") for name in names)
-        and "classification_token" in names
-    )
+    has_blocks = any(name.startswith("transformer_blocks.0.") for name in names)
+    return has_blocks and "classification_token" in names
 
 
 def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
-    """Our checkpoint `into` with the neck and head of DSFormer where shapes agree; the rest stays
-    as it is.
+    """Our checkpoint `into`, with the neck and head of a DSFormer where shapes agree.
 
     The relation stage counts as untrained: gate and patch embedding have not seen these weights.
     Raises `WeightsError` when a file is damaged, `source` is no DSFormer, or no block of its neck
@@ -62,31 +59,14 @@ def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
     foreign = read_foreign(source)
     if not is_dsformer(foreign.tensors):
         raise WeightsError(
-            f"{foreign.path} is no DSFormer (fair-psgg's last_state.pth); only that goes into another"
+            f"{foreign.path} is no DSFormer (fair-psgg's last_state.pth); "
+            "only that goes into another"
         )
     model, header = load_checkpoint(into)
     ours = model.relations.state_dict()
-    taken, differing = {}, []
-    for name in ours:
-        theirs = _their_name(name)
-        if name.startswith(_OURS_ALONE) or theirs not in foreign.tensors:
-            continue
-        tensor = foreign.tensors[theirs]
-        if tensor.shape == ours[name].shape:
-            taken[name] = tensor.float()
-        else:
-            differing.append(f"{theirs} is {tuple(tensor.shape)}, here {tuple(ours[name].shape)}")
-    # A block with some of its tensors would be neither theirs nor ours.
-    blocks = {name.split(".")[1] for name in ours if name.startswith("blocks.")}
-    whole = [
-        b for b in blocks if all(name in taken for name in ours if name.startswith(f"blocks.{b}."))
-    ]
-    taken = {
-        name: t
-        for name, t in taken.items()
-        if not name.startswith("blocks.") or name.split(".")[1] in whole
-    }
-    if not whole:
+    taken, differing = _fitting(foreign, ours)
+    taken = _whole_blocks(taken, ours)
+    if not any(name.startswith("blocks.") for name in taken):
         raise WeightsError(
             f"no block of {foreign.path} fits a neck of width {header.config.neck_dim}: "
             f"{'; '.join(differing[:5]) or 'its tensors are missing'}"
@@ -94,18 +74,59 @@ def convert_dsformer(source: str | Path, into: str | Path) -> Conversion:
     if not all(tensor.isfinite().all() for tensor in taken.values()):
         raise WeightsError(f"{foreign.path} holds numbers that are not finite")
     model.relations.load_state_dict(ours | taken)
+    return Conversion(
+        model,
+        _header(header, foreign, len(taken), Path(into)),
+        _summary(foreign, ours, taken, differing),
+    )
+
+
+def _fitting(
+    foreign: ForeignCheckpoint, ours: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The tensors that have the shapes of ours, under our names, and a line for each other."""
+    fitting, differing = {}, []
+    for name, like in ours.items():
+        theirs = _their_name(name)
+        if name.startswith(_OURS_ALONE) or theirs not in foreign.tensors:
+            continue
+        tensor = foreign.tensors[theirs]
+        if tensor.shape == like.shape:
+            fitting[name] = tensor.float()
+        else:
+            differing.append(f"{theirs} is {tuple(tensor.shape)}, here {tuple(like.shape)}")
+    return fitting, differing
+
+
+def _whole_blocks(
+    fitting: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Those that are no part of a block, or of one of which all tensors fit.
+
+    A block with some of its tensors would be neither theirs nor ours.
+    """
+    broken = {_block(name) for name in ours if name not in fitting and _block(name)}
+    return {name: tensor for name, tensor in fitting.items() if _block(name) not in broken}
+
+
+def _block(name: str) -> str | None:
+    """The block that one of our tensors belongs to, as `blocks.0`."""
+    found = re.match(r"blocks\.\d+", name)
+    return found[0] if found else None
+
+
+def _header(header: Header, foreign: ForeignCheckpoint, taken: int, into: Path) -> Header:
     recipe = header.recipe | {
         "relations": {
             "source": foreign.path.name,
             "layout": "DSFormer",
             "sha256": foreign.sha256,
-            "taken": len(taken),
+            "taken": taken,
         },
-        "into": {"source": Path(into).name, "sha256": sha256_of(expand(into))},
+        "into": {"source": into.name, "sha256": sha256_of(expand(into))},
     }
     trained = tuple(stage for stage in header.trained if stage != "relations")
-    summary = _summary(foreign, ours, taken, differing)
-    return Conversion(model, replace(header, recipe=recipe, trained=trained), summary)
+    return replace(header, recipe=recipe, trained=trained)
 
 
 def _their_name(name: str) -> str:
@@ -129,7 +150,8 @@ def _summary(
         *(f"not taken: {line}" for line in differing),
         *(f"no counterpart: {name} ({_THEIRS_ALONE.get(name, 'unknown')})" for name in rest),
         f"untouched: {_groups([name for name in ours if name not in taken])}",
-        "note: index 0 of its head is no relation, as in ours; its predicates must be in our order (PSG's)",
+        "note: index 0 of its head is no relation, as in ours; "
+        "its predicates must be in our order (PSG's)",
     ]
     if architecture.get("bg_ratio_strategy") == "onoff":
         lines.append(

@@ -1,5 +1,6 @@
-"""Other people's checkpoint files: safetensors, sharded or not, and PyTorch's pickles, whose code
-is never run.
+"""Checkpoint files of other code bases: safetensors and PyTorch's pickles, sharded or not.
+
+Code in a pickle is never run.
 """
 
 import pickle
@@ -10,9 +11,21 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from dsflash_ros.conversion.checkpoint_files import FILE_NAMES, read_json, sha256_of, shard_files
+from dsflash_ros.conversion.checkpoint_files import main_file, read_json, sha256_of, tensor_files
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
+
+_DAMAGED_PICKLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+)
+"""What torch.load raises for files that are none of its own, or cut off."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class ForeignCheckpoint:
     Attributes:
         path: the file, or the index of a sharded checkpoint.
         tensors: by name, as they are stored.
-        config: of the `config.json` beside the file; empty where there is none.
+        config: content of the `config.json` beside the file; empty where there is none.
         sha256: of each file that was read, by name.
     """
 
@@ -31,14 +44,20 @@ class ForeignCheckpoint:
     config: dict
     sha256: dict[str, str]
 
+    @property
+    def image_size(self) -> int | None:
+        """Side of the network input in pixels, where `config.json` says it."""
+        size = self.config.get("image_size")
+        return size if isinstance(size, int) else None
+
 
 def read_foreign(path: str | Path) -> ForeignCheckpoint:
     """Read a file, the index of a sharded checkpoint, or a folder with either.
 
     Raises `WeightsError`.
     """
-    path = _main_file(expand(path))
-    files = shard_files(path) if path.name.endswith(".index.json") else [path]
+    path = main_file(expand(path))
+    files = tensor_files(path)
     tensors = {}
     for file in files:
         tensors |= _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
@@ -53,31 +72,15 @@ def read_foreign(path: str | Path) -> ForeignCheckpoint:
     )
 
 
-def _main_file(path: Path) -> Path:
-    if path.is_dir():
-        for name in FILE_NAMES:
-            if (path / name).is_file():
-                return path / name
-        raise WeightsError(
-            f"the folder {str(path)!r} holds none of {', '.join(FILE_NAMES)}; give the file itself"
-        )
-    if not path.is_file():
-        raise WeightsError(
-            f"no weights at {str(path)!r}; give a checkpoint file, its folder, or a hub id such as a/b"
-        )
-    return path
-
-
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError as error:
-        raise WeightsError(
-            f"the checkpoint is incomplete: {str(path)!r} is missing; get it again"
-        ) from error
+        raise _incomplete(path) from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a readable safetensors file ({error}); it may be half downloaded, get it again"
+            f"{path} is not a readable safetensors file ({error}); "
+            "it may be half downloaded, get it again"
         ) from error
 
 
@@ -85,26 +88,16 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise WeightsError(
-            f"the checkpoint is incomplete: {str(path)!r} is missing; get it again"
-        ) from error
+        raise _incomplete(path) from error
     except pickle.UnpicklingError as error:
         if "global" in str(error).lower():
             raise WeightsError(
-                f"{path} holds Python objects besides tensors, and reading those could run any code; it is not read: "
-                "save its state dict alone, with torch.save(model.state_dict(), ...)"
+                f"{path} holds Python objects besides tensors, and reading those could run any "
+                "code; it is not read: save its state dict alone, with "
+                "torch.save(model.state_dict(), ...)"
             ) from error
         raise _unreadable(path, error) from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except _DAMAGED_PICKLE as error:
         raise _unreadable(path, error) from error
     for key in ("state_dict", "model"):  # Lightning, DSFormer
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
@@ -113,9 +106,14 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
         isinstance(tensor, torch.Tensor) for tensor in loaded.values()
     ):
         raise WeightsError(
-            f"{path} holds no state dict (names and tensors, alone or under 'state_dict' or 'model')"
+            f"{path} holds no state dict (names and tensors, alone or under 'state_dict' or "
+            "'model')"
         )
     return loaded
+
+
+def _incomplete(path: Path) -> WeightsError:
+    return WeightsError(f"the checkpoint is incomplete: {str(path)!r} is missing; get it again")
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:

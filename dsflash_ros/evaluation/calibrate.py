@@ -9,9 +9,10 @@ from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Calibration
 from dsflash_ros.evaluation.report import about_dataset, describe_dataset
 from dsflash_ros.evaluation.runner import evaluate
-from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
+from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.weights.loading import open_weights, require_file
 
 
 class Calibrated(NamedTuple):
@@ -25,7 +26,11 @@ class Calibrated(NamedTuple):
 
 
 def calibrate(
-    source: Path, dataset: PsgDataset, out: Path, limit: int | None = None, device: str = "auto"
+    source: str | Path,
+    dataset: PsgDataset,
+    out: Path,
+    limit: int | None = None,
+    device: str = "auto",
 ) -> Calibrated:
     """Store a checkpoint that scores a relation by how often such a one is true in the data set's
     graphs (SGDet).
@@ -40,8 +45,10 @@ def calibrate(
         DatasetError, DeviceError, OutputError: as their names say.
     """
     options = Options(relation_threshold=0.0, max_relations=0xFFFF)
+    opened = open_weights(source)
+    require_file(opened)
     pipeline = SceneGraphPipeline.from_weights(
-        source, device=device, precision="float32", options=options
+        opened, device=device, precision="float32", options=options
     )
     if not pipeline.relates:
         raise EvaluationError(
@@ -49,7 +56,7 @@ def calibrate(
         )
     reliability = evaluate(pipeline, dataset, "sgdet", limit).reliability
     calibration = reliability.fit()
-    model, header = load_checkpoint(source)
+    model, header = opened.load(), opened.header
     calibration.apply(model.relations)
     about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
     recipe = {**header.recipe, "calibration": {"dataset": about, **asdict(calibration)}}

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from dsflash_ros.errors import WeightsError
+from dsflash_ros.errors import ForeignWeightsError, WeightsError
 from dsflash_ros.files import save_tensors
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
@@ -94,25 +94,63 @@ def digest_of(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def read_header(path: str | Path) -> Header:
-    """Read a checkpoint's metadata without its tensors.
+@dataclass(frozen=True)
+class Checkpoint:
+    """An open checkpoint: what it says of itself, read once, and its tensors when they are wanted.
 
-    Raises `WeightsError` when it has none or is damaged.
+    Attributes:
+        path: the file.
+        header: its metadata.
+        stored: the open file.
     """
-    metadata = _open(path).metadata() or {}
+
+    path: Path
+    header: Header
+    stored: "safe_open"
+
+    def load(self) -> DSFlash:
+        """A new model with these tensors, in float32, on the CPU, in eval mode.
+
+        Raises `WeightsError` unless every tensor is there and fits.
+        """
+        model = DSFlash(self.header.config)
+        names = set(self.stored.keys())
+        self._check(names, model.state_dict())
+        model.load_state_dict({name: self.stored.get_tensor(name).float() for name in names})
+        return model.eval()
+
+    def _check(self, names: set[str], expected: dict[str, torch.Tensor]) -> None:
+        wrong = [f"missing: {name}" for name in expected if name not in names]
+        wrong += [f"left over: {name}" for name in sorted(names - set(expected))]
+        for name in names & set(expected):
+            shape = tuple(self.stored.get_slice(name).get_shape())
+            if shape != tuple(expected[name].shape):
+                wrong.append(f"{name} is {shape}, should be {tuple(expected[name].shape)}")
+        if wrong:
+            config = self.header.config
+            more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+            raise WeightsError(
+                f"{self.path}: the tensors do not fit a {config.size} model with backbone "
+                f"{config.backbone}: {'; '.join(wrong[:5])}{more}"
+            )
+
+
+def open_checkpoint(path: str | Path) -> Checkpoint:
+    """Open a checkpoint and read its header.
+
+    Raises:
+        ForeignWeightsError: it is a safetensors file without our metadata.
+        WeightsError: it is missing, no safetensors file, or its metadata is damaged.
+    """
+    stored = _open(path)
+    metadata = stored.metadata() or {}
     if metadata.get("format") != FORMAT:
-        raise WeightsError(
+        raise ForeignWeightsError(
             f"{path} is not a dsflash_ros checkpoint (its metadata lacks format={FORMAT!r}); "
             "a bare state dict does not say its size and vocabulary"
         )
     try:
-        config = ModelConfig.from_dict(json.loads(metadata["config"]))
-        trained, recipe, scores = (
-            json.loads(metadata[key]) for key in ("trained", "recipe", "scores")
-        )
-        return Header(
-            config, Vocabulary.from_json(metadata["vocabulary"]), tuple(trained), recipe, scores
-        )
+        return Checkpoint(Path(path), _header(metadata), stored)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except (KeyError, ValueError, AttributeError, TypeError) as error:
@@ -121,29 +159,26 @@ def read_header(path: str | Path) -> Header:
         ) from error
 
 
-def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
-    """The model (in float32, on the CPU, in eval mode) and its header.
+def read_header(path: str | Path) -> Header:
+    """A checkpoint's metadata; see `open_checkpoint`, also for what it raises."""
+    return open_checkpoint(path).header
 
-    Every tensor must be there and fit.
-    """
-    header = read_header(path)
-    stored = _open(path)
-    model = DSFlash(header.config)
-    expected = model.state_dict()
-    names = set(stored.keys())
-    wrong = [f"missing: {name}" for name in expected if name not in names]
-    wrong += [f"left over: {name}" for name in sorted(names - set(expected))]
-    for name in names & set(expected):
-        shape = tuple(stored.get_slice(name).get_shape())
-        if shape != tuple(expected[name].shape):
-            wrong.append(f"{name} is {shape}, should be {tuple(expected[name].shape)}")
-    if wrong:
-        raise WeightsError(
-            f"{path}: the tensors do not fit a {header.config.size} model with backbone {header.config.backbone}: "
-            f"{'; '.join(wrong[:5])}{f'; and {len(wrong) - 5} more' if len(wrong) > 5 else ''}"
-        )
-    model.load_state_dict({name: stored.get_tensor(name).float() for name in names})
-    return model.eval(), header
+
+def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
+    """The model, as from `Checkpoint.load`, and its header."""
+    checkpoint = open_checkpoint(path)
+    return checkpoint.load(), checkpoint.header
+
+
+def _header(metadata: dict[str, str]) -> Header:
+    trained, recipe, scores = (json.loads(metadata[key]) for key in ("trained", "recipe", "scores"))
+    return Header(
+        ModelConfig.from_dict(json.loads(metadata["config"])),
+        Vocabulary.from_json(metadata["vocabulary"]),
+        tuple(trained),
+        recipe,
+        scores,
+    )
 
 
 def _open(path: str | Path):
@@ -151,8 +186,7 @@ def _open(path: str | Path):
         path = Path(path).expanduser()
         if not path.is_file():
             raise WeightsError(
-                f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or toyroom, random, "
-                "random-small etc."
+                f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros"
             )
         path.open("rb").close()
         return safe_open(path, framework="pt")

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dsflash_ros.errors import ImageError, WeightsError
+from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header
+from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.panoptic import merge_panoptic
-from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
-from dsflash_ros.model.random_weights import random_header, random_model
 from dsflash_ros.model.ranking import RankedRelations, rank_relations
 from dsflash_ros.model.relaters.coverage import label_coverage, patch_coverage
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
@@ -26,7 +24,7 @@ from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.resizing import fit_image
 from dsflash_ros.pipeline.segments import ImageSegments, build_graph
 from dsflash_ros.pipeline.stopwatch import Stopwatch
-from dsflash_ros.weights import resolve
+from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 _log = logging.getLogger(__name__)
@@ -72,7 +70,7 @@ class SceneGraphPipeline:
     @classmethod
     def from_weights(
         cls,
-        weights: str | Path = DEFAULT_WEIGHTS,
+        weights: str | Path | OpenedWeights = DEFAULT_WEIGHTS,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -85,8 +83,9 @@ class SceneGraphPipeline:
 
         Args:
             weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once),
-                `toyroom` (of the package; knows simulated rooms only), or `random` (untrained;
-                graphs mean nothing), `random-base` etc.
+                `toyroom` (of the package; knows simulated rooms only), `random` (untrained; graphs
+                mean nothing), `random-base` etc., or what `open_weights` gave. An EoMT of another
+                code base, as a file, folder or hub id, is converted once.
             device: `auto`, `cpu`, `cuda`, `cuda:N`.
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
@@ -102,24 +101,20 @@ class SceneGraphPipeline:
         use_threads(threads)
         torch_device = choose_device(device)
         dtype = choose_precision(precision, torch_device)
-        header = check_weights(weights, vocabulary)
-        model = (
-            random_model(header)
-            if str(weights) in RANDOM_SIZES
-            else load_checkpoint(resolve(weights))[0]
-        )
-        pipeline = cls(model, header, str(weights), torch_device, dtype)
+        opened = open_weights(weights, vocabulary)
+        header = opened.header
+        pipeline = cls(opened.load(), header, opened.name, torch_device, dtype)
         pipeline.options = options or Options()
         if header.prunes:
             _log.info(
                 "the relation stage of %s learned from pruned patches: pruning is on and stays on",
-                weights,
+                opened.name,
             )
         if not pipeline.relates:
             _log.warning(
                 "the weights %s have no trained relation stage: graphs will have no relations; "
                 "`dsflash train relations` trains one",
-                weights,
+                opened.name,
             )
         if compile:
             pipeline._segmenter = torch.compile(pipeline.model.segmenter, dynamic=False)
@@ -299,19 +294,3 @@ class SceneGraphPipeline:
         return stage(
             stage.embed_patches(features), *inputs, pruning=options.pruning, pairs_at_once=at_once
         )
-
-
-def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> Header:
-    """Read what the weights are, without loading them. Raises `WeightsError` where `from_weights`
-    would.
-
-    With `vocabulary`, weights of any other vocabulary are refused.
-    """
-    weights = str(weights)
-    header = random_header(weights) if weights in RANDOM_SIZES else read_header(resolve(weights))
-    if vocabulary is not None and header.vocabulary != vocabulary:
-        raise WeightsError(
-            f"the weights {weights!r} were made for another vocabulary, {header.vocabulary.difference(vocabulary)}; "
-            "use weights trained for yours, or allow any vocabulary"
-        )
-    return header

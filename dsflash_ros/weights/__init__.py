@@ -1,5 +1,1 @@
-"""Weights by name: finding, fetching and describing checkpoints."""
-
-from dsflash_ros.weights.hub import resolve
-
-__all__ = ["resolve"]
+"""Weights by name: finding, fetching, opening and describing checkpoints."""

@@ -10,7 +10,8 @@ from dsflash_ros.errors import DeviceError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.pipeline import SceneGraphPipeline, check_weights
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.weights.loading import check_weights
 
 
 @pytest.fixture(scope="module")

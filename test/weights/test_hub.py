@@ -16,11 +16,6 @@ import pytest
 from hub_server import COMMIT, hub
 from safetensors.torch import save
 
-from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import Header, save_checkpoint
-from dsflash_ros.model.config import ModelConfig
-
 pytest.importorskip("huggingface_hub")
 ID = "org/model"
 PATIENCE = 40
@@ -29,9 +24,10 @@ PATIENCE = 40
 _CALL = """
 import json, sys
 from dsflash_ros.errors import DSFlashError
-from dsflash_ros.weights import hub
+from dsflash_ros.weights.hub import fetch
+from dsflash_ros.weights.names import locate
 try:
-    print(json.dumps({"path": str(getattr(hub, sys.argv[1])(**json.loads(sys.argv[2])))}))
+    print(json.dumps({"path": str(globals()[sys.argv[1]](**json.loads(sys.argv[2])))}))
 except DSFlashError as error:
     print(json.dumps({"error": type(error).__name__, "says": str(error)}))
 """
@@ -85,7 +81,7 @@ def process(tmp_path):
 
 @pytest.fixture
 def call(process):
-    """Call a function of the hub module in a process of its own."""
+    """Call `fetch` or `locate` in a process of its own."""
 
     def call(served, function, limit=None, environment=None, **arguments):
         code = (
@@ -280,27 +276,12 @@ def test_a_full_disk(tmp_path, content, served, call):
     assert content_of(call(served, "fetch", repo_id=ID)["path"]) == content
 
 
-def test_resolve_takes_our_checkpoints_only(tmp_path, served, call):
-    config = ModelConfig(
-        "tiny", image_size=64, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2
-    )
-    save_checkpoint(
-        tmp_path / "ours.safetensors", DSFlash(config), Header(config, Vocabulary.psg())
-    )
-    served.files["org/ours"] = {"model.safetensors": (tmp_path / "ours.safetensors").read_bytes()}
-    path = call(served, "resolve", weights="org/ours")["path"]
-    assert content_of(path) == (tmp_path / "ours.safetensors").read_bytes()
-    failed = call(served, "resolve", weights=ID)
-    assert "org/model is no checkpoint of dsflash_ros" in failed["says"]
-    assert "dsflash weights convert org/model --out NEW.safetensors" in failed["says"]
-
-
 def test_paths_stay_paths(tmp_path, served, call, monkeypatch):
     (tmp_path / "org").mkdir()
     (tmp_path / "org" / "model").touch()
     monkeypatch.chdir(tmp_path)
     for weights in (ID, "runs/none.safetensors", str(tmp_path / "none"), "./a/b", "random"):
-        assert call(served, "resolve", weights=weights)["path"] == str(os.path.normpath(weights))
+        assert call(served, "locate", weights=weights)["path"] == str(os.path.normpath(weights))
     assert served.requests == []
 
 

@@ -17,8 +17,9 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import STAGES, Header, read_header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.pipeline.pipeline import SceneGraphPipeline, check_weights
-from dsflash_ros.weights.hub import locate, resolve
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.weights.loading import check_weights, open_weights
+from dsflash_ros.weights.names import locate
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS, SHIPPED
 
 TOYROOM = Vocabulary.load(ROOT / "dsflash_ros/resources/toyroom.json")
@@ -47,7 +48,7 @@ def test_the_default_is_the_same_everywhere():
     )
     config = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
     assert config["/**"]["ros__parameters"]["weights"] == DEFAULT_WEIGHTS
-    assert f"| `weights` | `{DEFAULT_WEIGHTS}` |" in (ROOT / "README.md").read_text()
+    assert f"| `weights` | `{DEFAULT_WEIGHTS}` |" in (ROOT / "docs/node.md").read_text()
 
 
 def test_the_node_has_that_default():
@@ -59,7 +60,7 @@ def test_a_name_is_no_path(stand_in, tmp_path, monkeypatch):
     """A data set of that name in the working folder is not in its way."""
     (tmp_path / "toyroom").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert locate("toyroom") == resolve("toyroom") == stand_in
+    assert locate("toyroom") == open_weights("toyroom").path == stand_in
     assert locate("./toyroom") == Path("toyroom")
 
 

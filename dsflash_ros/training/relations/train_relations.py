@@ -10,7 +10,7 @@ from dsflash_ros.data.psg import Record
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import STAGES, Header, load_checkpoint
+from dsflash_ros.model.checkpoints import STAGES, Header
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.dsflash import RelationStage
 from dsflash_ros.pipeline.device import choose_device
@@ -22,7 +22,7 @@ from dsflash_ros.training.relations.relation_training import RelationTraining
 from dsflash_ros.training.run import fit as run
 from dsflash_ros.training.run.loaders import Loaders
 from dsflash_ros.training.run.out_folder import run_folder
-from dsflash_ros.weights import resolve
+from dsflash_ros.weights.loading import open_weights
 
 
 def train_relations(config: RelationConfig, resume: bool = False) -> Path:
@@ -68,7 +68,8 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
         raise WeightsError(
             f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights"
         )
-    model, header = load_checkpoint(resolve(config.segmenter))
+    opened = open_weights(config.segmenter)
+    model, header = opened.load(), opened.header
     _check_segmenter(config.segmenter, header, vocabulary)
     wanted = {
         key: getattr(config, key)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from dsflash_ros.errors import ConfigError, WeightsError
+from dsflash_ros.errors import ConfigError, ForeignWeightsError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import FORMAT, Header, load_checkpoint
+from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.training.configuration import SegmenterConfig
 from dsflash_ros.training.run import fit as run
@@ -19,7 +19,7 @@ from dsflash_ros.training.run.out_folder import run_folder
 from dsflash_ros.training.segmenter.pretrained import load_backbone, scale_positions
 from dsflash_ros.training.segmenter.segmenter_data import SegmenterSamples, collate_segmenter
 from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining
-from dsflash_ros.weights.hub import locate
+from dsflash_ros.weights.loading import OpenedWeights, open_weights, require_file
 
 _log = logging.getLogger(__name__)
 
@@ -67,20 +67,34 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
     model = DSFlash(model_config)
     if config.start == "timm":
         load_backbone(model.segmenter, f"timm:{model_config.timm_name}")
-    elif config.start and _is_ours(locate(config.start)):
-        _start_from(model, config.start, vocabulary)
     elif config.start:
-        load_backbone(model.segmenter, config.start)
+        opened = _open_model(config.start)
+        if opened:
+            _start_from(model, opened, vocabulary)
+        else:
+            load_backbone(model.segmenter, config.start)
     recipe = {"segmenter": config.model_dump(mode="json")}
     return model, Header(model_config, vocabulary, trained=("segmenter",), recipe=recipe)
 
 
-def _start_from(model: DSFlash, name: str, vocabulary: Vocabulary) -> None:
+def _open_model(start: str) -> OpenedWeights | None:
+    """The weights to start from. None: they are a backbone alone."""
+    if start.startswith("timm:"):
+        return None
+    try:
+        opened = open_weights(start)
+    except ForeignWeightsError:
+        return None
+    require_file(opened)
+    return opened
+
+
+def _start_from(model: DSFlash, opened: OpenedWeights, vocabulary: Vocabulary) -> None:
     """Take over a trained segmenter, whatever its image size; where the classes differ, all but the
     class head.
     """
-    start, header = load_checkpoint(locate(name))
-    state = start.segmenter.state_dict()
+    header = opened.header
+    state = opened.load().segmenter.state_dict()
     scale_positions(state, model.segmenter, "backbone.vit.pos_embed")
     expected = model.segmenter.state_dict()
     if header.vocabulary.classes != vocabulary.classes:
@@ -92,17 +106,7 @@ def _start_from(model: DSFlash, name: str, vocabulary: Vocabulary) -> None:
     ]
     if wrong or len(state) > len(expected):
         raise WeightsError(
-            f"{name} cannot be the start: it is {header.config.size} {header.config.backbone} with "
+            f"{opened.name} cannot be the start: it is {header.config.size} {header.config.backbone} with "
             f"{header.config.num_queries} queries; set size, backbone and num_queries to the same"
         )
     model.segmenter.load_state_dict(state)
-
-
-def _is_ours(path: Path) -> bool:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as stored:
-            return (stored.metadata() or {}).get("format") == FORMAT
-    except (OSError, SafetensorError):
-        return False

@@ -10,7 +10,7 @@ from dsflash_ros.ros.parameters import OPTIONS, Value
 def check_choice(choice: dict[str, Value]) -> None:
     """Check device and weights without loading them. Raises `WeightsError`, `DeviceError`."""
     from dsflash_ros.pipeline.device import choose_device, choose_precision
-    from dsflash_ros.pipeline.pipeline import check_weights
+    from dsflash_ros.weights.loading import check_weights
 
     choose_precision(choice["precision"], choose_device(choice["device"]))
     check_weights(choice["weights"], _vocabulary(choice))

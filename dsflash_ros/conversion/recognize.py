@@ -1,0 +1,86 @@
+"""What a checkpoint of another code base is, and what its conversion has to be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dsflash_ros.conversion.dinov3 import is_delta, published_name
+from dsflash_ros.conversion.dsformer import is_dsformer
+from dsflash_ros.conversion.foreign import ForeignCheckpoint
+from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, config_of, detect
+from dsflash_ros.errors import ForeignWeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.config import ModelConfig
+
+
+class Need(NamedTuple):
+    """An argument of `dsflash weights convert` that a checkpoint makes necessary, and why."""
+
+    argument: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """A checkpoint whose layout is known.
+
+    Attributes:
+        layout: what people call it.
+        config: the sizes of an EoMT; None for a DSFormer, which has no segmenter.
+        image_size: side of its input in pixels; None where nothing tells it.
+        is_delta: whether its tensors are differences to DINOv3's.
+        needs: what its conversion has to be told.
+    """
+
+    layout: str
+    config: ModelConfig | None
+    image_size: int | None
+    is_delta: bool
+    needs: tuple[Need, ...]
+
+    def command(self, source: str | Path) -> str:
+        """What to type to convert it; words in capitals are for the user to fill in."""
+        arguments = " ".join(need.argument for need in self.needs)
+        return f"dsflash weights convert {source} --out NEW.safetensors {arguments}".rstrip()
+
+
+def recognize(foreign: ForeignCheckpoint) -> Recognized:
+    """Tell the layout from the names of the tensors, and the sizes from their shapes.
+
+    Raises `ForeignWeightsError` when it is none that is known, `WeightsError` when tensors that
+    tell the size are missing.
+    """
+    if is_dsformer(foreign.tensors):
+        need = Need("--into OURS.safetensors", "it has a relation stage only")
+        return Recognized("DSFormer (fair-psgg)", None, None, False, (need,))
+    layout = detect(foreign.tensors)
+    if layout is None:
+        raise ForeignWeightsError(
+            f"{foreign.path} is neither a checkpoint of dsflash_ros nor in a layout "
+            "that can be converted"
+        )
+    config = config_of(layout, foreign.tensors, foreign.image_size)
+    # Rotary positions have no size, so that the tensors do not tell it.
+    is_known = config.backbone == "dinov2" or foreign.image_size is not None
+    delta = layout is ORIGINAL_DINOV3 and is_delta(foreign.tensors)
+    return Recognized(
+        layout.name,
+        config,
+        config.image_size if is_known else None,
+        delta,
+        tuple(_needs(config, is_known, delta)),
+    )
+
+
+def _needs(config: ModelConfig, knows_image_size: bool, delta: bool) -> list[Need]:
+    needs = []
+    if not knows_image_size:
+        needs.append(Need("--image-size N", "nothing tells its image size"))
+    if delta:
+        reason = f"its tensors are differences to a DINOv3, {published_name(config)}"
+        needs.append(Need("--base DINOV3", reason))
+    known = len(Vocabulary.psg().classes)
+    if config.num_classes != known:
+        reason = f"its {config.num_classes} classes are not the {known} of COCO panoptic"
+        needs.append(Need("--vocabulary NAMES.json", reason))
+    return needs

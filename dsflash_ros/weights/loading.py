@@ -1,0 +1,103 @@
+"""Opening weights: their name is resolved once, their file opened once, its header read once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsflash_ros.conversion.checkpoint_files import main_file
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.files import expand
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.checkpoints import Checkpoint, Header
+from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
+from dsflash_ros.model.random_weights import random_header, random_model
+from dsflash_ros.weights.converted import open_converted
+from dsflash_ros.weights.names import locate
+from dsflash_ros.weights.ours import open_ours
+from dsflash_ros.weights.shipped import SHIPPED
+
+
+@dataclass(frozen=True)
+class OpenedWeights:
+    """Weights whose header is read and whose tensors wait to be loaded.
+
+    Attributes:
+        name: what was asked for.
+        header: what they say of themselves.
+        checkpoint: their open file; None for random ones, which have no file.
+    """
+
+    name: str
+    header: Header
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Their file; of an EoMT of another code base, its conversion in the cache."""
+        return self.checkpoint.path if self.checkpoint else None
+
+    @property
+    def title(self) -> str:
+        """Their name for reports: a path without its folder, any other name as it is."""
+        is_path = self.name not in SHIPPED and expand(self.name).exists()
+        return Path(self.name).name if is_path else self.name
+
+    def load(self) -> DSFlash:
+        """A new model: in eval mode, float32, on the CPU.
+
+        Raises `WeightsError` unless every tensor is there and fits.
+        """
+        return self.checkpoint.load() if self.checkpoint else random_model(self.header)
+
+
+def open_weights(
+    weights: "str | Path | OpenedWeights", vocabulary: Vocabulary | None = None
+) -> OpenedWeights:
+    """Find weights, and read what they are without loading them.
+
+    Args:
+        weights: `toyroom` (of the package), `random` or `random-SIZE` (untrained), a file or folder
+            or hub id (`org/name`, `org/name@revision`; downloaded once) of a checkpoint of
+            dsflash_ros or of an EoMT of another code base (converted once); or weights that are
+            open already.
+        vocabulary: refuse weights of any other.
+
+    Raises:
+        WeightsError: they cannot be had, are damaged, need arguments to be converted, or are of
+            another vocabulary.
+        OutputError: the cache cannot be written.
+    """
+    opened = weights if isinstance(weights, OpenedWeights) else _open(str(weights))
+    if vocabulary is not None and opened.header.vocabulary != vocabulary:
+        difference = opened.header.vocabulary.difference(vocabulary)
+        raise WeightsError(
+            f"the weights {opened.name!r} were made for another vocabulary, {difference}; "
+            "use weights trained for yours, or allow any vocabulary"
+        )
+    return opened
+
+
+def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> Header:
+    """The header of weights that `open_weights` does not refuse."""
+    return open_weights(weights, vocabulary).header
+
+
+def require_file(opened: OpenedWeights) -> Path:
+    """The file of weights. Raises `WeightsError` for random ones."""
+    if opened.path is None:
+        raise WeightsError(f"{opened.name} means untrained weights, which have no file")
+    return opened.path
+
+
+def _open(name: str) -> OpenedWeights:
+    if name in RANDOM_SIZES:
+        return OpenedWeights(name, random_header(name))
+    path = locate(name)
+    if not name or not path.exists():
+        raise WeightsError(
+            f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or toyroom, "
+            "random, random-small etc., or the file, folder or hub id of an EoMT"
+        )
+    path = main_file(path)
+    checkpoint = open_ours(path) or open_converted(path, name)
+    return OpenedWeights(name, checkpoint.header, checkpoint)
