@@ -252,14 +252,18 @@ def test_the_line_of_json_has_the_keys_of_a_graph():
         assert all(one.keys() == real[kind][0].keys() for one in told[kind])
 
 
-def test_every_room_is_on_the_map():
-    rooms = {
-        path.parent.name
-        for path in (ROOT / "dsflash_ros").glob("*/__init__.py")
-        if path.parent.name != "msg"
-    }
-    links = read_page(ROOT / "docs/development.md").links
-    assert {f"../dsflash_ros/{room}" for room in rooms} <= set(links)
+def test_every_room_is_on_the_map_in_the_order_of_the_contract():
+    package = ROOT / "dsflash_ros"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")} - {"msg"}
+    rooms |= {path.stem for path in package.glob("[a-z]*.py")}
+    rows = read_page(ROOT / "docs/development.md").table("The rooms")[1:]
+    listed = [re.findall(r"\(\.\./dsflash_ros/(\w+)", row[0]) for row in rows]
+    layers = re.search(r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
+    order = [re.findall(r"\w+", layer) for layer in re.findall(r'"(.+)"', layers[1])]
+    level = {room: height for height, layer in enumerate(order) for room in layer}
+    assert rooms <= {room for row in listed for room in row}
+    heights = [max(level[room] for room in row) for row in listed if row[0] in level]
+    assert heights == sorted(heights)
 
 
 def test_every_comment_beside_a_block_belongs_to_one():
