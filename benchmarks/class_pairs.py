@@ -28,7 +28,7 @@ from dsflash_ros.bench.results import store
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.errors import DSFlashError, EvaluationError
 from dsflash_ros.evaluation.metrics import RecallMetrics
-from dsflash_ros.evaluation.report import percent
+from dsflash_ros.evaluation.phrases import percent
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.machine import machine

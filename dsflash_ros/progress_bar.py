@@ -55,7 +55,8 @@ def _logged(items: Iterable[Item], what: str, total: int | None, unit: str) -> I
 def _line(what: str, done: int, total: int | None, unit: str, seconds: float) -> str:
     """`clip.mp4: 120 of 500 frames, 4.2 a second, 1 min 30 s left`."""
     rate = done / seconds
-    count = f"{done} {unit}s" if total is None else f"{done} of {total} {unit}s"
+    units = f"{unit}es" if unit.endswith("ch") else f"{unit}s"
+    count = f"{done} {units}" if total is None else f"{done} of {total} {units}"
     parts = [f"{what}: {count}", f"{rate:.3g} a second"]
     if total is not None:
         parts.append(f"{_duration((total - done) / rate)} left")

@@ -61,19 +61,9 @@ def pipeline_from(args: argparse.Namespace, opened=None):
 
     `opened` are its `OpenedWeights` where the caller has them already.
     """
-    from dsflash_ros.graph.vocabulary import Vocabulary
-    from dsflash_ros.pipeline.options import Options
-    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+    from dsflash_ros.pipeline.choice import pipeline_of
 
-    return SceneGraphPipeline.from_weights(
-        opened or args.weights,
-        device=args.device,
-        precision=args.precision,
-        compile=args.compile,
-        threads=args.threads,
-        vocabulary=Vocabulary.load(args.vocabulary) if args.vocabulary else None,
-        options=Options(**{option.name: getattr(args, option.name) for option in FRAME_OPTIONS}),
-    )
+    return pipeline_of(vars(args), opened)
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,9 +82,14 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def dataset_from(args: argparse.Namespace):
-    """The `PsgDataset` that the arguments name."""
+    """The `PsgDataset` that the arguments name. It has images."""
     from dsflash_ros.data.psg import PsgDataset
+    from dsflash_ros.data.psg_json import SplitError
+    from dsflash_ros.errors import DatasetError
 
-    return PsgDataset.open(
-        args.dataset, None if args.split == "all" else args.split, args.images, args.masks
-    )
+    split = None if args.split == "all" else args.split
+    try:
+        return PsgDataset.open(args.dataset, split, args.images, args.masks)
+    except SplitError as error:
+        choices = ", ".join(f"--split {name}" for name in [*error.splits, "all"])
+        raise DatasetError(f"{error}: give one of {choices}") from error

@@ -1,14 +1,16 @@
 """Score a model on a data set in PSG's format, as the DSFlash paper does.
 
-Recall of relations (R@k, mR@k, mR@inf) and of instances, panoptic quality, latency and relations
-per second, under the single-mask-per-object protocol: one mask for each object, one relation for
-each directed pair. predcls gives the model the true segments; sgdet gives it only the image.
-Here all relations are ranked: the relation threshold is 0 and there may be 65535 of them, unless
-    you say otherwise.
+Recall of relations (R@k, mR@k, mR@inf) and of instances, and panoptic quality, under the
+single-mask-per-object protocol: one mask for each object, one relation for each directed pair.
+predcls gives the model the true segments; sgdet gives it only the image. All relations are ranked:
+the relation threshold is 0 and there may be 65535 of them, unless you say otherwise.
+
+--speed also measures the latency of the forward pass and relations a second, in half a minute;
+--speed-seconds gives it longer, as the paper's 400 passes and 25 batches take on a CPU.
 
 examples:
-  dsflash eval psg/psg.json --weights dsflash_base.safetensors --json base.json
-  dsflash eval psg/psg.json --images coco --masks coco --weights W --protocol predcls --no-speed
+  dsflash eval psg/psg.json --weights dsflash_base.safetensors --json base.json --speed
+  dsflash eval psg/psg.json --images coco --masks coco --weights W --protocol predcls
   dsflash eval psg/psg.json --weights W --low-resolution-masks --export sgbench predictions.zip
   dsflash tables base.json                        the paper's tables with these numbers beside
 """
@@ -17,7 +19,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from dsflash_ros.argument_types import positive
+from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.arguments import (
     add_dataset_arguments,
     add_model_arguments,
@@ -29,8 +31,10 @@ HELP = "score a model on a data set: recall, panoptic quality, speed"
 
 _log = logging.getLogger(__name__)
 
+_SPEED_SETTINGS = {"warm_up": 200, "timed": 200, "batch": 16, "speed_seconds": 30.0}
+
 SPEED_IMAGES = 32
-"""How many images of the data set, spread evenly, the speed is measured on."""
+"""How many images of the data set, spread evenly, --speed uses."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,26 +55,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace the files of --json and --export"
     )
     speed = parser.add_argument_group("speed")
-    speed.add_argument("--no-speed", action="store_true", help="do not measure it")
-    for name, default, text in (
-        ("warm-up", 200, "forward passes before the clock starts"),
-        ("timed", 200, "forward passes to time"),
-        ("batch", 16, "images in a pass, for relations per second"),
+    speed.add_argument("--speed", action="store_true", help="measure it, too")
+    speed.add_argument(
+        "--speed-seconds",
+        type=positive_float,
+        metavar="S",
+        help="begin no further pass after so long (default: %(default)g)",
+    )
+    for name, text in (
+        ("warm-up", "at most so many forward passes before the clock starts"),
+        ("timed", "at most so many forward passes to time"),
+        ("batch", "images in a pass, for relations per second"),
     ):
-        speed.add_argument(
-            f"--{name}",
-            type=positive,
-            default=default,
-            metavar="N",
-            help=f"{text} (default: {default})",
-        )
+        help = f"{text} (default: %(default)s)"
+        speed.add_argument(f"--{name}", type=positive, metavar="N", help=help)
+    speed.add_argument("--no-speed", action="store_true", help="the default now; does nothing")
     add_model_arguments(parser)
-    parser.set_defaults(relation_threshold=0.0, max_relations=0xFFFF)
+    parser.set_defaults(relation_threshold=0.0, max_relations=0xFFFF, **_SPEED_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, measure, print, store."""
     from dsflash_ros.evaluation.report import Report, about_dataset
+    from dsflash_ros.evaluation.report_text import report_text
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
     from dsflash_ros.weights.loading import open_weights
@@ -81,6 +88,12 @@ def run(args: argparse.Namespace) -> int:
     export_path = _output(args.export[1], args.overwrite) if args.export else None
     if json_path and json_path == export_path:
         args.parser.error(f"--json and --export cannot both write {json_path}")
+    changed = [name for name, value in _SPEED_SETTINGS.items() if getattr(args, name) != value]
+    if changed and not args.speed:
+        option = changed[0].replace("_", "-")
+        args.parser.error(f"--{option} says how to measure speed: give --speed, too")
+    if args.no_speed:
+        _log.warning("--no-speed is the default now and does nothing: leave it out")
     dataset = dataset_from(args)
     print(dataset.report())
     opened = open_weights(args.weights)
@@ -95,10 +108,9 @@ def run(args: argparse.Namespace) -> int:
         "machine": machine(),
     }
     scores, failure = _evaluate(args, pipeline, dataset, export_path, about)
-    report = Report(
-        **about, **scores, speed=None if args.no_speed else _speed(args, pipeline, dataset)
-    )
-    report.print()
+    speed = _speed(args, pipeline, dataset) if args.speed else None
+    report = Report(**about, **scores, speed=speed)
+    print(report_text(report))
     if json_path:
         report.write(json_path)
         print(f"written: {json_path}")
@@ -147,7 +159,7 @@ def _about_model(args: argparse.Namespace, opened, pipeline) -> dict:
 
 
 def _evaluate(args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict):
-    """The scores, and why the export failed, or None: that does not take the scores along."""
+    """The scores, and the error of the export or None: an export that fails leaves the scores."""
     from contextlib import nullcontext
 
     from dsflash_ros.errors import OutputError
@@ -170,11 +182,11 @@ def _speed(args: argparse.Namespace, pipeline, dataset) -> dict:
 
     count = min(len(dataset), SPEED_IMAGES)
     images = [dataset[index * len(dataset) // count].image() for index in range(count)]
-    return measure_speed(pipeline, images, args.warm_up, args.timed, args.batch)
+    return measure_speed(pipeline, images, args.warm_up, args.timed, args.batch, args.speed_seconds)
 
 
 def _output(path: str, overwrite: bool) -> Path:
-    """Where a result goes, in a folder that is made; what is in the way comes up before the work."""
+    """Where a result goes; its folder is made. Raises what is in the way before the work begins."""
     from dsflash_ros.errors import OutputError
     from dsflash_ros.files import check_output, expand
 

@@ -1,8 +1,8 @@
 """Print the DSFlash paper's tables with measured columns beside the published ones.
 
 RESULT is what `dsflash eval --json RESULT` wrote. Each stands in the rows whose model and options
-are its own (the star means --low-resolution-masks), with a note on its data set and machine;
-without any, measured columns are blank.
+are its own (the star means --low-resolution-masks), with a note on its data set and machine.
+Without any, measured columns are blank.
 
 examples:
   dsflash tables
@@ -20,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print them."""
+    """Print the tables."""
     from dsflash_ros.evaluation.report import Report
-    from dsflash_ros.evaluation.tables import print_tables
+    from dsflash_ros.evaluation.tables import compare
+    from dsflash_ros.evaluation.tables_text import tables_text
 
-    print_tables({path: Report.read(path) for path in args.result})
+    print(tables_text(compare({path: Report.read(path) for path in args.result})))
     return 0

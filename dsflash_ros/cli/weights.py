@@ -181,7 +181,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 def _calibrate(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.calibrate import calibrate
-    from dsflash_ros.evaluation.report import percent
+    from dsflash_ros.evaluation.phrases import percent
 
     out = _safetensors_file(args.out, args.overwrite)
     dataset = dataset_from(args)

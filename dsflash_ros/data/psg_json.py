@@ -1,6 +1,4 @@
-"""The annotations of a data set in PSG's format: one large JSON file, checked and brought into a
-few arrays.
-"""
+"""The annotations of a data set in PSG's format: one large JSON file, checked, as a few arrays."""
 
 import json
 from collections import Counter, defaultdict
@@ -12,8 +10,22 @@ import numpy as np
 
 from dsflash_ros.errors import DatasetError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.text_tables import counted
 
 Triple = tuple[int, int, int]
+
+
+class SplitError(DatasetError):
+    """A split has no images, or does not exist.
+
+    Attributes:
+        splits: how many images the splits have that have some.
+    """
+
+    def __init__(self, path: Path, split: str, splits: dict[str, int]) -> None:
+        self.splits = splits
+        there = ", ".join(f"{name} ({counted(n, 'image')})" for name, n in splits.items())
+        super().__init__(f"{path} has no images in the split {split!r}; it has {there}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,20 +131,27 @@ def _split(
             f"{path}: image ids must be unique, but {len(twice)} are not; the first is {twice[0]}"
         )
 
+    if not ids:
+        raise DatasetError(f"{path} has no images: its list 'data' is empty")
+
     records = dict(zip(ids, content["data"], strict=True))
-    keys = {"test": "test_image_ids"} | (
-        {"val": "val_image_ids"} if "val_image_ids" in content else {}
-    )
-    splits = {name: dict.fromkeys(map(str, content[key])) for name, key in keys.items()}
-    for image_id in chain.from_iterable(splits.values()):
+    listed = {
+        "test": dict.fromkeys(map(str, content["test_image_ids"])),
+        "val": dict.fromkeys(map(str, content.get("val_image_ids", []))),
+    }
+    for image_id in chain.from_iterable(listed.values()):
         if image_id not in records:
             problems["split ids without an image"].append(image_id)
-    splits["train"] = {i: None for i in ids if not any(i in part for part in splits.values())}
     if split is None:
         return records
-    if split not in splits:
-        raise DatasetError(f"{path} has no split {split!r}, only {', '.join(sorted(splits))}")
-    return {image_id: record for image_id, record in records.items() if image_id in splits[split]}
+    rest = {i: None for i in ids if not any(i in part for part in listed.values())}
+    splits = {
+        name: {i: records[i] for i in ids if i in part}
+        for name, part in {"train": rest, **listed}.items()
+    }
+    if not splits.get(split):
+        raise SplitError(path, split, {name: len(part) for name, part in splits.items() if part})
+    return splits[split]
 
 
 def _fields(path: Path, image_id: str, record: dict) -> tuple[str, str, tuple[int, int]]:

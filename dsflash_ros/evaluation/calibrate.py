@@ -7,7 +7,8 @@ from typing import NamedTuple
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Calibration
-from dsflash_ros.evaluation.report import about_dataset, describe_dataset
+from dsflash_ros.evaluation.phrases import describe_dataset
+from dsflash_ros.evaluation.report import about_dataset
 from dsflash_ros.evaluation.runner import evaluate
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options

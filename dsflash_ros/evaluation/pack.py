@@ -8,7 +8,8 @@ import torch
 
 from dsflash_ros.conversion.checkpoint_files import sha256_of
 from dsflash_ros.errors import WeightsError
-from dsflash_ros.evaluation.report import Report, describe_dataset
+from dsflash_ros.evaluation.phrases import describe_dataset
+from dsflash_ros.evaluation.report import Report
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.weights.loading import open_weights, require_file
 

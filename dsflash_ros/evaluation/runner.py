@@ -5,7 +5,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
@@ -16,6 +15,7 @@ from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.graph.scene_graph import unpack_panoptic
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.progress_bar import progress
 
 if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
@@ -139,7 +139,7 @@ def evaluate(
         )
     evaluator = Evaluator(dataset.vocabulary, protocol, pipeline.relates, pipeline.device)
     count = min(limit or len(dataset), len(dataset))
-    for record in tqdm(islice(dataset, count), protocol, count, unit="image", disable=None):
+    for record in progress(islice(dataset, count), protocol, count, "image"):
         truth_labels = record.labels()
         prediction = predict(pipeline, record, truth_labels, protocol)
         evaluator.add(record, truth_labels, prediction)

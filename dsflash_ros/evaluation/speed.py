@@ -1,79 +1,118 @@
 """How fast a pipeline is, as the paper measures it (section 4.1)."""
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
-from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.progress_bar import progress
 
 if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
+Result = TypeVar("Result")
+
 FORWARD = ("segment", "merge", "relate")
-"""The stages of the forward pass: from the network's input to the relations' logits. Fitting the
-image into the input comes before it; ranking, and the graph and its map at the image's resolution,
-come after.
+"""The stages of the forward pass: from the network's input to the relations' logits.
+
+Fitting the image into the input comes before it; ranking, and the graph and its map at the image's
+resolution, come after.
 """
 
 
 def measure_speed(
-    pipeline, images: Sequence[np.ndarray], warm_up: int = 200, timed: int = 200, batch: int = 16
+    pipeline: "SceneGraphPipeline",
+    images: Sequence[np.ndarray],
+    warm_up: int = 200,
+    timed: int = 200,
+    batch: int = 16,
+    seconds: float = math.inf,
 ) -> dict:
-    """Time the whole forward pass, segmentation and relations, on images (H, W, 3) uint8, used in
-    turn.
+    """Time the whole forward pass, segmentation and relations.
+
+    Args:
+        pipeline: with its options.
+        images: (H, W, 3) uint8, used in turn.
+        warm_up: passes of one image before the clock starts.
+        timed: passes of one image that count.
+        batch: images in a pass, for relations a second; over about as many images.
+        seconds: after which no pass begins. There may be fewer passes then, yet one of each kind.
 
     Returns:
-        `latency_ms`: mean over `timed` passes of one image, after `warm_up` passes; `stages_ms`: of
-            each stage of
-        the pipeline, also those before and after the forward pass. `relations_per_second`: directed
-        pairs of segments that a second of forward passes of `batch` images relates, over about as
-        many images; None when there are no pairs. `segments_per_image`, `pairs_per_image`
-        (directed): what the numbers depend on. `warm_up`, `timed`, `batch`.
+        `latency_ms`: mean over the timed passes of one image. `stages_ms`: the same of each stage
+        of the pipeline, also those before and after the forward pass. `relations_per_second`:
+        directed pairs of segments that a second of forward passes relates; None when there are no
+        pairs. `segments_per_image`, `pairs_per_image` (directed): what the numbers depend on.
+        `warm_up`, `timed`: how many passes of one image there were; `batch`.
     """
-    passes = range(warm_up + timed)
-    graphs = [
-        pipeline(images[i % len(images)])
-        for i in tqdm(passes, "latency", unit="image", disable=None)
-    ][warm_up:]
-    stages = {
-        stage: fmean(graph.latency_ms[stage] for graph in graphs) for stage in graphs[0].latency_ms
-    }
+    stream = cycle(images)
+
+    def run() -> tuple[dict[str, float], int]:
+        graph = pipeline(next(stream))
+        return graph.latency_ms, len(graph.nodes)
+
+    warmed = len(list(_passes(run, "latency, warm-up", warm_up, seconds / 6, "image")))
+    results = list(_passes(run, "latency", timed, seconds / 3, "image"))
+    rate = _relation_rate(pipeline, images, warmed, timed, batch, seconds / 2)
+    latencies, segments = zip(*results, strict=True)
+    stages = {stage: fmean(ms[stage] for ms in latencies) for stage in latencies[0]}
     return {
         "latency_ms": sum(stages[stage] for stage in FORWARD),
         "stages_ms": stages,
-        "relations_per_second": _throughput(
-            pipeline, images, -(-warm_up // batch), -(-timed // batch), batch
-        ),
-        "segments_per_image": fmean(len(graph.nodes) for graph in graphs),
-        "pairs_per_image": fmean(_pairs(graph) for graph in graphs),
-        "warm_up": warm_up,
-        "timed": timed,
+        "relations_per_second": rate,
+        "segments_per_image": fmean(segments),
+        "pairs_per_image": fmean(map(_pairs, segments)),
+        "warm_up": warmed,
+        "timed": len(results),
         "batch": batch,
     }
 
 
-def _throughput(
+def _relation_rate(
     pipeline: "SceneGraphPipeline",
     images: Sequence[np.ndarray],
     warm_up: int,
     timed: int,
     batch: int,
+    seconds: float,
 ) -> float | None:
+    """Directed pairs related a second; None where there are none.
+
+    `warm_up`, `timed`: images, of which the last batch may have more.
+    """
     if not pipeline.relates:
         return None
-    pairs, ms = 0, 0.0
-    for number in tqdm(range(warm_up + timed), f"batches of {batch}", unit="batch", disable=None):
-        graphs = pipeline.batch(
-            [images[i % len(images)] for i in range(number * batch, (number + 1) * batch)]
-        )
-        if number >= warm_up:
-            pairs += sum(map(_pairs, graphs))
-            ms += sum(graphs[0].latency_ms[stage] for stage in FORWARD)  # that of the whole batch
+    stream = cycle(images)
+
+    def run() -> tuple[int, float]:
+        graphs = pipeline.batch(list(islice(stream, batch)))
+        # each graph has the latencies of the whole batch
+        ms = sum(graphs[0].latency_ms[stage] for stage in FORWARD)
+        return sum(_pairs(len(graph.nodes)) for graph in graphs), ms
+
+    name = f"batches of {batch}"
+    for _ in _passes(run, f"{name}, warm-up", -(-warm_up // batch), seconds / 3, "batch"):
+        pass
+    results = list(_passes(run, name, -(-timed // batch), seconds * 2 / 3, "batch"))
+    pairs, ms = sum(pairs for pairs, _ in results), sum(ms for _, ms in results)
     return pairs / ms * 1e3 if pairs else None
 
 
-def _pairs(graph: SceneGraph) -> int:
-    return len(graph.nodes) * (len(graph.nodes) - 1)
+def _passes(
+    run: Callable[[], Result], what: str, most: int, seconds: float, unit: str
+) -> Iterator[Result]:
+    """Results of `most` passes, or of those that begin within `seconds`; of one at least."""
+    end = time.monotonic() + seconds
+    for _ in progress(range(most), what, most, unit):
+        yield run()
+        if time.monotonic() >= end:
+            return
+
+
+def _pairs(segments: int) -> int:
+    """Directed pairs of so many segments."""
+    return segments * (segments - 1)

@@ -1,13 +1,15 @@
-"""The DSFlash paper's tables, with what was measured here beside what the paper prints."""
+"""The DSFlash paper's tables, with what was measured here beside what the paper prints.
+
+`tables_text` shows them.
+"""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 
-from dsflash_ros.evaluation.report import (
-    Report,
+from dsflash_ros.evaluation.phrases import (
     describe_dataset,
     describe_machine,
     describe_speed,
@@ -15,71 +17,106 @@ from dsflash_ros.evaluation.report import (
     number,
     percent,
 )
+from dsflash_ros.evaluation.report import Report
 from dsflash_ros.model.checkpoints import STAGES
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.text_tables import show
 
 PSG_TEST_IMAGES = 2177
 """Images of PSG's test split that have relations (nine more have none)."""
 
-_LEGEND = f"[n!] not the {PSG_TEST_IMAGES} test images of PSG that the paper evaluates: not comparable with its numbers"
+_LEGEND = (
+    f"[n!] not the {PSG_TEST_IMAGES} test images of PSG that the paper evaluates: "
+    "not comparable with its numbers"
+)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table of the paper with measured columns.
+
+    Attributes:
+        title: with its number.
+        rows: by the columns' titles, formatted numbers; a measured one names its result, as in
+            `22.22 [1]`, and is empty where there is none.
+    """
+
+    title: str
+    rows: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All tables.
+
+    Attributes:
+        source: where the published numbers are from.
+        tables: as in the paper.
+        notes: about each result, in what it was measured or why it is in no table.
+    """
+
+    source: str
+    tables: list[PaperTable]
+    notes: list[str]
 
 
 @cache
 def published() -> dict:
-    """The paper's tables: `tables` of `name`, `title`, `columns` (`title`, `metric`, and `protocol`
-    where it is not sgdet) and `rows` (`name`, `published`: as printed, one for each column, and for
-    DSFlash's own `ours`: its options).
+    """The paper's tables: `source`, and `tables` of `name`, `title`, `columns` and `rows`.
+
+    A column has a `title`, a `metric`, and a `protocol` where it is not sgdet. A row has a `name`,
+    `published`: a number for each column, as printed, and for DSFlash's own `ours`: its options.
     """
-    return json.loads(
-        resources.files("dsflash_ros").joinpath("resources/published.json").read_text()
-    )
+    path = resources.files("dsflash_ros").joinpath("resources/published.json")
+    return json.loads(path.read_text())
 
 
-def print_tables(reports: dict[str, Report]) -> None:
-    """Print all tables. A result, by the name of its file, stands in each row whose model and
-    options are its own.
+def compare(reports: dict[str, Report]) -> Comparison:
+    """Put results, by the names of their files, into the rows whose model and options are theirs.
 
-    It must have PSG's vocabulary. Scores of untrained weights are left out; their speed is not,
-    unless nothing was related. Where several results fit, the first one stands.
+    A result must have PSG's vocabulary. Scores of untrained weights are left out; their speed is
+    not, unless nothing was related. Where several results fit, the first one stands.
     """
-    marks = {
-        name: f"[{n}{'' if _is_psg_test(report) else '!'}]"
-        for n, (name, report) in enumerate(reports.items(), 1)
-    }
+    marks = {}
+    for position, (name, report) in enumerate(reports.items(), 1):
+        marks[name] = f"[{position}]" if _is_psg_test(report) else f"[{position}!]"
     used: set[str] = set()
-    print(published()["source"])
-    for table in published()["tables"]:
-        show(
+    tables = [
+        PaperTable(
             f"Table {table['name']}: {table['title']}",
             [_line(table, row, reports, marks, used) for row in table["rows"]],
         )
-    print()
+        for table in published()["tables"]
+    ]
+    notes = []
     for name, report in reports.items():
-        print(
-            f"{marks[name]} {name}: {_about(report)}"
-            if name in used
-            else f"{name}: {_why_unused(report)}"
-        )
+        if name in used:
+            notes.append(f"{marks[name]} {name}: {_about(report)}")
+        else:
+            notes.append(f"{name}: {_why_unused(report)}")
     if any(marks[name].endswith("!]") for name in used):
-        print(_LEGEND)
+        notes.append(_LEGEND)
+    return Comparison(published()["source"], tables, notes)
 
 
 def _line(
     table: dict, row: dict, reports: dict[str, Report], marks: dict[str, str], used: set[str]
 ) -> dict[str, str]:
-    """A row as it is printed; a measured column follows the last published one of its metric and
-    protocol.
+    """A row; a measured column follows the last published one of its metric and protocol.
+
+    Adds to `used` the names of the results that it shows.
     """
     line, columns = dict(row["name"]), table["columns"]
     for index, (column, value) in enumerate(zip(columns, row["published"], strict=True)):
         line[column["title"]] = value
-        if index + 1 == len(columns) or _kind(columns[index + 1]) != _kind(column):
-            name, measured = next(_measured(row, column, reports), ("", ""))
-            used |= {name} - {""}
-            line[f"measured {column['title'].split(',')[0]}"] = (
-                f"{measured} {marks.get(name, '')}".strip()
-            )
+        is_last = index + 1 == len(columns) or _kind(columns[index + 1]) != _kind(column)
+        if not is_last:
+            continue
+        title = f"measured {column['title'].split(',')[0]}"
+        line[title] = ""
+        for name, measured in _measured(row, column, reports):
+            line[title] = f"{measured} {marks[name]}"
+            used.add(name)
+            break  # the first one stands
     return line
 
 
@@ -98,22 +135,18 @@ def _measured(row: dict, column: dict, reports: dict[str, Report]) -> Iterator[t
 
 
 def _value(report: Report, metric: str, protocol: str) -> str | None:
+    """The formatted number of a result; None where it has none that means something."""
     if metric == "parameters":
         return f"{report.model['parameters'] / 1e6:.1f}"
     if metric in ("latency_ms", "relations_per_second"):
-        # Without it, no relation stage is in the latency: there is none, or there were no pairs for
-        # it.
+        # Without relations a second no relation stage is in the latency: there is none, or there
+        # were no pairs for it.
         if not (report.speed and report.speed["relations_per_second"]):
             return None
-        return (
-            f"{report.speed[metric]:.1f}"
-            if metric == "latency_ms"
-            else number(report.speed[metric])
-        )
-    means_something = report.protocol == protocol and all(
-        stage in report.weights["trained"] for stage in STAGES
-    )
-    score = report.relations[metric] if means_something else None
+        value = report.speed[metric]
+        return f"{value:.1f}" if metric == "latency_ms" else number(value)
+    is_trained = all(stage in report.weights["trained"] for stage in STAGES)
+    score = report.relations[metric] if is_trained and report.protocol == protocol else None
     return None if score is None else percent(score)
 
 
@@ -135,27 +168,27 @@ def _difference(report: Report, ours: dict) -> list[str]:
 
 def _is_psg_test(report: Report) -> bool:
     with_relations = report.relations["images"] - report.relations["images_without_relations"]
-    return (report.dataset["vocabulary"], report.dataset["split"], with_relations) == (
-        "psg",
-        "test",
-        PSG_TEST_IMAGES,
-    )
+    found = report.dataset["vocabulary"], report.dataset["split"], with_relations
+    return found == ("psg", "test", PSG_TEST_IMAGES)
 
 
 def _about(report: Report) -> str:
+    """On what a result was measured."""
     parts = [
         f"{report.protocol} on {describe_dataset(report.dataset)}",
         f"weights {describe_weights(report.weights)}",
         f"on {describe_machine(report.machine, report.options)}",
     ]
-    return "; ".join([*parts, describe_speed(report.speed)] if report.speed else parts)
+    if report.speed:
+        parts.append(describe_speed(report.speed))
+    return "; ".join(parts)
 
 
 def _why_unused(report: Report) -> str:
-    rows = [
+    ours = [
         row["ours"] for table in published()["tables"] for row in table["rows"] if "ours" in row
     ]
-    nearest = min((_difference(report, ours) for ours in rows), key=len)
+    nearest = min((_difference(report, options) for options in ours), key=len)
     if nearest:
         return f"in no table: it differs from the nearest row in {', '.join(nearest)}"
     return "in no table: it has no number for one that an earlier file does not give"

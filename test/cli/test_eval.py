@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -45,7 +46,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-QUICK = ("--warm-up", "1", "--timed", "2", "--batch", "2", "--mask-threshold", "0")
+QUICK = (
+    *("--speed", "--warm-up", "1", "--timed", "2", "--batch", "2"),
+    *("--mask-threshold", "0"),
+)
 
 
 def evaluate(folder, *arguments, weights="whole"):
@@ -113,10 +117,7 @@ def test_sgdet(folder, tmp_path, capsys):
 
 def test_predcls(folder, tmp_path, capsys):
     result = tmp_path / "r.json"
-    assert (
-        evaluate(folder, "--protocol", "predcls", "--no-speed", "--limit", "2", "--json", result)
-        == 0
-    )
+    assert evaluate(folder, "--protocol", "predcls", "--limit", "2", "--json", result) == 0
     found = json.loads(result.read_text())
     assert (
         found["dataset"]["images"] == found["relations"]["images"] == 2
@@ -132,7 +133,6 @@ def test_all_splits_and_options_that_the_user_gives(folder, tmp_path):
     arguments = (
         "--split",
         "all",
-        "--no-speed",
         "--relation-threshold",
         "0.9",
         "--max-relations",
@@ -163,7 +163,7 @@ def test_weights_without_a_relation_stage(folder, tmp_path, capsys, caplog):
 
 
 def test_another_vocabulary_is_told_before_anything_runs(folder, capsys):
-    assert main(["eval", str(folder), "--weights", "random", "--no-speed"]) == 1
+    assert main(["eval", str(folder), "--weights", "random"]) == 1
     error = capsys.readouterr().err
     assert "but of 'person' for 'ball' among the things; use weights trained for" in error
     assert error.count("\n") == 1
@@ -174,7 +174,6 @@ def test_a_damaged_image_leaves_no_result(folder, tmp_path, capsys):
     next((tmp_path / "data" / "images").iterdir()).write_bytes(b"no picture")
     weights = folder / "whole.safetensors"
     arguments = [
-        "--no-speed",
         "--export",
         "sgbench",
         str(tmp_path / "p.zip"),
@@ -196,25 +195,22 @@ def test_a_place_for_results_that_cannot_be(folder, tmp_path, capsys):
         (("--export", "sgbench", tmp_path / "file"), "file is there already; give --overwrite"),
         (("--export", "sgbench", "/proc/p.zip"), "cannot write"),
     ):
-        assert evaluate(folder, "--no-speed", *arguments) == 1
+        assert evaluate(folder, *arguments) == 1
         out, err = capsys.readouterr()
         assert out == "" and sentence in err  # before the data set is read
     assert (tmp_path / "file").read_text() == "precious"
-    assert (
-        evaluate(folder, "--no-speed", "--limit", "1", "--json", tmp_path / "file", "--overwrite")
-        == 0
-    )
+    assert evaluate(folder, "--limit", "1", "--json", tmp_path / "file", "--overwrite") == 0
     assert json.loads((tmp_path / "file").read_text())["dataset"]["images"] == 1
 
 
 def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
-    """A limit on the size of files acts as a full disk does; the JSON fits under it, the masks do
-    not.
+    """A limit on the size of files acts as a full disk: the JSON fits under it, masks do not.
+
+    Besides, stderr is no terminal here: the command says in lines how far it is.
     """
     write_shapes(tmp_path / "data", 24, test_share=1.0, height=32, width=32)
     export, result = tmp_path / "p.zip", tmp_path / "r.json"
     arguments = [
-        "--no-speed",
         "--mask-threshold",
         "0",
         "--export",
@@ -231,7 +227,8 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
         *arguments,
     ]
     program = (
-        "import resource, sys; from dsflash_ros.cli import main\n"
+        "import resource, sys; from dsflash_ros import progress_bar; "
+        "from dsflash_ros.cli import main; progress_bar.FIRST_LINE_S = 0.0\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
         f"sys.exit(main({arguments!r}))"
     )
@@ -246,6 +243,30 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
         and json.loads(result.read_text())["dataset"]["images"] == 24
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "r.json"]
+    assert re.search(r"^dsflash: sgdet: 1 of 24 images, \S+ a second, .* left$", done.stderr, re.M)
+
+
+def test_a_split_without_images(folder, tmp_path, capsys):
+    """As rendered data sets are, which are of the split train alone."""
+    write_shapes(tmp_path, 2, height=64, width=80)
+    assert main(["eval", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err == (
+        f"dsflash eval: {tmp_path / 'psg.json'} has no images in the split 'test'; "
+        "it has train (2 images): give one of --split train, --split all\n"
+    )
+    weights = str(folder / "whole.safetensors")
+    assert main(["eval", str(tmp_path), "--split", "train", "--weights", weights]) == 0
+    assert "split train: 2 images" in capsys.readouterr().out
+
+
+def test_speed_is_measured_when_asked_for(folder, capsys, caplog):
+    assert evaluate(folder, "--limit", "1") == 0
+    assert "latency" not in capsys.readouterr().out and not caplog.text
+    assert evaluate(folder, "--limit", "1", "--no-speed") == 0
+    assert "--no-speed is the default now and does nothing: leave it out" in caplog.text
+    assert evaluate(folder, "--limit", "1", "--speed", "--speed-seconds", "0.001") == 0
+    assert "mean of 1 after 1 of warm-up" in capsys.readouterr().out
 
 
 def test_homes_that_are_not_there(folder, capsys):
@@ -255,7 +276,7 @@ def test_homes_that_are_not_there(folder, capsys):
         ((folder, "--masks", "~nouser/x"), "masks are missing"),
         ((folder, "--weights", "~nouser/x"), "'~nouser/x'"),
     ):
-        assert main(["eval", *map(str, arguments), "--no-speed"]) == 1
+        assert main(["eval", *map(str, arguments)]) == 1
         error = capsys.readouterr().err
         assert sentence in error and error.count("\n") == 1
 
@@ -268,6 +289,8 @@ def test_homes_that_are_not_there(folder, capsys):
         (("--tome-ratio", "2"), "tome_ratio must be a number from 0 to 0.7"),
         (("--json", "same", "--export", "sgbench", "./same"), "cannot both write same"),
         (("--timed", "0"), "'0' is no whole number from 1"),
+        (("--timed", "9"), "--timed says how to measure speed: give --speed, too"),
+        (("--speed-seconds", "9"), "--speed-seconds says how to measure speed"),
     ],
 )
 def test_wrong_usage(folder, arguments, sentence, capsys):
@@ -278,7 +301,7 @@ def test_wrong_usage(folder, arguments, sentence, capsys):
 
 def test_tables(folder, tmp_path, capsys):
     result = tmp_path / "r.json"
-    evaluate(folder, "--no-speed", "--json", result)
+    evaluate(folder, "--json", result)
     capsys.readouterr()
     assert main(["tables"]) == 0
     assert "DSFlash-L" in capsys.readouterr().out

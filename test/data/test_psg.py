@@ -9,6 +9,7 @@ import pytest
 from places import SHARED
 
 from dsflash_ros.data.psg import PsgDataset, PsgWriter
+from dsflash_ros.data.psg_json import SplitError
 from dsflash_ros.errors import DatasetError
 from dsflash_ros.graph.vocabulary import Vocabulary
 
@@ -121,8 +122,10 @@ def test_problems_are_counted_and_reported(folder, edit):
 
 
 def test_splits(folder, edit):
-    with pytest.raises(DatasetError, match="no split 'val', only test, train"):
-        PsgDataset.open(folder, "val")
+    there = r"; it has train \(2 images\), test \(1 image\)$"
+    for split in ("val", "dev"):
+        with pytest.raises(SplitError, match=f"has no images in the split '{split}'{there}"):
+            PsgDataset.open(folder, split)
 
     def change(content):
         for record in content["data"]:
@@ -137,6 +140,17 @@ def test_splits(folder, edit):
         for split in ("train", "val", "test", None)
     }
     assert ids == {"train": ["2"], "val": ["1"], "test": ["3"], None: ["1", "2", "3"]}
+    edit(lambda content: content.update(test_image_ids=[], val_image_ids=[7]))
+    for split in ("test", "val"):
+        with pytest.raises(SplitError, match=r"it has train \(3 images\)$"):
+            PsgDataset.open(folder, split)
+
+
+@pytest.mark.parametrize("split", ["train", "test", None])
+def test_without_images(folder, edit, split):
+    edit(lambda content: content.update(data=[]))
+    with pytest.raises(DatasetError, match=r"psg\.json has no images: its list 'data' is empty"):
+        PsgDataset.open(folder, split)
 
 
 def test_crowds_keep_their_place(folder, edit):

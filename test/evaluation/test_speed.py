@@ -49,6 +49,16 @@ def test_what_is_timed():
     assert (found["segments_per_image"], found["pairs_per_image"]) == (4, 12)
 
 
+def test_time_bounds_the_passes_to_one_of_each_kind_at_least():
+    clock = Clock(segments=4)
+    images = [np.zeros((2, 2, 3), np.uint8)]
+    found = measure_speed(clock, images, warm_up=50, timed=50, batch=3, seconds=0.0)
+    assert (clock.passes, clock.batches) == (2, [3, 3])
+    assert (found["warm_up"], found["timed"]) == (1, 1)
+    assert found["latency_ms"] == 3 * 2.0, "of the second pass"
+    assert found["relations_per_second"] == pytest.approx(3 * 12 / (3 * 20) * 1e3)
+
+
 @pytest.mark.parametrize(("segments", "relates"), [(1, True), (4, False)])
 def test_without_pairs_there_is_no_rate(segments, relates):
     clock = Clock(segments)

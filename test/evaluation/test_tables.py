@@ -1,69 +1,18 @@
-import json
 import re
-from dataclasses import asdict
 
 import pytest
 from places import SHARED
+from reports import report
 
-from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.report import Report
-from dsflash_ros.evaluation.tables import PSG_TEST_IMAGES, print_tables, published
-from dsflash_ros.pipeline.pipeline import Options
+from dsflash_ros.evaluation.tables import compare, published
+from dsflash_ros.evaluation.tables_text import tables_text
 
 PAPERS = SHARED / "papers"
 
 
-def report(
-    size="base",
-    protocol="sgdet",
-    trained=("segmenter", "relations"),
-    dataset=None,
-    speed=True,
-    **options,
-):
-    """A result on PSG's test split with recognizable numbers."""
-    scores = {"mR@20": 0.1111, "mR@50": 0.2222, "mR@100": 0.3333, "mR@inf": 0.4444}
-    timing = {
-        "timed": 200,
-        "warm_up": 200,
-        "batch": 16,
-        "segments_per_image": 9.5,
-        "pairs_per_image": 80.8,
-    }
-    return Report(
-        dataset={
-            "name": "psg/psg.json",
-            "split": "test",
-            "images": PSG_TEST_IMAGES + 9,
-            "of": PSG_TEST_IMAGES + 9,
-            "vocabulary": "psg",
-            "problems": {},
-            **(dataset or {}),
-        },
-        protocol=protocol,
-        weights={"name": "w.safetensors", "sha256": "0" * 64, "trained": list(trained)},
-        model={"size": size, "backbone": "dinov3", "image_size": 640, "parameters": 114_400_000},
-        options={
-            **asdict(Options(relation_threshold=0.0, max_relations=0xFFFF)),
-            **{"device": "cuda", "precision": "bfloat16", "compile": False},
-            **options,
-        },
-        machine={"cpu": "a CPU", "cores": 8, "gpu": "a GPU"},
-        relations={
-            **scores,
-            "images": PSG_TEST_IMAGES + 9,
-            "images_without_relations": 9,
-            "per_predicate": {},
-        },
-        panoptic=None,
-        speed={"latency_ms": 12.34, "relations_per_second": 98765.4, **timing} if speed else None,
-    )
-
-
-def printed(capsys, **reports):
+def printed(**reports):
     """The lines, and by table number and row label the cells."""
-    print_tables(reports)
-    lines = capsys.readouterr().out.splitlines()
+    lines = tables_text(compare(reports)).splitlines()
     tables, title = {}, ""
     for line in lines:
         title = (
@@ -133,8 +82,8 @@ def test_published_numbers_are_the_papers(file, start, name):
             )
 
 
-def test_without_results_the_measured_columns_are_blank(capsys):
-    _, tables = printed(capsys)
+def test_without_results_the_measured_columns_are_blank():
+    _, tables = printed()
     assert list(tables) == ["1", "2", "3", "3s", "4s", "5s"]
     for head, *rows in tables.values():
         measured = [i for i, title in enumerate(head) if title.startswith("measured")]
@@ -142,8 +91,8 @@ def test_without_results_the_measured_columns_are_blank(capsys):
         assert all(row[i] for row in rows for i in range(len(head)) if i not in measured)
 
 
-def test_a_result_stands_in_its_rows_only(capsys):
-    lines, tables = printed(capsys, mine=report())
+def test_a_result_stands_in_its_rows_only():
+    lines, tables = printed(mine=report())
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured mR@50") == "22.22 [1]"
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured latency ms") == "12.3 [1]"
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured RPS") == "98,765 [1]"
@@ -171,40 +120,40 @@ def test_a_result_stands_in_its_rows_only(capsys):
         ({"size": "large"}, "4s", ["DSFlash-L"]),
     ],
 )
-def test_options_choose_the_row(capsys, options, table, row):
-    _, tables = printed(capsys, mine=report(**options))
+def test_options_choose_the_row(options, table, row):
+    _, tables = printed(mine=report(**options))
     assert cell(tables, table, row, "measured mR@50") == "22.22 [1]"
     assert sum("22.22 [1]" in cells for cells in tables[table]) == 1
 
 
-def test_both_protocols(capsys):
-    _, tables = printed(capsys, a=report(protocol="predcls"), b=report(speed=False))
+def test_both_protocols():
+    _, tables = printed(a=report(protocol="predcls"), b=report(speed=False))
     assert cell(tables, "3s", ["DSFlash-B"], "measured PredCls mR@50") == "22.22 [1]"
     assert cell(tables, "3s", ["DSFlash-B"], "measured SGDet mR@50") == "22.22 [2]"
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured latency ms") == "12.3 [1]"
 
 
-def test_anything_but_psgs_test_split_is_marked(capsys):
-    lines, tables = printed(capsys, mine=report(dataset={"split": "val"}))
+def test_anything_but_psgs_test_split_is_marked():
+    lines, tables = printed(mine=report(dataset={"split": "val"}))
     assert cell(tables, "3s", ["DSFlash-B"], "measured SGDet mR@50") == "22.22 [1!]"
     assert lines[-1].startswith("[n!] not the 2177 test images of PSG")
     few = report()
     few.relations["images"] = 16
-    assert printed(capsys, mine=few)[0][-1].startswith("[n!]")
+    assert printed(mine=few)[0][-1].startswith("[n!]")
 
 
-def test_scores_of_untrained_weights_stay_out_but_not_their_speed(capsys):
-    lines, tables = printed(capsys, mine=report(trained=()))
+def test_scores_of_untrained_weights_stay_out_but_not_their_speed():
+    lines, tables = printed(mine=report(trained=()))
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured mR@50") == ""
     assert cell(tables, "2", ["Gated Bidir. Pred. (1)"], "measured latency ms") == "12.3 [1]"
     assert "untrained: the scores mean nothing" in lines[-1]
 
 
 @pytest.mark.parametrize("trained", [("segmenter",), ()])
-def test_a_latency_without_relations_stays_out(capsys, trained):
+def test_a_latency_without_relations_stays_out(trained):
     mine = report(trained=trained)
     mine.speed["relations_per_second"] = None
-    _, tables = printed(capsys, mine=mine)
+    _, tables = printed(mine=mine)
     assert not any("12.3 [" in text for rows in tables.values() for cells in rows for text in cells)
 
 
@@ -226,55 +175,15 @@ def test_a_latency_without_relations_stays_out(capsys, trained):
         ),
     ],
 )
-def test_what_fits_no_row_is_not_shown_as_if_it_did(capsys, mine, sentence):
-    lines, tables = printed(capsys, mine=mine)
+def test_what_fits_no_row_is_not_shown_as_if_it_did(mine, sentence):
+    lines, tables = printed(mine=mine)
     assert lines[-1] == sentence
     assert not any("[1" in text for rows in tables.values() for cells in rows for text in cells)
 
 
-def test_of_two_results_for_a_row_the_first_stands(capsys):
-    lines, tables = printed(capsys, a=report(), b=report())
+def test_of_two_results_for_a_row_the_first_stands():
+    lines, tables = printed(a=report(), b=report())
     assert cell(tables, "3s", ["DSFlash-B"], "measured SGDet mR@50") == "22.22 [1]"
     assert (
         lines[-1] == "b: in no table: it has no number for one that an earlier file does not give"
     )
-
-
-def test_results_survive_the_disk(tmp_path):
-    path = tmp_path / "r.json"
-    report().write(path)
-    assert asdict(Report.read(path)) == asdict(report())
-
-
-@pytest.mark.parametrize(
-    ("part", "value", "says"),
-    [
-        ("relations", {}, "'relations' lacks 'images'"),
-        ("relations", None, "'relations' has the wrong type: None"),
-        ("dataset", {}, "'dataset' lacks 'name'"),
-        ("speed", {"latency_ms": 3.0}, "'speed' lacks 'relations_per_second'"),
-        ("speed", [], "'speed' has the wrong type"),
-        ("weights", {"name": "w", "trained": None}, "'trained' has the wrong type: None"),
-        ("model", {"size": "base"}, "'model' lacks 'backbone'"),
-    ],
-)
-def test_results_with_holes(tmp_path, part, value, says):
-    path = tmp_path / "r.json"
-    path.write_text(json.dumps({"format": "dsflash-eval-1", **asdict(report()), part: value}))
-    with pytest.raises(
-        EvaluationError,
-        match=rf"r\.json is not a result of `dsflash eval --json` \(ValueError: {says}",
-    ):
-        Report.read(path)
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": "dsflash-eval-1"}', '{"format": "other"}', "\udcff"]
-)
-def test_other_files_are_no_results(tmp_path, content):
-    path = tmp_path / "r.json"
-    path.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(EvaluationError, match=r"r\.json is not a result of `dsflash eval --json`"):
-        Report.read(path)
-    with pytest.raises(EvaluationError, match="is not a result"):
-        Report.read(tmp_path / "missing.json")

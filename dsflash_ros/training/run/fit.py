@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from dsflash_ros.data.psg import PsgDataset, Record
+from dsflash_ros.data.psg_json import SplitError
 from dsflash_ros.errors import ConfigError, DeviceError, OutputError, TrainingError
 from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import Header
@@ -29,13 +30,8 @@ def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
 
     Says what is in them. Raises `ConfigError` when one is too small.
     """
-    where = {"images": config.images, "masks": config.masks}
-    train = PsgDataset.open(config.dataset, config.train_split, **where)
-    val = (
-        None
-        if config.val_split == "none"
-        else PsgDataset.open(config.dataset, config.val_split, **where)
-    )
+    train = _open_split(config, "train_split")
+    val = None if config.val_split == "none" else _open_split(config, "val_split")
     for split, dataset in ((config.train_split, train), (config.val_split, val)):
         if dataset is None:
             continue
@@ -47,6 +43,17 @@ def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
         if is_first_process():
             _log.warning("%s", dataset.report())
     return train, val
+
+
+def _open_split(config: RunConfig, setting: str) -> PsgDataset:
+    """The split that a setting names. Raises `ConfigError` when it has no images."""
+    split = getattr(config, setting)
+    try:
+        return PsgDataset.open(config.dataset, split, config.images, config.masks)
+    except SplitError as error:
+        names = [*error.splits, "none"] if setting == "val_split" else [*error.splits]
+        choices = " or ".join(f"{setting}={name}" for name in names)
+        raise ConfigError(f"{error}: set {choices}") from error
 
 
 def with_relations(dataset: PsgDataset) -> list[Record]:
