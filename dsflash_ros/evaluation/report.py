@@ -99,15 +99,19 @@ class Report:
         """
         try:
             raw = json.loads(expand(path).read_text())
+            _check(raw, {"format": str, **_EXPECTED}, "it")
             if raw.pop("format") != FORMAT:
-                raise KeyError(FORMAT)
-            _check(raw, _EXPECTED, "it")
+                raise ValueError(f"its format is not {FORMAT}")
             if raw["speed"] is not None:
                 _check(raw["speed"], _EXPECTED_SPEED, "'speed'")
             return cls(**raw)
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except OSError as error:
+            raise EvaluationError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, RecursionError, TypeError) as error:
+            is_json = not isinstance(error, (UnicodeDecodeError, json.JSONDecodeError))
+            reason = error if is_json else "it is not JSON"
             raise EvaluationError(
-                f"{path} is not a result of `dsflash eval --json` ({type(error).__name__}: {error})"
+                f"{path} is not a result of `dsflash eval --json`: {reason}"
             ) from error
 
 

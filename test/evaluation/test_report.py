@@ -35,21 +35,44 @@ def test_results_with_holes(tmp_path, part, value, says):
     path.write_text(json.dumps({"format": "dsflash-eval-1", **asdict(report()), part: value}))
     with pytest.raises(
         EvaluationError,
-        match=rf"r\.json is not a result of `dsflash eval --json` \(ValueError: {says}",
+        match=rf"r\.json is not a result of `dsflash eval --json`: {says}",
     ):
         Report.read(path)
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"format": "dsflash-eval-1"}', '{"format": "other"}', "\udcff"]
+    ("content", "says"),
+    [
+        ("", "it is not JSON"),
+        ("\udcff", "it is not JSON"),
+        ("[" * 100_000, "maximum recursion depth"),
+        ("[]", r"it has the wrong type: \[\]"),
+        ("{}", "it lacks 'format'"),
+        ('{"format": "dsflash-eval-1"}', "it lacks 'dataset'"),
+    ],
 )
-def test_other_files_are_no_results(tmp_path, content):
+def test_other_files_are_no_results(tmp_path, content, says):
     path = tmp_path / "r.json"
     path.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(EvaluationError, match=r"r\.json is not a result of `dsflash eval --json`"):
+    with pytest.raises(EvaluationError, match=rf"not a result of `dsflash eval --json`: {says}"):
         Report.read(path)
-    with pytest.raises(EvaluationError, match="is not a result"):
+
+
+def test_results_of_another_version(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({"format": "dsflash-eval-9", **asdict(report())}))
+    with pytest.raises(EvaluationError, match="its format is not dsflash-eval-1"):
+        Report.read(path)
+    path.write_text(json.dumps({"format": "dsflash-eval-1", **asdict(report()), "more": 1}))
+    with pytest.raises(EvaluationError, match="unexpected keyword argument 'more'"):
+        Report.read(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(EvaluationError, match=r"cannot read .*missing\.json: No such file"):
         Report.read(tmp_path / "missing.json")
+    with pytest.raises(EvaluationError, match=r"cannot read .*: Is a directory"):
+        Report.read(tmp_path)
 
 
 def lines_of(report):
