@@ -1,13 +1,19 @@
-"""Measure on this machine: the pipeline's stages, messages, the node's own cost, the loading of
-data sets.
+"""Measure on this machine: the pipeline's stages, messages, the node's own cost, and more.
+
+  frame        stage latencies of the pipeline, without ROS
+  load         frames a second while other programs keep the cores busy
+  conversions  image messages to arrays and back
+  node         what the ROS node adds to the pipeline's time
+  loader       images a second that training gets from a data set
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
-  dsflash bench frame examples/drive              with these images in place of noise: as many
-  segments as they show dsflash bench conversions
-  dsflash bench node                              what the node adds to the pipeline's time
-  dsflash bench node --rate 30 --duration 60      drops, latency and memory with a camera that is
-  too fast dsflash bench loader data/psg --workers 8       images a second that training gets
+  dsflash bench frame examples/drive              these images, and their segments, not noise
+  dsflash bench load examples/drive               takes some minutes
+  dsflash bench load --environment GOMP_SPINCOUNT=300000
+                                                  the same, with PyTorch's own spinning beside
+  dsflash bench node --rate 30 --duration 60      drops, latency, memory; the camera is too fast
+  dsflash bench loader data/psg --workers 8
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
@@ -17,22 +23,24 @@ from pathlib import Path
 from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
 from dsflash_ros.errors import missing_ros
+from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
 """`dsflash_ros.data.views.AUGMENTATIONS`, which cannot be imported without torch."""
+
+SIZES = [(640, 480), (1920, 1080)]
 
 HELP = "measure latencies and rates on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and how."""
-    parser.add_argument(
-        "what", choices=("frame", "conversions", "node", "loader"), help="what to measure"
-    )
+    parser.add_argument("what", choices=_MEASURES, help="what to measure")
     parser.add_argument(
         "source",
         nargs="?",
-        help="for frame: an image, folder, video or bag (default: noise); for loader: a psg.json or the folder of one",
+        help="for frame and load: an image, folder, video or bag (default: noise); "
+        "for loader: a psg.json or the folder of one",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="store the table and the machine there, too"
@@ -42,24 +50,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_size,
         action="append",
         metavar="WxH",
-        help="of the frames, repeatable (default: 640x480, 1920x1080; of a source: its own)",
+        help="of the frames, repeatable (default: 640x480, 1920x1080; for load the first of them; "
+        "of a source: its own)",
     )
     parser.add_argument(
         "--repeat",
         type=positive,
         metavar="N",
-        help="frames to measure (default: 50), images for loader (512)",
+        help="frames to measure (default: 50); images for loader (512); rounds for load (5)",
+    )
+    parser.add_argument(
+        "--duration",
+        type=positive_float,
+        metavar="S",
+        help="seconds: of a row in each round of load (default: 3), of node with --rate (60)",
+    )
+    load = parser.add_argument_group("load")
+    load.add_argument(
+        "--environment",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="NAME=VALUE",
+        help="measure a pipeline with that in its environment, too; repeatable",
     )
     node = parser.add_argument_group("node")
     node.add_argument(
         "--rate", type=positive_float, metavar="HZ", help="let the camera send at that rate"
-    )
-    node.add_argument(
-        "--duration",
-        type=positive_float,
-        default=60.0,
-        metavar="S",
-        help="with --rate (default: 60)",
     )
     loader = parser.add_argument_group("loader")
     loader.add_argument(
@@ -92,66 +109,70 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
     if args.what in ("conversions", "node") and args.source is not None:
         args.parser.error(f"{args.what} makes its own images and takes no source")
-    args.repeat = args.repeat or (512 if args.what == "loader" else 50)
-    sizes = args.size or [(640, 480), (1920, 1080)]
+    args.repeat = args.repeat or {"loader": 512, "load": 5}.get(args.what, 50)
+    args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
     on = machine()
-    title, rows = {"frame": _frame, "conversions": _conversions, "node": _node, "loader": _loader}[
-        args.what
-    ](args, sizes)
+    title, rows = _MEASURES[args.what](args)
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     show(title, rows)
     if args.json:
-        settings = {
-            key: value
-            for key, value in vars(args).items()
-            if key not in ("run", "parser", "json", "command")
-        }
+        left_out = ("run", "parser", "json", "command")
+        settings = {key: value for key, value in vars(args).items() if key not in left_out}
         store(args.json, args.what, settings, rows, on)
     return 0
 
 
-def _frame(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+def _frame(args: argparse.Namespace) -> tuple[str, list]:
     from dsflash_ros.bench import frame
 
     pipeline = pipeline_from(args)
     if args.source is None:
-        streams = [frame.noise(*size) for size in sizes]
+        streams = [frame.noise(*size) for size in args.size or SIZES]
     else:
         streams = [frame.frames_of(args.source, size) for size in args.size or [None]]
     rows = [row for images in streams for row in frame.measure(pipeline, images, args.repeat)]
     return f"{args.weights} on {pipeline.device} in {pipeline.precision}, ms a frame", rows
 
 
-def _conversions(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+def _load(args: argparse.Namespace) -> tuple[str, list]:
+    from dsflash_ros.bench import load
+
+    sizes = args.size or (SIZES if args.source is None else [None])
+    names = [option.name for option in (*MODEL_OPTIONS, *FRAME_OPTIONS)]
+    settings = {name: getattr(args, name) for name in names}
+    settings |= {"source": args.source, "size": sizes[0]}
+    rows = load.measure(settings, args.repeat, args.duration, args.environment)
+    return f"{args.weights} beside other programs, medians of {args.repeat} rounds", rows
+
+
+def _conversions(args: argparse.Namespace) -> tuple[str, list]:
     try:
         from dsflash_ros.bench import conversions
     except ImportError as error:
         raise missing_ros(error) from error
-    return "conversions, ms a message", conversions.measure(sizes, args.repeat)
+    return "conversions, ms a message", conversions.measure(args.size or SIZES, args.repeat)
 
 
-def _node(args: argparse.Namespace, sizes: list[tuple[int, int]]) -> tuple[str, list]:
+def _node(args: argparse.Namespace) -> tuple[str, list]:
     try:
         from dsflash_ros.bench import node
-        from dsflash_ros.ros import parameters
     except ImportError as error:
         raise missing_ros(error) from error
-    names = ("weights", "device", "precision", "compile", *parameters.OPTIONS)
-    choice = {name: getattr(args, name) for name in names}
+    options = (*MODEL_OPTIONS, *FRAME_OPTIONS)
+    choice = {option.name: getattr(args, option.name) for option in options}
+    if not choice["vocabulary"]:
+        del choice["vocabulary"]  # no empty value can be given as NAME:=VALUE
+    sizes = args.size or SIZES
     if args.rate:
         rows = [node.measure_load(size, args.rate, args.duration, choice) for size in sizes]
-        return (
-            "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory of the node",
-            rows,
-        )
+        title = "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory"
+        return f"{title} of the node", rows
     rows = [node.measure_cost(size, args.repeat, choice) for size in sizes]
-    return (
-        "the node's own cost: time from the image's stamp to the graph's receipt minus the pipeline's, ms",
-        rows,
-    )
+    title = "the node's own cost: time from the image's stamp to the graph's receipt"
+    return f"{title} minus the pipeline's, ms", rows
 
 
-def _loader(args: argparse.Namespace, _: list[tuple[int, int]]) -> tuple[str, list]:
+def _loader(args: argparse.Namespace) -> tuple[str, list]:
     from dsflash_ros.bench import loader
     from dsflash_ros.data.psg import PsgDataset
 
@@ -162,6 +183,24 @@ def _loader(args: argparse.Namespace, _: list[tuple[int, int]]) -> tuple[str, li
         for augmentation in args.augmentation or AUGMENTATIONS
     ]
     return f"loading of {dataset.path}, batches of {loader.BATCH}", rows
+
+
+_MEASURES = {
+    "frame": _frame,
+    "load": _load,
+    "conversions": _conversions,
+    "node": _node,
+    "loader": _loader,
+}
+"""Each gives the title and the rows of its table."""
+
+
+def _assignment(text: str) -> str:
+    """`NAME=VALUE`, as of an environment variable."""
+    name, sign, _ = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE")
+    return text
 
 
 def _size(text: str) -> tuple[int, int]:
