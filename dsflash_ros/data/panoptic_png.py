@@ -6,7 +6,7 @@ import numpy as np
 from dsflash_ros.graph.label_maps import runs_of
 
 VOID = 0
-"""The id of pixels that belong to no segment."""
+"""The id of pixels without a segment."""
 
 
 def ids_of(rgb: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def colours_of(ids: np.ndarray) -> np.ndarray:
 
 
 def labels_of(ids: np.ndarray, segment_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index of each pixel's segment.
+    """Turn segment ids into indexes of segments.
 
     Args:
         ids: (H, W) int32, as `ids_of` gives them.
@@ -34,7 +34,7 @@ def labels_of(ids: np.ndarray, segment_ids: np.ndarray) -> tuple[np.ndarray, np.
     starts, lengths = runs_of(ids)
     run_ids = ids.reshape(-1)[starts]
     order = np.argsort(segment_ids)
-    known = np.append(segment_ids[order], 1 << 24)  # the last one, so that each position exists
+    known = np.append(segment_ids[order], 1 << 24)  # no id is higher: each has a position
     at = known.searchsorted(run_ids)
     labels = np.append(order, -1)[np.where(known[at] == run_ids, at, -1)].astype(np.int32)
     areas = np.bincount(labels + 1, lengths, len(segment_ids) + 1)[1:].astype(np.int64)

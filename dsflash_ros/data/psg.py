@@ -1,9 +1,10 @@
 """Data sets in the format of PSG (Yang et al., ECCV 2022): `psg.json`, images and panoptic PNGs.
 
-thing_classes, stuff_classes, predicate_classes    names; a category id counts through things, then
-stuff data                                               one record an image, see `Record`
-test_image_ids, val_image_ids (optional)           the splits; all other images are the split
-"train"
+The keys of `psg.json`:
+    thing_classes, stuff_classes: names; a category id counts through the things, then the stuff.
+    predicate_classes: names.
+    data: an entry for each image, see `Record`.
+    test_image_ids, val_image_ids (optional): the splits; all other images are the split "train".
 """
 
 import os
@@ -27,7 +28,7 @@ __all__ = ["PsgDataset", "PsgWriter", "Record"]
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """One image of a data set, its segments and how they relate.
+    """An image of a data set, its segments and their relations.
 
     Attributes:
         image_id: unique in its data set.
@@ -51,24 +52,25 @@ class Record:
     relations: np.ndarray
 
     def image(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB.
+        """Read the image: (H, W, 3) uint8 RGB.
 
         Raises `DatasetError` when it cannot be read or is of another size.
         """
         return self._read(self.image_path)
 
     def labels(self) -> np.ndarray:
-        """(H, W) int32: index of the pixel's segment, or -1 where the PNG has 0 or an id that no
-        segment has.
+        """Read the panoptic PNG as a label map: (H, W) int32, the index of each pixel's segment.
 
-        Raises `DatasetError` when the PNG cannot be read, is of another size or lacks a segment.
+        It is -1 where the PNG has 0 or an id that no segment has. Raises `DatasetError` when the
+        PNG cannot be read, is of another size or lacks a segment.
         """
         labels, areas = labels_of(ids_of(self._read(self.mask_path)), self.segment_ids)
         if not areas.all():
             missing = self.segment_ids[areas == 0].tolist()
             raise DatasetError(
-                f"{self.mask_path}: no pixel has the id of the segment {missing[0]} that the JSON gives to image "
-                f"{self.image_id} ({len(missing)} of its {len(areas)} segments are missing): masks and JSON disagree"
+                f"{self.mask_path}: no pixel has the id of the segment {missing[0]} that the JSON "
+                f"gives to image {self.image_id} ({len(missing)} of its {len(areas)} segments are "
+                "missing): masks and JSON disagree"
             )
         return labels
 
@@ -83,8 +85,8 @@ class Record:
             ) from error
         if rgb.shape[:2] != (self.height, self.width):
             raise DatasetError(
-                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} pixels, but the JSON says that image {self.image_id} has "
-                f"{self.width}x{self.height}"
+                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} pixels, but the JSON says that image "
+                f"{self.image_id} has {self.width}x{self.height}"
             )
         return rgb
 
@@ -117,7 +119,7 @@ class PsgDataset(Sequence[Record]):
         images: str | Path | None = None,
         masks: str | Path | None = None,
     ) -> "PsgDataset":
-        """Read and check the annotations, and look whether all images and masks are there.
+        """Read and check the annotations, and check that all images and masks are there.
 
         Args:
             path: `psg.json`, or a folder that holds one.
@@ -127,8 +129,8 @@ class PsgDataset(Sequence[Record]):
                 folder, its `coco`, or the `coco` beside it, as OpenPSG lays it out.
 
         Raises:
-            DatasetError: something is missing or damaged, or the annotations disagree with
-                themselves.
+            SplitError: the split has no images.
+            DatasetError: something is missing or damaged, or the annotations contradict each other.
         """
         path = expand(path)
         path = path / "psg.json" if path.is_dir() else path
@@ -149,10 +151,10 @@ class PsgDataset(Sequence[Record]):
 
     @property
     def problems(self) -> dict[str, list[str]]:
-        """What is wrong but bearable, each with the image's id for each time that it occurs.
+        """What is wrong and harmless, by kind: an image id for each time that it occurs.
 
         "self-relations" and "duplicate relations" are left out of `Record.relations`; "images
-        without relations" stay; "split ids without an image" are the file's, whatever the split.
+        without relations" stay; "split ids without an image" are counted for all splits.
         """
         return self._all.problems
 
@@ -183,7 +185,8 @@ class PsgDataset(Sequence[Record]):
         found = self._all
         counts = [counted(len(self), "image"), counted(len(found.segments), "segment")]
         counts.append(counted(len(found.relations), "relation"))
-        what = f"{self.path}, {f'split {self.split}' if self.split else 'all images'}: {', '.join(counts)}"
+        part = f"split {self.split}" if self.split else "all images"
+        what = f"{self.path}, {part}: {', '.join(counts)}"
         wrong = [
             f"{problem}: {len(where)} (the first: {where[0]})"
             for problem, where in self.problems.items()
@@ -193,8 +196,9 @@ class PsgDataset(Sequence[Record]):
 
 def _places(path: Path, given: str | Path | None) -> list[Path]:
     """The folders below which files may lie."""
-    folder = path.parent
-    return [folder, folder / "coco", folder.parent / "coco"] if given is None else [expand(given)]
+    if given is not None:
+        return [expand(given)]
+    return [path.parent, path.parent / "coco", path.parent.parent / "coco"]
 
 
 def _root(kind: str, names: list[str], places: list[Path]) -> Path:
@@ -203,16 +207,14 @@ def _root(kind: str, names: list[str], places: list[Path]) -> Path:
     best = min(range(len(places)), key=lambda number: len(missing[number]))
     if missing[best]:
         raise DatasetError(
-            f"{len(missing[best])} of {len(names)} {kind} are missing, the first is {missing[best][0]}; tried the "
-            f"folders {', '.join(map(str, places))}"
+            f"{len(missing[best])} of {len(names)} {kind} are missing, the first is "
+            f"{missing[best][0]}; tried the folders {', '.join(map(str, places))}"
         )
     return places[best]
 
 
 def _missing(place: Path, names: list[str]) -> list[str]:
-    """Those of the files that are not there; each folder is listed once, for there may be 100 000
-    files in it.
-    """
+    """The files that are not there. Each folder is listed once: it may hold 100 000 files."""
     there: dict[str, set[str]] = {}
     for folder in {os.path.dirname(name) for name in names}:
         try:

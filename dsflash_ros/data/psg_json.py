@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dsflash_ros.data.psg_entries import Triple, files_of, relations_of, segments_of
 from dsflash_ros.errors import DatasetError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.text_tables import counted
-
-Triple = tuple[int, int, int]
 
 
 class SplitError(DatasetError):
@@ -30,17 +29,15 @@ class SplitError(DatasetError):
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """The records of one split as columns: few objects, so that loading processes share their
-    memory.
+    """The records of one split as columns: few objects, so that loader processes share them.
 
     Attributes:
         vocabulary: the classes and predicates.
         image_ids, images, masks: (n,) each; ids, and paths as the JSON has them.
         sizes: (n, 2) int64, height and width, pixels.
-        segments: (total, 3) int64, of one image after the other: segment id, class id, 1 for a
-            crowd.
+        segments: (total, 3) int64, image after image: segment id, class id, 1 for a crowd.
         segment_offsets: (n + 1,) int64, where those of each image begin.
-        relations: (total, 3) int64, as `Record.relations`, of one image after the other.
+        relations: (total, 3) int64, image after image, as `Record.relations`.
         relation_offsets: (n + 1,) int64.
         problems: as `PsgDataset.problems`.
     """
@@ -58,9 +55,9 @@ class Annotations:
 
 
 def read_annotations(path: Path, split: str | None) -> Annotations:
-    """Read a split, "train", "val" or "test", or all images (None).
+    """Read a split, "train", "val" or "test", or all images (None), at least one.
 
-    Raises `DatasetError`; see `PsgDataset.open`.
+    Raises `DatasetError` as `PsgDataset.open` does.
     """
     content = _read(path)
     try:
@@ -72,14 +69,14 @@ def read_annotations(path: Path, split: str | None) -> Annotations:
     problems: dict[str, list[str]] = defaultdict(list)
     chosen = _split(path, content, split, problems)
     segments = [
-        _segments(path, image_id, record, len(vocabulary.classes))
+        segments_of(path, image_id, record, len(vocabulary.classes))
         for image_id, record in chosen.items()
     ]
     relations = [
-        _relations(path, image_id, record, len(of_image), len(vocabulary.predicates), problems)
+        relations_of(path, image_id, record, len(of_image), len(vocabulary.predicates), problems)
         for (image_id, record), of_image in zip(chosen.items(), segments, strict=True)
     ]
-    fields = [_fields(path, image_id, record) for image_id, record in chosen.items()]
+    fields = [files_of(path, image_id, record) for image_id, record in chosen.items()]
     return Annotations(
         vocabulary,
         list(chosen),
@@ -152,97 +149,6 @@ def _split(
     if not splits.get(split):
         raise SplitError(path, split, {name: len(part) for name, part in splits.items() if part})
     return splits[split]
-
-
-def _fields(path: Path, image_id: str, record: dict) -> tuple[str, str, tuple[int, int]]:
-    """Paths of the image and the mask, and their height and width."""
-    image, mask, *size = (
-        record.get(key) for key in ("file_name", "pan_seg_file_name", "height", "width")
-    )
-    if not (isinstance(image, str) and isinstance(mask, str)):
-        raise DatasetError(
-            f"{path}, image {image_id}: 'file_name' and 'pan_seg_file_name' must be there as strings"
-        )
-    if not all(type(side) is int and side > 0 for side in size):
-        raise DatasetError(
-            f"{path}, image {image_id}: 'height' and 'width' must be pixels, got {size}"
-        )
-    return image, mask, tuple(size)
-
-
-def _segments(path: Path, image_id: str, record: dict, num_classes: int) -> list[Triple]:
-    """Segment id, class id, and 1 for a crowd, of each segment."""
-    where = f"{path}, image {image_id}"
-    try:
-        infos, annotations = record["segments_info"], record["annotations"]
-        segments = [
-            (info["id"], info["category_id"], int(info.get("iscrowd", 0))) for info in infos
-        ]
-        categories = [annotation["category_id"] for annotation in annotations]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(
-            f"{where}: 'segments_info' must be a list of objects with 'id' and 'category_id', 'annotations' one of "
-            f"objects with 'category_id' ({type(error).__name__}: {error})"
-        ) from error
-    if categories != [category for _, category, _ in segments]:
-        raise DatasetError(
-            f"{where}: 'annotations' and 'segments_info' disagree, they have the categories {categories} and "
-            f"{[category for _, category, _ in segments]}; the n-th of each must be the same segment"
-        )
-    for segment_id, category, _ in segments:
-        if type(category) is not int or not 0 <= category < num_classes:
-            raise DatasetError(
-                f"{where}, segment {segment_id}: unknown category {category!r}; it must be 0 to {num_classes - 1}"
-            )
-        if type(segment_id) is not int or not 0 < segment_id < 1 << 24:
-            raise DatasetError(
-                f"{where}: the segment id {segment_id!r} is no colour; it must be 1 to {(1 << 24) - 1}"
-            )
-    if len({segment_id for segment_id, _, _ in segments}) < len(segments):
-        raise DatasetError(
-            f"{where}: segment ids must be unique, got {[segment_id for segment_id, _, _ in segments]}"
-        )
-    return segments
-
-
-def _relations(
-    path: Path,
-    image_id: str,
-    record: dict,
-    num_segments: int,
-    num_predicates: int,
-    problems: dict[str, list[str]],
-) -> list[Triple]:
-    """Subject, object and predicate of each relation between two segments, once."""
-    where = f"{path}, image {image_id}"
-    try:
-        relations = [
-            (subject, object, predicate) for subject, object, predicate in record["relations"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            f"{where}: 'relations' must be a list of [subject, object, predicate]"
-        ) from error
-    ends = (num_segments, num_segments, num_predicates)
-    for relation in relations:
-        if not all(
-            type(number) is int and 0 <= number < end
-            for number, end in zip(relation, ends, strict=True)
-        ):
-            raise DatasetError(
-                f"{where}: the relation {list(relation)} must be two indexes of the {num_segments} segments and one "
-                f"of the {num_predicates} predicates, each from 0"
-            )
-    proper = [relation for relation in relations if relation[0] != relation[1]]
-    unique = list(dict.fromkeys(proper))
-    for problem, count in (
-        ("self-relations", len(relations) - len(proper)),
-        ("duplicate relations", len(proper) - len(unique)),
-        ("images without relations", int(not unique)),
-    ):
-        if count:
-            problems[problem] += [image_id] * count
-    return unique
 
 
 def _columns(of_images: list[list[Triple]]) -> tuple[np.ndarray, np.ndarray]:

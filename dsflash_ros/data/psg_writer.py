@@ -16,8 +16,9 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 
 _JPEG_QUALITY = 95
 _KNUTH = 2654435761
-"""Odd, so that multiplying by it modulo 2^24 gives each segment another colour, and neighbours
-unlike ones.
+"""Odd, so that multiplying by it modulo 2^24 gives each segment a colour of its own.
+
+Neighbours get unlike ones.
 """
 
 
@@ -33,11 +34,8 @@ class PsgWriter:
         """`image_format`: "jpg" (quality 95) or "png" (exact)."""
         if image_format not in ("jpg", "png"):
             raise ValueError(f"images can be written as jpg or png, not {image_format!r}")
-        self._directory, self._vocabulary, self._format = (
-            expand(directory),
-            vocabulary,
-            image_format,
-        )
+        self._directory, self._vocabulary = expand(directory), vocabulary
+        self._format = image_format
         self._records: list[dict] = []
         self._splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
 
@@ -50,8 +48,7 @@ class PsgWriter:
         relations: Sequence[Sequence[int]],
         split: str = "train",
     ) -> dict:
-        """Write an image and its mask. Returns the record for `psg.json`, from which `collect` can
-        go on later.
+        """Write an image and its mask. Returns the record for `psg.json`, which `collect` takes.
 
         Args:
             image_id: letters, digits, `-`, `_` and `.`; the files' names.
@@ -73,17 +70,17 @@ class PsgWriter:
             )
         self._check(image_id, rgb, labels, class_ids, relations)
         record = self._record(image_id, labels, class_ids, relations)
-        segment_ids = np.array(
-            [info["id"] for info in record["segments_info"]] + [0]
-        )  # label -1 takes the last
+        ids = [info["id"] for info in record["segments_info"]]
+        segment_ids = np.array([*ids, 0])  # label -1 takes the last
         self._write(record["file_name"], _encode(f".{self._format}", rgb))
         self._write(record["pan_seg_file_name"], _encode(".png", colours_of(segment_ids[labels])))
         self.collect(record, split)
         return record
 
     def collect(self, record: dict, split: str = "train") -> None:
-        """Take the record of an image that is on the disk already: what `add` returned, maybe in
-        another process.
+        """Take the record of an image that is on the disk already.
+
+        It is what `add` returned, maybe in another process.
         """
         self._records.append(record)
         self._splits[split].append(record["image_id"])
@@ -107,18 +104,16 @@ class PsgWriter:
         found = np.unique(labels)
         if not np.array_equal(found[found != -1], np.arange(len(class_ids))):
             raise DatasetError(
-                f"image {image_id}: labels must be -1 and each of the {len(class_ids)} segments, got {found.tolist()}"
+                f"image {image_id}: labels must be -1 and each of the {len(class_ids)} segments, "
+                f"got {found.tolist()}"
             )
-        highest = (
-            len(self._vocabulary.classes),
-            len(class_ids),
-            len(class_ids),
-            len(self._vocabulary.predicates),
-        )
-        for values, end in zip((class_ids, *relations.T), highest, strict=True):
+        segments, predicates = len(class_ids), len(self._vocabulary.predicates)
+        ends = len(self._vocabulary.classes), segments, segments, predicates
+        for values, end in zip((class_ids, *relations.T), ends, strict=True):
             if ((values < 0) | (values >= end)).any():
                 raise DatasetError(
-                    f"image {image_id}: a class, segment or predicate of {values.tolist()} is not below {end}"
+                    f"image {image_id}: a class, segment or predicate of {values.tolist()} is not "
+                    f"below {end}"
                 )
 
     def _record(
@@ -179,9 +174,8 @@ class PsgWriter:
 
 
 def _encode(suffix: str, rgb: np.ndarray) -> bytes:
-    options = (
-        [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        if suffix == ".jpg"
-        else [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    """The bytes of a `.jpg` or `.png` file."""
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    if suffix == ".jpg":
+        options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     return cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1].tobytes()

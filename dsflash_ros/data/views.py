@@ -1,4 +1,4 @@
-"""Records of a data set as the network sees them: scaled, padded, augmented."""
+"""Records of a data set in the frame of the network's input: scaled, padded, augmented."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.pipeline.resizing import fit_image
 
 AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
+"""See `Views`."""
 
 _CROPS = 50
-"""After so many crops without a segment the last one is taken."""
+"""How many random crops are tried until one shows a segment."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One image in the network's frame, S pixels square.
+    """An image in the frame of the network's input, S pixels square.
 
     Attributes:
         index, image_id: of the record.
         image: (S, S, 3) uint8 RGB; content top left, black padding below and to the right. Empty
-            where not asked for.
-        labels: (S, S) int16, index of the record's segment, -1 elsewhere.
-        boxes: (n, 4) float32, x0, y0, x1, y1 in network pixels, of all n segments of the record.
-            They are measured in the source image, so that segments too small to be in `labels` have
-            one; only where "eomt" crops, a box goes around what is in `labels`, zeros where that is
-            nothing.
+            where images are not read.
+        labels: (S, S) int16, index of the record's segment, -1 where none is.
+        boxes: (n, 4) float32, x0, y0, x1, y1 in pixels of the input, of all n segments of the
+            record. They are measured in the source image, so that segments too small for `labels`
+            have one. Of "eomt", which crops, they are those of `labels`, zeros without a pixel.
         height, width: pixels of the content.
-        flipped: whether it is mirrored, left to right.
+        flipped: mirrored, left to right.
     """
 
     index: int
@@ -49,8 +49,9 @@ class View:
 
 
 class Views(Dataset):
-    """Views of the records of a data set; the same (seed, epoch, index) gives the same one in any
-    process.
+    """Views of the records of a data set.
+
+    The same seed, epoch and index give the same view in any process.
 
     Augmentations:
         none: the letterbox that inference uses.
@@ -68,34 +69,29 @@ class Views(Dataset):
         seed: int = 0,
         with_images: bool = True,
     ):
-        """`with_images`: False leaves images unread, which saves most of the time; not with "deit3"
-        and "eomt".
+        """`with_images`: False leaves images unread, which saves most of the time.
+
+        "deit3" and "eomt" need them.
         """
         if augmentation not in AUGMENTATIONS:
             raise ConfigError(
                 f"no augmentation is called {augmentation!r}; there are {', '.join(AUGMENTATIONS)}"
             )
-        self.dataset, self.image_size, self.augmentation, self.seed = (
-            dataset,
-            image_size,
-            augmentation,
-            seed,
-        )
-        self.with_images = with_images
+        self.dataset, self.image_size, self.seed = dataset, image_size, seed
+        self.augmentation, self.with_images = augmentation, with_images
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, item: int | tuple[int, int]) -> View:
-        """`index`, or `(epoch, index)` as `EpochSampler` gives.
+        """Make a view. `item`: an index, or `(epoch, index)` as `EpochSampler` yields.
 
         Raises `DatasetError` when the files are damaged.
         """
         epoch, index = item if isinstance(item, tuple) else (0, item)
         if get_worker_info() is not None:
-            cv2.setNumThreads(
-                0
-            )  # workers are the parallelism; threads within them would fight for the cores
+            # Each worker has a core; threads within workers would fight for them.
+            cv2.setNumThreads(0)
         random = np.random.default_rng((self.seed, epoch, index))
         record = self.dataset[index]
         try:
@@ -109,10 +105,9 @@ class Views(Dataset):
 
 
 class ViewError(DatasetError):
-    """A `DatasetError` that says the same when it comes out of a loader's worker.
+    """A `DatasetError` with the same message after it left a worker of the loader.
 
-    A worker's error is made anew from the text of its whole traceback, whose last line is the
-    message.
+    The loader makes a worker's error anew from its whole traceback; the last line is the message.
     """
 
     def __init__(self, message: str):
@@ -120,11 +115,10 @@ class ViewError(DatasetError):
 
 
 class EpochSampler(DistributedSampler):
-    """Yields `(epoch, index)`, in an order that follows from (seed, epoch); `set_epoch` sets the
-    epoch.
+    """Yields `(epoch, index)` in an order that follows from seed and epoch.
 
-    With several processes each gets its share; some images come twice where the number cannot be
-    divided.
+    `set_epoch` sets the epoch. With several processes each gets its share; some images come twice
+    where their number cannot be divided.
     """
 
     def __init__(
@@ -135,9 +129,9 @@ class EpochSampler(DistributedSampler):
         rank: int | None = None,
         world_size: int | None = None,
     ):
-        """`indices`: which images, as in `range(len(views))`.
+        """`indices`: of the images, as in `range(len(views))`.
 
-        Rank and world size: torch.distributed's, or 0 of 1.
+        `rank` and `world_size` are torch.distributed's by default, or 0 of 1.
         """
         if world_size is None:
             is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
@@ -158,6 +152,7 @@ def _letterboxed(
     random: np.random.Generator,
     with_image: bool,
 ) -> View:
+    """The view in the letterbox of inference: "none", "flip" and "deit3"."""
     box = Letterbox(record.height, record.width, image_size)
     height, width = box.height, box.width
     flipped = augmentation != "none" and random.random() < 0.5
@@ -177,6 +172,7 @@ def _letterboxed(
 
 
 def _cropped(record: Record, index: int, image_size: int, random: np.random.Generator) -> View:
+    """A random crop at a random scale, at best one that shows a segment: "eomt"."""
     labels, whole = record.labels(), np.append(~record.crowd, False)  # label -1 takes the last
     for _ in range(_CROPS):
         flipped = random.random() < 0.5
@@ -189,7 +185,7 @@ def _cropped(record: Record, index: int, image_size: int, random: np.random.Gene
         )
         window = slice(top, top + height), slice(left, left + width)
         small = _sample(labels, box, flipped)[window]
-        if whole[small].any():
+        if whole[small].any():  # it shows a segment that is no crowd
             break
     content = fit_image(record.image(), box)[: box.height, : box.width]
     image = _padded((cv2.flip(content, 1) if flipped else content)[window], image_size, 0)
@@ -199,13 +195,13 @@ def _cropped(record: Record, index: int, image_size: int, random: np.random.Gene
 
 
 def _sample(labels: np.ndarray, box: Letterbox, flipped: bool) -> np.ndarray:
-    """The content's labels, (box.height, box.width) int16."""
+    """The labels of the content, (box.height, box.width) int16."""
     small = box.sample_labels(labels.astype(np.int16))
     return small[:, ::-1] if flipped else small
 
 
 def _padded(content: np.ndarray, image_size: int, fill: int) -> np.ndarray:
-    """(H, W, ...) top left in a square, (S, S, ...) of the same type."""
+    """Place (H, W, ...) top left in a square (S, S, ...) of the same type."""
     square = np.full((image_size, image_size, *content.shape[2:]), fill, content.dtype)
     square[: content.shape[0], : content.shape[1]] = content
     return square

@@ -107,7 +107,7 @@ def test_a_full_disk(tmp_path):
     do not.
     """
     program = (
-        "import resource, sys; from dsflash_ros.data.shapes import main\n"
+        "import resource, sys; from dsflash_ros.data.shapes.__main__ import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         f"sys.exit(main([{str(tmp_path)!r}, '--count', '3']))"
     )

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dsflash_ros.data.psg import PsgDataset
-from dsflash_ros.data.shapes import VOCABULARY, main, make_scene, write_shapes
+from dsflash_ros.data.shapes import VOCABULARY, make_scene, write_shapes
+from dsflash_ros.data.shapes.__main__ import main
 
 SCENES = [make_scene(np.random.default_rng((7, number)), 120, 160) for number in range(25)]
 
@@ -27,27 +28,10 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_the_command_writes_splits(tmp_path, capsys):
-    assert (
-        main(
-            [
-                str(tmp_path),
-                "--count",
-                "10",
-                "--test-share",
-                "0.3",
-                "--height",
-                "60",
-                "--width",
-                "80",
-            ]
-        )
-        == 0
-    )
-    assert [len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)] == [
-        7,
-        3,
-        10,
-    ]
+    options = ["--count", "10", "--test-share", "0.3", "--height", "60", "--width", "80"]
+    assert main([str(tmp_path), *options]) == 0
+    sizes = {split: len(PsgDataset.open(tmp_path, split)) for split in ("train", "test", None)}
+    assert sizes == {"train": 7, "test": 3, None: 10}
     assert PsgDataset.open(tmp_path)[0].image().shape == (60, 80, 3)
     assert capsys.readouterr().out == PsgDataset.open(tmp_path).report() + "\n"
     (tmp_path / "file").touch()
@@ -103,22 +87,22 @@ def test_every_predicate_occurs_and_not_every_pair_is_related():
 
 
 def holds(predicate, a, b, shape=(120, 160)):
-    """Whether what the predicate says is so, from the coordinates of both segments' pixels, (N, 2)
-    y and x.
-    """
-    spans = [range(b[:, axis].min(), b[:, axis].max() + 1) for axis in (0, 1)]
-    near = np.abs(a[:, None] - b).sum(-1).min()
+    """Whether the predicate is true of two segments; `a`, `b`: (N, 2), y and x of their pixels."""
     gaps = [max(a[:, i].min() - b[:, i].max(), b[:, i].min() - a[:, i].max()) - 1 for i in (0, 1)]
     close = max(gaps) < 0.1 * max(shape)
-    lowest = a[a[:, 0] == a[:, 0].max()]
-    return {
-        "inside": all(set(a[:, axis]) <= set(spans[axis]) for axis in (0, 1)),
-        "in front of": near <= 3,
-        "on": bool({(y + 1, x) for y, x in lowest.tolist()} & set(map(tuple, b.tolist()))),
-        "above": a[:, 0].max() < b[:, 0].min() and _overlap(a, b, 1) and close,
-        "beside": not _overlap(a, b, 1) and _overlap(a, b, 0) and close,
-        "larger than": len(a) >= 3 * len(b) and close,
-    }[predicate]
+    if predicate == "inside":
+        spans = [range(b[:, axis].min(), b[:, axis].max() + 1) for axis in (0, 1)]
+        return all(set(a[:, axis]) <= set(spans[axis]) for axis in (0, 1))
+    if predicate == "in front of":
+        return np.abs(a[:, None] - b).sum(-1).min() <= 3
+    if predicate == "on":
+        lowest = a[a[:, 0] == a[:, 0].max()]
+        return bool({(y + 1, x) for y, x in lowest.tolist()} & set(map(tuple, b.tolist())))
+    if predicate == "above":
+        return a[:, 0].max() < b[:, 0].min() and _overlap(a, b, 1) and close
+    if predicate == "beside":
+        return not _overlap(a, b, 1) and _overlap(a, b, 0) and close
+    return len(a) >= 3 * len(b) and close  # larger than
 
 
 def _overlap(a, b, axis):
