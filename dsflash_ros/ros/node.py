@@ -48,7 +48,7 @@ from dsflash_ros.ros.process.lifecycle import (
     run,
     transition,
 )
-from dsflash_ros.ros.process.memory import free_memory
+from dsflash_ros.ros.process.memory import free_memory, freeze_objects, sweep, thaw_objects
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.results import ResultPublishers
@@ -56,6 +56,7 @@ from dsflash_ros.ros.worker import Worker, in_background
 
 LOG_PERIOD_S = 10.0
 SHUTDOWN_S = 1.0
+SWEEP_PERIOD_S = 10.0
 
 
 class DSFlashNode(LifecycleNode):
@@ -84,7 +85,9 @@ class DSFlashNode(LifecycleNode):
         self.create_service(SetBool, "~/set_enabled", self._set_enabled)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # steady, because simulated time may stand still
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._report, clock=steady)
+        self.create_timer(SWEEP_PERIOD_S, self._sweep, clock=steady)
 
     @transition
     def on_configure(self, state: LifecycleState) -> None:
@@ -102,6 +105,7 @@ class DSFlashNode(LifecycleNode):
         try:
             result_unless(self._interrupted, self._worker.loaded)
             pipeline = self._worker.model
+            freeze_objects()
             super().on_activate(state)
             self._results.publish_vocabulary(pipeline.vocabulary, pipeline.weights)
             self._input.open(choice["image_transport"])
@@ -147,6 +151,7 @@ class DSFlashNode(LifecycleNode):
         if self._worker is not None:
             result_unless(self._interrupted, self._worker.stop())
             self._worker = None
+            thaw_objects()
             free_memory()
 
     def _pause(self) -> None:
@@ -230,6 +235,10 @@ class DSFlashNode(LifecycleNode):
         paused = pipeline is not None and not self._input.is_open
         state = "paused" if paused else self._state_machine.current_state[1]
         self._diagnostics.publish(report(self, self._statistics, pipeline, state, problem))
+
+    def _sweep(self) -> None:
+        if self._worker is not None:  # else nothing is frozen, and it would take long
+            sweep()
 
     def _value(self, name: str) -> parameters.Value:
         return self.get_parameter(name).value
