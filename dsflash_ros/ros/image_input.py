@@ -8,6 +8,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 
+from dsflash_ros.ros.process.shared_memory import map_shared_memory
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
 
 QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -29,6 +30,7 @@ class ImageInput:
         self._incompatible_policy = ""
         self._quiet_since = 0.0
         self._has_received = False
+        self._mapped_publishers = 0
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +74,15 @@ class ImageInput:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+
+    def map_senders_memory(self) -> None:
+        """Map the shared memory of publishers that have come, once there are frames from them."""
+        if not self.is_open or not self._has_received:
+            return
+        publishers = self._node.count_publishers(self.topic)
+        if publishers != self._mapped_publishers:
+            map_shared_memory()
+            self._mapped_publishers = publishers
 
     def problem(self, patience_s: float) -> str:
         """What keeps frames from coming and what to do about it; empty while they come.

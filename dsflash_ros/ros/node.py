@@ -239,6 +239,7 @@ class DSFlashNode(LifecycleNode):
     def _sweep(self) -> None:
         if self._worker is not None:  # else nothing is frozen, and it would take long
             sweep()
+            self._input.map_senders_memory()
 
     def _value(self, name: str) -> parameters.Value:
         return self.get_parameter(name).value
