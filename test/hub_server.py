@@ -1,7 +1,8 @@
-"""A hub on this machine that speaks as much of the protocol as huggingface_hub needs to get files."""
+"""A hub on this machine: as much of the protocol as huggingface_hub needs to get files."""
 
 import contextlib
 import hashlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -51,6 +52,26 @@ def hub(files):
         yield served
     finally:
         served.close()
+
+
+def hub_environment(url, home):
+    """The environment of a process that asks this hub and keeps its cache in `home`.
+
+    huggingface_hub reads these settings once, when it is imported.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy") and name != "HF_TOKEN"
+    }
+    return inherited | {
+        "HF_HOME": str(home),
+        "HF_ENDPOINT": url,
+        "HF_HUB_ETAG_TIMEOUT": "2",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+        "NO_PROXY": "127.0.0.1",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 class _Handler(BaseHTTPRequestHandler):

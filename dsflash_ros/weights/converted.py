@@ -33,15 +33,18 @@ def open_converted(source: Path, weights: str) -> Checkpoint:
     digests = {file.name: _digest(file) for file in tensor_files(source)}
     path = cache_folder() / f"{_key(source, digests)}-v{CONVERTER_VERSION}.safetensors"
     kept = _open_kept(path)
-    if kept:
+    if kept is not None:
         return kept
     from filelock import FileLock
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
-            kept = _open_kept(path)  # another process may have made it meanwhile
+            # Another process may have made it meanwhile.
+            kept = _open_kept(path)
             if kept is None:
+                if path.exists():
+                    _log.warning("%s is damaged, it is made anew", path)
                 _convert(source, digests, weights, path)
     except OutputError as error:
         raise OutputError(f"{error}; HF_HOME chooses another place") from error
@@ -61,10 +64,10 @@ def cache_folder() -> Path:
 
 
 def _open_kept(path: Path) -> Checkpoint | None:
+    """The conversion; None where there is none or it is damaged."""
     try:
-        return open_checkpoint(path) if path.exists() else None
-    except WeightsError as error:
-        _log.warning("%s; it is made anew", error)
+        return open_checkpoint(path)
+    except WeightsError:
         return None
 
 

@@ -1,5 +1,6 @@
 """Conversion of whole weights of EoMT, as transformers and the original save them."""
 
+import hashlib
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from original_eomt import OriginalEoMT
 from reference_eomt import reference_model, transformers
 from safetensors.torch import save_file
 
-from dsflash_ros.conversion.convert import convert
+from dsflash_ros.conversion.convert import CONVERTER_VERSION, convert
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 
@@ -227,3 +228,31 @@ def test_weights_of_something_else(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "lstm"}))
     with pytest.raises(WeightsError, match=r"is no EoMT in a layout that is known .*lstm.weight"):
         convert(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("layout", "digest"),
+    [
+        ("original", "e6e22161b976520e1f016a572936ece9e641591dc504208e14c4888e3ac3529a"),
+        ("transformers", "b33d4333b89d5039cfc341d1806dbce79520a5ff05c28bc7f94df8b6ba82c0ae"),
+    ],
+)
+def test_the_converters_version(tmp_path, layout, digest):
+    """Caches keep what a version made: one that makes other tensors must have another number."""
+    if layout == "original":
+        model = OriginalEoMT("small", "dinov2", 64, queries=5)
+    else:
+        model = reference_model("small", "dinov2", 64, 133, num_queries=5)
+    state = {
+        name: torch.arange(tensor.numel()).remainder(997 + number).view(tensor.shape).float()
+        for number, (name, tensor) in enumerate(sorted(model.state_dict().items()))
+        if "pixel_" not in name and "attn_mask_probs" not in name
+    }
+    save_file(model.state_dict() | state, tmp_path / "model.safetensors")
+    made = hashlib.sha256()
+    for name, tensor in sorted(convert(tmp_path).model.segmenter.state_dict().items()):
+        made.update(name.encode())
+        made.update(tensor.numpy())
+    assert (CONVERTER_VERSION, made.hexdigest()) == (1, digest), (
+        "the converter makes other tensors: raise CONVERTER_VERSION, then store both here"
+    )

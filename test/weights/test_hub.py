@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, hub
+from hub_server import COMMIT, hub, hub_environment
 from safetensors.torch import save
 
 pytest.importorskip("huggingface_hub")
@@ -58,19 +58,8 @@ def process(tmp_path):
     """Run Python with a cache of this test's own, and a hub."""
 
     def run(served, *arguments, **environment):
-        inherited = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.lower().endswith("_proxy") and k != "HF_TOKEN"
-        }
-        environment = inherited | {
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_ENDPOINT": getattr(served, "url", served),
-            "HF_HUB_ETAG_TIMEOUT": "2",
-            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
-            "OMP_NUM_THREADS": "1",
-            **environment,
-        }
+        url = getattr(served, "url", served)
+        environment = hub_environment(url, tmp_path / "home") | environment
         command = [sys.executable, *arguments]
         return subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=PATIENCE
