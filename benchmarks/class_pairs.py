@@ -5,10 +5,9 @@
 frequency    how often each predicate holds for the two classes in the training images
 MLP          a small network that is given the two classes and where the two boxes are
 
-Both learn from all directed pairs of the split "train" of DATASET and are evaluated, as a model is,
-on the split "test"
-of DATASET2, or of DATASET itself: a directed pair scores 1 - P(no relation), its predicate is the
-best of the others.
+Both learn from all directed pairs of the split "train" of DATASET. They are evaluated as a model
+is, on the split "test" of DATASET2, or of DATASET itself: the score of a directed pair is
+1 - P(no relation), its predicate is the most probable of the others.
 """
 
 import argparse
@@ -41,11 +40,11 @@ class Pairs(NamedTuple):
 
     Attributes:
         pairs: (n, 2) int64, subject and object.
-        classes: (n, 2) int64, theirs.
-        geometry: (n, 21) float32, of their boxes.
-        targets: (n, 1 + predicates) float32, a distribution: index 0 is "no relation"; several
-            predicates share.
-        relations: (R, 3) int64, the truth.
+        classes: (n, 2) int64, of subject and object.
+        geometry: (n, 21) float32, of their boxes, see `geometry_of`.
+        targets: (n, 1 + predicates) float32, probabilities that sum to 1; index 0 is "no relation".
+            Several predicates of a pair have equal probabilities.
+        relations: (R, 3) int64, the true ones: subject, object, predicate.
         segments: S.
     """
 
@@ -58,16 +57,11 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(dataset: PsgDataset) -> list[Pairs]:
-    """The pairs of each image. Of its pixels only the boxes of the true segments are used."""
+    """The pairs of each image. Only the boxes of the true segments are used, no other pixels."""
     found = []
     for record in tqdm(dataset, f"boxes of {dataset.split}", unit="image", disable=None):
         count = len(record.class_ids)
-        boxes = label_boxes(record.labels(), count) / [
-            record.width,
-            record.height,
-            record.width,
-            record.height,
-        ]
+        boxes = label_boxes(record.labels(), count) / ([record.width, record.height] * 2)
         pairs = torch.from_numpy(np.argwhere(~np.eye(count, dtype=bool)))
         relations = torch.from_numpy(record.relations)
         targets = pair_targets(relations, pairs, len(dataset.vocabulary.predicates))[:, 0]
@@ -80,7 +74,10 @@ def pairs_of(dataset: PsgDataset) -> list[Pairs]:
 
 
 def geometry_of(boxes: torch.Tensor) -> torch.Tensor:
-    """What can be said of pairs of boxes, (n, 2, 4), x0, y0, x1, y1 in 0..1: (n, 21)."""
+    """Sizes, offset, overlaps and edges of pairs of boxes, (n, 21).
+
+    `boxes` is (n, 2, 4): x0, y0, x1, y1 in 0..1, of subject and object.
+    """
     low, high = boxes[..., :2], boxes[..., 2:]
     size, centre = high - low, (low + high) / 2
     offset, log_size = centre[:, 1] - centre[:, 0], size.log()
@@ -118,9 +115,10 @@ class ClassesAndBoxes(nn.Module):
 
 
 def frequencies(train: list[Pairs], vocabulary: Vocabulary) -> torch.Tensor:
-    """Shares of the predicates, (classes, classes, 1 + predicates), 0 to 1, for subject and object.
+    """How often each predicate holds, (classes, classes, 1 + predicates), in 0..1.
 
-    A pair of classes that is new has those of all pairs: they count as much as one pair everywhere.
+    The first two indices are the classes of subject and object. The mean over all pairs counts as
+    one more pair of each two classes, so that classes never seen together have that mean.
     """
     size, width = len(vocabulary.classes), 1 + len(vocabulary.predicates)
     targets = torch.cat([image.targets for image in train])
@@ -156,8 +154,9 @@ def learn(
 def scores(
     predict: Callable[[Pairs], torch.Tensor], test: list[Pairs], vocabulary: Vocabulary
 ) -> dict:
-    """`RecallMetrics.results` of what gives probabilities, (n, 1 + predicates), of an image's
-    pairs.
+    """`RecallMetrics.results` of a predictor.
+
+    `predict` gives the probabilities, (n, 1 + predicates), of an image's pairs.
     """
     metrics = RecallMetrics(vocabulary.predicates)
     for image in test:
@@ -170,9 +169,9 @@ def scores(
 
 
 def compare(train: PsgDataset, test: PsgDataset, steps: int) -> dict[str, dict]:
-    """The scores of both, by name.
+    """The scores of both predictors, by name.
 
-    Raises `EvaluationError` where there is nothing to learn or to evaluate.
+    Raises `EvaluationError` where there is nothing to learn from or to evaluate.
     """
     vocabulary = train.vocabulary
     difference = vocabulary.difference(test.vocabulary)
@@ -194,7 +193,7 @@ def print_results(results: dict[str, dict]) -> None:
     """Print the means, then the predicates by how often they occur."""
     keys = [key for key in next(iter(results.values())) if "R@" in key and not key.endswith("inf")]
     rows = [
-        {"": name, **{key: percent(found[key]) for key in keys}} for name, found in results.items()
+        {"": name} | {key: percent(found[key]) for key in keys} for name, found in results.items()
     ]
     show("PredCls without pixels, %", rows)
     tables = {name: found["per_predicate"] for name, found in results.items()}

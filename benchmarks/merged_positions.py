@@ -1,9 +1,10 @@
-"""Where do merged tokens stand? Four ways to form the rotary position of tokens merged in DINOv3.
+"""Where do merged tokens stand? Four rotary positions for the tokens that DINOv3 merges.
 
-Prints how far the features with merging are from those without: ||merged - plain|| / ||plain||, for
-random weights whose queries and keys are alike, times a sharpness, so that attention depends on
-positions.
-Usage: python benchmarks/merged_positions.py IMAGE…
+    python benchmarks/merged_positions.py IMAGE…
+
+Prints how far the features with merging are from those without it: ||merged - plain|| / ||plain||.
+The weights are random, but queries and keys are alike and scaled by a sharpness, so that attention
+depends on positions.
 """
 
 import math
@@ -24,14 +25,17 @@ SIDE, GRID = 320, 20
 
 
 def mean(merging: Merging, rope: torch.Tensor, periods: torch.Tensor) -> torch.Tensor:
+    """The mean of sines and cosines. All ways give (B, merged tokens, 2 * dim), as `rope` is."""
     return merging.merge(rope)
 
 
-def circular_mean(merging, rope, periods):
+def circular_mean(merging: Merging, rope: torch.Tensor, periods: torch.Tensor) -> torch.Tensor:
+    """What the model does: the mean of sines and cosines, back on the unit circle."""
     return ORIGINAL(merging.merge(rope))
 
 
-def centroid(merging, rope, periods):
+def centroid(merging: Merging, rope: torch.Tensor, periods: torch.Tensor) -> torch.Tensor:
+    """The position of the mean of the patches' centres."""
     centres = (torch.arange(GRID) + 0.5) / GRID * 2 - 1
     position = torch.stack(torch.meshgrid(centres, centres, indexing="ij"), dim=-1).view(1, -1, 2)
     angle = (
@@ -41,8 +45,9 @@ def centroid(merging, rope, periods):
     return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
 
-def destination(merging, rope, periods):
-    # Every destination starts a 2x2 window; a slot without one is a single token.
+def destination(merging: Merging, rope: torch.Tensor, periods: torch.Tensor) -> torch.Tensor:
+    """The position of the token that the others are merged into."""
+    # Each destination starts a 2x2 window; a slot without one is a single token.
     token = torch.arange(GRID**2)
     first = (token // GRID % 2 == 0) & (token % GRID % 2 == 0)
     chosen = torch.zeros(len(rope), merging.size, dtype=torch.long).scatter_(
@@ -57,6 +62,7 @@ WAYS = (mean, circular_mean, centroid, destination)
 
 
 def model_with_positions(sharpness: float, seed: int) -> EoMT:
+    """A DINOv3 EoMT with random weights whose attention depends on positions."""
     torch.manual_seed(seed)
     model = EoMT(ModelConfig("small", "dinov3", SIDE)).eval()
     for block in model.backbone.vit.blocks:
@@ -72,6 +78,7 @@ def model_with_positions(sharpness: float, seed: int) -> EoMT:
 
 @torch.inference_mode()
 def main() -> None:
+    """Print a row for each sharpness and ratio, means over three seeds."""
     images = [cv2.imread(path)[..., ::-1].copy() for path in sys.argv[1:]]
     squares = np.stack([fit_image(image, Letterbox(*image.shape[:2], SIDE)) for image in images])
     batch = torch.from_numpy(squares).permute(0, 3, 1, 2) / 255

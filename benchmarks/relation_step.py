@@ -1,19 +1,19 @@
 """A training step of the relation stage: ours, and two straightforward ones, side by side.
 
     python benchmarks/relation_step.py [--size small] [--images 2] [--segments 8] [--repeat 5]
-    [--json FILE]
+                                       [--json FILE]
 
 All take the same images and full-resolution masks, the same pairs in both orders, and minimise the
-same loss; their
-gradients are compared before anything is timed. What is straightforward:
+same loss. The gradients of those in float32 are compared before anything is timed.
 
-nothing shared    each pair is a sample of its own: its image passes the segmenter, then for each
-                  order its masks are pooled, the image's patches are embedded, and all tokens run
-                  through all blocks
+nothing shared    straightforward: each pair is a sample of its own. Its image passes the segmenter,
+                  then for each order its masks are pooled, the image's patches are embedded, and
+                  all tokens run through all blocks
 features shared   the same, but an image passes the segmenter once
 ours              what `dsflash train relations` does: masks are pooled once a segment, patches
                   embedded once an image, both orders pass the neck together, and its last block
                   computes only the token that is used
+ours, bfloat16    the same in mixed precision, as with `precision=bfloat16`
 """
 
 import argparse
@@ -30,7 +30,7 @@ from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import CELLS, PATCH, ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
 from dsflash_ros.model.relaters.relater import PairInputs
-from dsflash_ros.text_tables import show
+from dsflash_ros.text_tables import Row, show
 from dsflash_ros.training.relations.relation_loss import batch_losses
 
 
@@ -52,17 +52,22 @@ def make_batch(config: ModelConfig, images: int, segments: int) -> dict:
 
 
 def our_step(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
-    """What `RelationTraining` does with a batch, and the coverage, which the loading processes
-    compute.
-    """
+    """What `RelationTraining` does with a batch, and the coverage, which its loader computes."""
     stage, segments = model.relations, len(batch["boxes"]) // len(batch["labels"])
     with torch.no_grad():
         features = model.segmenter.features(batch["images"])
     coverage = torch.cat(
         [label_coverage(labels, segments, model.config) for labels in batch["labels"]]
     )
-    inputs = PairInputs(stage.embed_patches(features), coverage, batch["boxes"], batch["image_of"])
+    patches = stage.embed_patches(features).float()
+    inputs = PairInputs(patches, coverage, batch["boxes"], batch["image_of"])
     batch_losses(stage, inputs, batch["pairs"], batch["targets"], 1.0, pairs_at_once)[0].backward()
+
+
+def our_step_mixed(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
+    """The same in mixed precision."""
+    with torch.autocast("cpu", torch.bfloat16):
+        our_step(model, batch, pairs_at_once)
 
 
 def features_shared(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
@@ -108,26 +113,53 @@ def straightforward(model: DSFlash, batch: dict, pairs_at_once: int, features_of
         (t_ab, t_ba), (u_ba, u_ab) = both
         loss = ((t_ab - u_ab).square() + (t_ba - u_ba).square()).mean()
         for tokens, target in zip(both, (targets, targets.flip(1)), strict=True):
-            loss = (
-                loss
-                + F.binary_cross_entropy_with_logits(stage.head(torch.stack(tokens, dim=1)), target)
-                / 2
-            )
+            logits = stage.head(torch.stack(tokens, dim=1))
+            loss = loss + F.binary_cross_entropy_with_logits(logits, target) / 2
         (loss * len(chunk) / len(batch["pairs"])).backward()
 
 
-STEPS = {"nothing shared": nothing_shared, "features shared": features_shared, "ours": our_step}
+EXACT = {"nothing shared": nothing_shared, "features shared": features_shared, "ours": our_step}
+STEPS = EXACT | {"ours, bfloat16": our_step_mixed}
 
 
 def gradients(step, model: DSFlash, *args) -> list[torch.Tensor]:
-    """Of one step."""
+    """Of one step, for each parameter of the relation stage."""
     model.relations.zero_grad()
     step(model, *args)
     return [parameter.grad.clone() for parameter in model.relations.parameters()]
 
 
+def largest_difference(model: DSFlash, *args) -> float:
+    """Between our gradient and the others, over the largest value in a parameter's gradient."""
+    ours = gradients(our_step, model, *args)
+    worst = 0.0
+    for step in EXACT.values():
+        for a, b in zip(gradients(step, model, *args), ours, strict=True):
+            worst = max(worst, float((a - b).abs().max() / b.abs().max()))
+    return worst
+
+
+def times_of(model: DSFlash, repeat: int, *args) -> dict[str, list[float]]:
+    """Seconds of each step, taken in turn."""
+    times: dict[str, list[float]] = {name: [] for name in STEPS}
+    for _ in range(repeat):
+        for name, step in STEPS.items():
+            start = time.perf_counter()
+            step(model, *args)
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def row_of(name: str, times: dict[str, list[float]], pairs: int) -> Row:
+    """Medians. Ratios are taken within a turn, so that a slower machine slows both."""
+    seconds = median(times[name])
+    ratio = median(a / b for a, b in zip(times[name], times["ours"], strict=True))
+    row = {"step": name, "pairs": pairs, "s": seconds}
+    return row | {"pairs/s": pairs / seconds, "time / ours": ratio}
+
+
 def main() -> None:
-    """Measure and print."""
+    """Compare the gradients, measure, print, store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="small")
     parser.add_argument("--images", type=int, default=2)
@@ -140,34 +172,10 @@ def main() -> None:
     torch.manual_seed(0)
     model = DSFlash(ModelConfig(args.size))
     batch = make_batch(model.config, args.images, args.segments)
-    found = [gradients(step, model, batch, args.pairs_at_once) for step in STEPS.values()]
-    worst = max(
-        float((a - b).abs().max() / a.abs().max())
-        for other in found[:-1]
-        for a, b in zip(other, found[-1], strict=True)
-    )
+    worst = largest_difference(model, batch, args.pairs_at_once)
     assert worst < 1e-3, f"they do not compute the same gradient: {worst}"
-
-    times = {name: [] for name in STEPS}
-    for _ in range(args.repeat):
-        for name, step in STEPS.items():
-            start = time.perf_counter()
-            step(model, batch, args.pairs_at_once)
-            times[name].append(time.perf_counter() - start)
-    pairs = len(batch["pairs"])
-    rows = []
-    for name in STEPS:
-        ratio = median(a / b for a, b in zip(times[name], times["ours"], strict=True))
-        seconds = median(times[name])
-        rows.append(
-            {
-                "step": name,
-                "pairs": pairs,
-                "s": seconds,
-                "pairs/s": pairs / seconds,
-                "time / ours": ratio,
-            }
-        )
+    times = times_of(model, args.repeat, batch, args.pairs_at_once)
+    rows = [row_of(name, times, len(batch["pairs"])) for name in STEPS]
     show(f"{args.size}: segmenter, forward and backward; gradients agree to {worst:.1e}", rows)
     if args.json:
         settings = {key: value for key, value in vars(args).items() if key != "json"}

@@ -79,4 +79,4 @@ def test_mistakes(runs, script, tmp_path, monkeypatch):
     refused("is no folder of a training run (JSONDecodeError", runs[0])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    refused("drawing needs matplotlib, which is not installed: pip install matplotlib", runs[1])
+    refused("which is not installed: pip install 'dsflash_ros[benchmarks]'", runs[1])
