@@ -6,9 +6,7 @@ class DSFlashError(Exception):
 
 
 class ImageError(DSFlashError):
-    """An image or image message cannot be read: empty, truncated, of an unknown encoding, of a
-    wrong shape or type.
-    """
+    """An image or image message cannot be read: empty, cut off, of an unknown encoding or shape."""
 
 
 class SourceError(DSFlashError):
@@ -36,9 +34,7 @@ class DatasetError(DSFlashError):
 
 
 class ConfigError(DSFlashError):
-    """A training configuration is wrong: an unknown key, a value out of range, two that contradict
-    each other.
-    """
+    """A training configuration is wrong: an unknown key, a value out of range, a contradiction."""
 
 
 class TrainingError(DSFlashError):
@@ -62,12 +58,14 @@ def missing_extra(extra: str, error: ImportError) -> MissingExtraError:
     if (error.name or "").startswith("dsflash_ros"):
         raise error  # a bug of ours
     return MissingExtraError(
-        f"this needs {error.name or error}, which is not installed: pip install 'dsflash_ros[{extra}]'"
+        f"this needs {error.name or error}, which is not installed: "
+        f"pip install 'dsflash_ros[{extra}]'"
     )
 
 
 def missing_ros(error: ImportError) -> DSFlashError:
     """The error for an installation without ROS 2."""
     return DSFlashError(
-        f"this needs ROS 2, which is not here ({error}): source a ROS 2 set-up file, or install dsflash_ros with ROS"
+        f"this needs ROS 2, which is not here ({error}): source a ROS 2 set-up file, or install "
+        "dsflash_ros with ROS"
     )

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def expand(path: str | Path) -> Path:
-    """The path with its `~` resolved; unchanged where that names no home directory, so that it is
-    not found, later.
+    """Resolve a path's `~`.
+
+    Where that names no home directory the path stays as it is, and will not be found.
     """
     try:
         return Path(path).expanduser()
@@ -24,11 +25,10 @@ def expand(path: str | Path) -> Path:
 
 
 def check_output(path: str | Path, overwrite: bool = False) -> Path:
-    """The path, expanded, of a result that comes later. Raises `OutputError` where `replacing`
-    would have no place.
+    """Check that a result can be written later, and return its path, expanded.
 
-    That is: it is a folder, is there already and not to be overwritten, or its folder cannot be
-    written.
+    Raises `OutputError` when it is a folder, is there already and not to be overwritten, or its
+    folder cannot be written.
     """
     path = expand(path)
     try:
@@ -50,11 +50,11 @@ def check_output(path: str | Path, overwrite: bool = False) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give the path of a temporary file beside `path`, which takes its place when the block ends
-    without an error.
+    """Write a file whole or not at all.
 
-    Until then, and if anything fails, what was there stays. Raises `OutputError` when it cannot be
-    written: disk full, no permission, no such folder.
+    The block gets the path of a temporary file beside `path`, which takes the place of `path` when
+    the block ends without an error; else what was there stays. Raises `OutputError` when it cannot
+    be written: disk full, no permission, no such folder.
     """
     path, partial = Path(path), None
     try:
@@ -78,9 +78,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def save_tensors(
     path: str | Path, tensors: dict[str, "torch.Tensor"], metadata: dict[str, str] | None = None
 ) -> None:
-    """Write a safetensors file, as `replacing` does.
+    """Write a safetensors file, whole or not at all, from tensors on any device.
 
-    The tensors may lie anywhere, on any device.
+    Raises `OutputError` as `replacing` does.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file

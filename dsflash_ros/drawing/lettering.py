@@ -37,10 +37,9 @@ class _Text(NamedTuple):
 
 
 class Lettering:
-    """Collects texts for a picture, finds a free place for each, and draws them last, over all
-    else.
+    """Finds a free place for each text on a picture, and draws all texts last, over all else.
 
-    Sizes follow the picture's, from 16x16 to 4K.
+    Their size follows the picture's, from 16x16 to 4K.
     """
 
     def __init__(self, picture: np.ndarray):
@@ -52,11 +51,12 @@ class Lettering:
         self._thickness = max(1, round(1.3 * self._scale))
         self._margin = max(2, round(6 * self._scale))
         self._texts: list[_Text] = []
-        self._area_left = 0.4 * self._height * self._width  # or texts would hide a small picture
+        self._area_left = 0.4 * self._height * self._width  # else texts hide a small picture
 
     def banner(self, text: str, ink: Colour, ground: Colour) -> None:
-        """A strip across the top, its text shrunk to fit the picture and left out where it could
-        not be read.
+        """Place a strip across the top.
+
+        The text shrinks to fit the picture, and is left out where it could not be read.
         """
         (width, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
         scale = min(1.4 * self._scale, 0.94 * self._width / width, self._height / 5 / 40)
@@ -67,8 +67,7 @@ class Lettering:
     def place(
         self, text: str, near: tuple[float, float], ink: Colour, ground: Colour
     ) -> Box | None:
-        """Find the free place that is nearest to the point `near`, (x, y), for a text on its own
-        ground.
+        """Place a text, on a ground of its own, as near to the point `near`, (x, y), as is free.
 
         Returns the text's box, or None when there is no room: then the text is left out.
         """

@@ -14,18 +14,19 @@ from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, TRUTH, SceneGrap
 UNTRAINED = "UNTRAINED MODEL: this graph means nothing"
 
 _BLACK, _WHITE, _RED = (0, 0, 0), (255, 255, 255), (190, 0, 0)
-_SHIFT = 4  # OpenCV's lines take coordinates in sixteenths of a pixel; whole ones would make curves ragged
+
+_SHIFT = 4
+"""Lines are drawn in sixteenths of a pixel; whole ones would make curves ragged."""
 
 _LEAST_SIDE = 64
 """Pixels; in smaller images borders and arrows would cover everything."""
 
 
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
-    """Draw a scene graph over its image: masks, labels with scores, the strongest relations as
-    arrows.
+    """Draw a scene graph over its image: masks, labels with scores, the best relations as arrows.
 
     Labels do not overlap; one that finds no free place is left out. The truth has no scores. The
-    graph of an untrained model gets a banner that says so.
+    graph of an untrained model has a banner that says so.
 
     Args:
         rgb: (H, W, 3) uint8, the image the graph was made from.
@@ -41,7 +42,8 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
     if rgb.shape != (*graph.panoptic.shape, 3) or rgb.dtype != np.uint8:
         height, width = graph.panoptic.shape
         raise ImageError(
-            f"the graph is of a {width}x{height} image, it cannot be drawn on {rgb.shape} {rgb.dtype}"
+            f"the graph is of a {width}x{height} image, it cannot be drawn on {rgb.shape} "
+            f"{rgb.dtype}"
         )
     index = _node_index(graph)
     picture = _tint(rgb, index, graph)
@@ -49,8 +51,9 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
     if not graph.is_trained:
         lettering.banner(UNTRAINED, _WHITE, _RED)
     ends = _place_labels(picture, lettering, graph, _anchors(index, graph))
-    is_roomy = min(index.shape) >= _LEAST_SIDE
-    for relation in graph.relations[: max_relations if is_roomy else 0]:
+    if min(index.shape) < _LEAST_SIDE:
+        max_relations = 0
+    for relation in graph.relations[:max_relations]:
         middle = _draw_arrow(picture, ends[relation.subject], ends[relation.object])
         lettering.place(relation.predicate, middle, _WHITE, _BLACK)
     lettering.draw()
@@ -58,24 +61,26 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
 
 
 def draw_panoptic(graph: SceneGraph) -> np.ndarray:
-    """Each node's pixels in its colour, that of `draw_overlay`, and black where nothing is: (H, W,
-    3) uint8 RGB.
+    """Draw each node's pixels in the colour that `draw_overlay` gives it: (H, W, 3) uint8 RGB.
+
+    It is black where nothing is.
     """
     return cv2.applyColorMap(_node_index(graph), _palette())
 
 
 @cache
 def _palette() -> np.ndarray:
-    """Black for nothing, then 255 bright colours, (256, 1, 3) uint8; each is far in hue from the
-    ones before it.
+    """Black for nothing, then 255 bright colours: (256, 1, 3) uint8.
+
+    The hue of each is far from those before it.
     """
     golden = (math.sqrt(5) - 1) / 2
-    hsv = [
-        (i * golden % 1, (0.85, 0.6, 1.0)[i % 3], (1.0, 0.95, 0.8)[i // 3 % 3]) for i in range(256)
+    saturations, values = (0.85, 0.6, 1.0), (1.0, 0.95, 0.8)
+    colours = [
+        colorsys.hsv_to_rgb(i * golden % 1, saturations[i % 3], values[i // 3 % 3])
+        for i in range(256)
     ]
-    palette = (
-        (np.array([colorsys.hsv_to_rgb(*c) for c in hsv]) * 255).astype(np.uint8).reshape(256, 1, 3)
-    )
+    palette = (np.array(colours) * 255).astype(np.uint8).reshape(256, 1, 3)
     palette[0] = 0
     return palette
 
@@ -93,7 +98,7 @@ def _colour(node_id: int) -> tuple[int, int, int]:
 
 
 def _node_index(graph: SceneGraph) -> np.ndarray:
-    """(H, W) uint8: the colour index of each pixel's node."""
+    """The colour index of each pixel's node: (H, W) uint8."""
     table = np.zeros(MAX_NODE_ID + 1, np.uint8)
     for node in graph.nodes:
         table[node.id] = _colour_index(node.id)
@@ -103,8 +108,9 @@ def _node_index(graph: SceneGraph) -> np.ndarray:
 
 
 def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
-    """The image with each node in its colour, translucent within (stuff more so) and solid along
-    its border.
+    """Draw each node in its colour, solid along its border and translucent within.
+
+    Stuff is more translucent than things.
     """
     colours = cv2.applyColorMap(index, _palette())
     is_thing = np.zeros((256, 1), np.uint8)
@@ -120,30 +126,24 @@ def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
 
 
 def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, float]]:
-    """For each node the (x, y) where its mask is widest: unlike its centroid it always lies on the
-    mask.
+    """For each node the (x, y) where its mask is widest.
+
+    Unlike its centroid that always lies on the mask.
     """
     height, width = index.shape
     shrink = max(1.0, max(height, width) / 160)
-    small = cv2.resize(
-        index,
-        (max(1, round(width / shrink)), max(1, round(height / shrink))),
-        None,
-        0,
-        0,
-        cv2.INTER_NEAREST,
-    )
+    size = max(1, round(width / shrink)), max(1, round(height / shrink))
+    small = cv2.resize(index, size, interpolation=cv2.INTER_NEAREST)
     small = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     border = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     depth = cv2.distanceTransform(cv2.compare(border, 0, cv2.CMP_EQ), cv2.DIST_L2, 3)
     anchors = {}
     for node in graph.nodes:
-        _, deepest, _, (x, y) = cv2.minMaxLoc(
-            depth, cv2.compare(small, _colour_index(node.id), cv2.CMP_EQ)
-        )
-        anchors[node.id] = (
-            ((x - 0.5) * shrink, (y - 0.5) * shrink) if deepest > 0 else node.centroid
-        )
+        mask = cv2.compare(small, _colour_index(node.id), cv2.CMP_EQ)
+        _, deepest, _, (x, y) = cv2.minMaxLoc(depth, mask)
+        anchors[node.id] = node.centroid
+        if deepest > 0:
+            anchors[node.id] = ((x - 0.5) * shrink, (y - 0.5) * shrink)
     return anchors
 
 
@@ -152,7 +152,7 @@ def _place_labels(
 ) -> dict[int, Box]:
     """Place a label for each node, larger nodes first.
 
-    Returns where arrows end: around the label, or at the anchor.
+    Returns where arrows to the node end: around the label, or at the anchor without one.
     """
     ends = {}
     for node in sorted(graph.nodes, key=lambda node: node.area, reverse=True):
@@ -161,14 +161,8 @@ def _place_labels(
         text = f"{node.name} {node.score:.2f}" if graph.weights != TRUTH else node.name
         box = lettering.place(text, anchor, _BLACK if bright else _WHITE, colour)
         if box and not box.contains(anchor):
-            cv2.line(
-                picture,
-                _pixel(anchor),
-                _pixel(box.centre),
-                colour,
-                _line_width(picture),
-                cv2.LINE_AA,
-            )
+            ends_of_line = _pixel(anchor), _pixel(box.centre)
+            cv2.line(picture, *ends_of_line, colour, _line_width(picture), cv2.LINE_AA)
         ends[node.id] = box or Box(*anchor, *anchor)
     return ends
 
@@ -178,9 +172,9 @@ def _line_width(picture: np.ndarray) -> int:
 
 
 def _draw_arrow(picture: np.ndarray, start: Box, end: Box) -> tuple[float, float]:
-    """Draw an arrow from box to box, curved so that the one back does not cover it.
+    """Draw an arrow from box to box, curved so that one back would not cover it.
 
-    Returns its middle (x, y).
+    Returns its middle, (x, y).
     """
     a, b = np.array(start.centre), np.array(end.centre)
     normal = np.array([a[1] - b[1], b[0] - a[0]])
@@ -196,13 +190,8 @@ def _draw_arrow(picture: np.ndarray, start: Box, end: Box) -> tuple[float, float
     across = np.array([-direction[1], direction[0]])
     width, size = _line_width(picture), max(4, min(picture.shape[:2]) / 60)
     tip = outside[-1]
-    head = np.array(
-        [
-            tip,
-            tip - size * direction + 0.45 * size * across,
-            tip - size * direction - 0.45 * size * across,
-        ]
-    )
+    base, half = tip - size * direction, 0.45 * size * across
+    head = np.array([tip, base + half, base - half])
     shaft = np.vstack([outside[:-1], tip - 0.5 * size * direction])
     for colour, thickness in ((_BLACK, width + 2), (_WHITE, width)):
         cv2.polylines(picture, [_subpixels(shaft)], False, colour, thickness, cv2.LINE_AA, _SHIFT)

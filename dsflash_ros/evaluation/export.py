@@ -1,4 +1,4 @@
-"""Predictions as a file that sgbench reads, so that others can evaluate them with their own tools."""
+"""Write predictions to a file that sgbench reads, so that others can evaluate them."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from dsflash_ros.graph.label_maps import label_boxes
 _log = logging.getLogger(__name__)
 
 FILE_VERSION = 1
-"""sgbench's, of the format."""
+"""Of sgbench's format."""
 
 
 class SgbenchFile:
@@ -37,8 +37,8 @@ class SgbenchFile:
     ) -> None:
         """Add an image: label map (H, W) int, classes (P,) int, relations (r, 3) int, best first.
 
-        When it cannot be written, it warns, and only `finish` raises: the evaluation behind it is
-        worth more.
+        When it cannot be written this only warns, and `finish` raises, so that the evaluation goes
+        on.
         """
         if self._error:
             return
@@ -65,9 +65,9 @@ class SgbenchFile:
         )
 
     def finish(self, about: dict) -> None:
-        """Write the index; `about` is kept under `eval`, which sgbench leaves unread.
+        """Write the index; `about` is kept under `eval`, which sgbench ignores.
 
-        Raises what an `add` met.
+        Raises the `OSError` that an `add` met.
         """
         if self._error:
             raise self._error
@@ -77,8 +77,7 @@ class SgbenchFile:
 
 @contextmanager
 def sgbench_file(path: str | Path, about: dict) -> Iterator[SgbenchFile]:
-    """A file to `add` images to, which appears whole when the block ends, and not at all after an
-    error.
+    """Give a file to `add` images to, which appears when the block ends without an error.
 
     Raises `OutputError` when it cannot be written, `MissingExtraError` where tifffile is not
     installed.

@@ -1,8 +1,7 @@
-"""Which predicted segments and relations are the true ones, under the single-mask-per-object
-protocol. Only numpy.
+"""Match predicted segments and relations with the true ones; needs only numpy.
 
-What breaks the protocol (DSFlash's supplement, section 7) is an `EvaluationError`, never repaired
-in silence.
+The protocol is single mask per object (DSFlash's supplement, section 7). What breaks it is an
+`EvaluationError`, never repaired in silence.
 """
 
 from collections.abc import Sequence
@@ -12,16 +11,16 @@ import numpy as np
 from dsflash_ros.errors import EvaluationError
 
 LEAST_IOU = 0.5
-"""Of a predicted and a true segment that are the same object."""
+"""Intersection over union of a predicted and a true segment from which on they match."""
 
 
 def match_segments(
     truth_labels: np.ndarray, truth_classes: np.ndarray, labels: np.ndarray, classes: np.ndarray
 ) -> np.ndarray:
-    """Find the true segment that each predicted segment shows: (P,) int64, its index, or -1.
+    """Find the true segment that each predicted segment matches: (P,) int64, its index, or -1.
 
     It is the one of the same class with the largest IoU, if that is at least 0.5. No true segment
-    is found twice.
+    is matched twice.
 
     Args:
         truth_labels: (H, W) int, index of the true segment, -1 where none is.
@@ -52,64 +51,49 @@ def match_segments(
 def shared_areas(
     truth_labels: np.ndarray, num_truth: int, labels: np.ndarray, num_predicted: int
 ) -> np.ndarray:
-    """(1 + P, 1 + T) int: pixels that a predicted and a true segment share; index 0 is "no
-    segment".
+    """Count the pixels that each predicted and each true segment share: (1 + P, 1 + T) int.
 
-    Raises `EvaluationError` as `match_segments`.
+    Index 0 stands for no segment. Raises `EvaluationError` as `match_segments` does.
     """
     if truth_labels.shape != labels.shape:
         raise EvaluationError(
-            f"the predicted segments are {labels.shape} pixels, the true ones {truth_labels.shape}: "
-            "predict at the image's own resolution"
+            f"the predicted segments are {labels.shape} pixels, the true ones "
+            f"{truth_labels.shape}: predict at the image's own resolution"
         )
-    for name, map_, count in (
-        ("true", truth_labels, num_truth),
-        ("predicted", labels, num_predicted),
-    ):
-        if map_.size and not (map_.min() >= -1 and map_.max() < count):
-            raise EvaluationError(
-                f"the {name} label map names segments {map_.min()} to {map_.max()}, but there are {count} (0 to "
-                f"{count - 1}, and -1 for none)"
-            )
+    _check_labels("true", truth_labels, num_truth)
+    _check_labels("predicted", labels, num_predicted)
     width = num_truth + 1
     both = (labels.astype(np.int64) + 1) * width + truth_labels + 1
     return np.bincount(both.ravel(), minlength=(num_predicted + 1) * width).reshape(-1, width)
 
 
-def labels_from_masks(masks: np.ndarray) -> np.ndarray:
-    """The label map, (H, W) int32 with -1 where nothing is, of a stack of masks, (P, H, W) bool.
-
-    Raises `EvaluationError` when two of them overlap.
-    """
-    covered = masks.sum(0)
-    if (covered > 1).any():
-        y, x = np.argwhere(covered > 1)[0]
-        a, b = np.flatnonzero(masks[:, y, x])[:2]
+def _check_labels(kind: str, labels: np.ndarray, count: int) -> None:
+    if labels.size and not (labels.min() >= -1 and labels.max() < count):
         raise EvaluationError(
-            f"the predicted masks {a} and {b} overlap, at x={x}, y={y} for one; the protocol allows one mask for each "
-            "object: give each pixel to one segment"
+            f"the {kind} label map names segments {labels.min()} to {labels.max()}, but there are "
+            f"{count} (0 to {count - 1}, and -1 for none)"
         )
-    return np.where(covered, masks.argmax(0) if len(masks) else 0, -1).astype(np.int32)
 
 
 def check_segments(class_ids: Sequence[int], num_things: int) -> None:
-    """Raise `EvaluationError` when predicted segments, (P,) class ids, hold the same stuff class
-    twice.
+    """Raise `EvaluationError` when two predicted segments, (P,) class ids, are of one stuff class.
+
+    In the ids of a vocabulary the stuff begins at `num_things`.
     """
     classes, counts = np.unique(np.asarray(class_ids, np.int64), return_counts=True)
     twice = classes[(counts > 1) & (classes >= num_things)]
     if len(twice):
         raise EvaluationError(
-            f"the stuff class {twice[0]} is predicted as several segments; the protocol allows one mask for each "
-            "object, and stuff of one class is one: merge them"
+            f"the stuff class {twice[0]} is predicted as several segments; the protocol allows one "
+            "mask for each object, and stuff of one class is one: merge them"
         )
 
 
 def true_relations(truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray) -> np.ndarray:
-    """Which predicted relations, (r, 3) int, are among the true ones, (R, 3) int: (r,) bool.
+    """Whether each predicted relation, (r, 3) int, is among the true ones, (R, 3) int: (r,) bool.
 
-    `matching`, (P,) int, is the true segment of each predicted one, or -1, as `match_segments`
-    gives it.
+    `matching`, (P,) int, is the true segment of each predicted one, or -1, as from
+    `match_segments`.
     """
     wanted = {tuple(relation) for relation in truth.tolist()}
     remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))

@@ -1,11 +1,12 @@
 """Recall of relations and of instances under the single-mask-per-object protocol. Needs only numpy.
 
 The protocol (DSFlash's supplement, section 7): one mask for each object, one relation for each
-directed pair. What
-breaks it is an `EvaluationError`, never repaired in silence. Numbers are those of sgbench, with two
-differences: predicates that never occur are left out of the mean over predicates (sgbench's mean is
-then NaN), and where two predicted masks are each exactly half of a true one, so that both reach an
-IoU of 0.5, only the first is matched (sgbench matches both, which gives a relation two attempts).
+directed pair. What breaks it is an `EvaluationError`, never repaired in silence.
+
+Numbers are those of sgbench, with two differences. Predicates that never occur are left out of the
+mean over predicates; sgbench's mean is then NaN. Where two predicted masks are each exactly half of
+a true one, so that both reach an IoU of 0.5, only the first is matched; sgbench matches both, which
+gives a relation two attempts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ NEVER = np.iinfo(np.int64).max
 
 
 class _Image(NamedTuple):
-    """What is kept of an image. (R,) arrays have an entry for each true relation.
+    """What is kept of an image with R true relations.
 
     Attributes:
         predicates: (R,) int64.
@@ -37,19 +38,17 @@ class _Image(NamedTuple):
 
 
 class RecallMetrics:
-    """R@k, mR@k, mR@inf and instance recall over images. Can be pickled, and merged with others of
-    its kind.
+    """R@k, mR@k, mR@inf and instance recall over images. Can be pickled, and merged with others.
 
     R@k is the share of an image's true relations that are among its k best predictions, averaged
-    over images. mR@k takes for each predicate the mean over the images that have it, then the mean
-    over the predicates that occur. A relation that is annotated twice counts once. Images without
-    relations are left out, also of the instance recall.
+    over images. mR@k is the mean over the images that have a predicate, then over the predicates
+    that occur. A relation that is annotated twice counts once. Images without relations are left
+    out, also of the instance recall.
 
-    mR@inf (DSFlash, section 4.3) is the best mR@k of a perfect relation model that has these
-    segments: a relation
-    counts when both its segments were found. It is a property of the segments alone: where a
-    directed pair has several true predicates, each counts, although one relation for each directed
-    pair can hit only one of them.
+    mR@inf (DSFlash, section 4.3) is the mR@k that a perfect relation stage could reach with these
+    segments: a relation counts when both its segments were found. It is a property of the segments
+    alone: where a directed pair has several true predicates, each counts, although one relation for
+    each directed pair can hit only one of them.
     """
 
     def __init__(self, predicates: Sequence[str], ks: Sequence[int] = (20, 50, 100)) -> None:
@@ -66,8 +65,8 @@ class RecallMetrics:
         Args:
             truth: (R, 3) int: subject, object (true segments) and predicate of the true relations.
             predicted: (r, 3) int, best first: subject, object (predicted segments) and predicate.
-            matching: (P,) int, the true segment of each predicted one, or -1, as `match_segments`
-                gives it.
+            matching: (P,) int, the true segment of each predicted one, or -1, as from
+                `match_segments`.
             num_truth: number of true segments.
 
         Raises:
@@ -103,9 +102,10 @@ class RecallMetrics:
             self.images_without_relations += other.images_without_relations
 
     def results(self) -> dict:
-        """`R@k`, `mR@k`, `mR@inf`, `instance_recall`, 0..1, None where nothing was counted;
-        `images` (all of them),
-        `images_without_relations`, and `per_predicate`: by name `relations`, `images`, `R@k` and
+        """The recalls, 0..1, None where nothing was counted, and what was counted.
+
+        Keys: `R@k`, `mR@k`, `mR@inf`, `instance_recall`; `images` (all of them),
+        `images_without_relations`; and `per_predicate`, by name: `relations`, `images`, `R@k` and
         `R@inf`.
         """
         counts = [len(image.predicates) for image in self._images]
@@ -140,9 +140,7 @@ class RecallMetrics:
 
 
 class _Table:
-    """True relations, one an entry, by image and predicate; what is counted is which of them were
-    hit, (n,) bool.
-    """
+    """True relations by image and predicate; counts which of them were hit, (n,) bool."""
 
     def __init__(
         self, image: np.ndarray, predicate: np.ndarray, num_images: int, num_predicates: int
@@ -157,7 +155,7 @@ class _Table:
         return np.bincount(self._image, hit, self._shape[0]) / self._counts.sum(1)
 
     def recall_by_predicate(self, hit: np.ndarray) -> np.ndarray:
-        """The mean over the images that have the predicate; 0 for those that none has."""
+        """The mean over the images that have the predicate; 0 where none has it."""
         return (self._sum(hit) / np.maximum(self._counts, 1)).sum(0) / np.maximum(self.images, 1)
 
     def _sum(self, values: np.ndarray) -> np.ndarray:
@@ -173,8 +171,8 @@ def _check_range(kind: str, relations: np.ndarray, num_segments: int, num_predic
     wrong = ((relations < 0) | (relations >= limits)).any(1)
     if wrong.any():
         raise EvaluationError(
-            f"the {kind} relation {relations[wrong][0].tolist()} (subject, object, predicate) is out of range: there "
-            f"are {num_segments} segments and {num_predicates} predicates"
+            f"the {kind} relation {relations[wrong][0].tolist()} (subject, object, predicate) is "
+            f"out of range: there are {num_segments} segments and {num_predicates} predicates"
         )
 
 
@@ -198,6 +196,6 @@ def _check_protocol(predicted: np.ndarray, matching: np.ndarray, num_truth: int)
     if (counts > 1).any():
         subject, object_ = pairs[counts > 1][0]
         raise EvaluationError(
-            f"the directed pair ({subject}, {object_}) has several predicted relations; the protocol allows one: "
-            "keep the best"
+            f"the directed pair ({subject}, {object_}) has several predicted relations; the "
+            "protocol allows one: keep the best"
         )

@@ -1,10 +1,11 @@
-"""Panoptic quality (PQ; Kirillov et al., CVPR 2019), and its factors: segmentation (SQ) and
-recognition quality (RQ).
+"""Panoptic quality (Kirillov et al., CVPR 2019).
 
-What is void in the truth, and crowds, excuse what is predicted there. The numbers are those of
-panopticapi, COCO's
-reference, but for images with crowds: there, a crowd excuses only predictions of its own class, and
-its pixels count in the union of those that match another segment.
+PQ is, for each class, the product of segmentation quality (SQ) and recognition quality (RQ). What
+is predicted where the truth is void, or a crowd, does not count as wrong.
+
+The numbers are those of panopticapi, COCO's reference, except for images with crowds: there, a
+crowd excuses only predictions of its own class, and its pixels count in the union of those that
+match another segment.
 """
 
 import numpy as np
@@ -30,41 +31,40 @@ class PanopticQuality:
         labels: np.ndarray,
         classes: np.ndarray,
     ) -> None:
-        """Count an image: label maps (H, W) int with -1 for nothing, classes (T,), (P,) int, crowd
-        (T,) bool.
+        """Count an image.
 
-        Raises `EvaluationError` when the maps differ in shape, or name segments that have no class.
+        Args:
+            truth_labels, labels: (H, W) int, indexes of true and predicted segments, -1 for none.
+            truth_classes, classes: (T,) and (P,) int.
+            crowd: (T,) bool.
+
+        Raises:
+            EvaluationError: the maps differ in shape, or name segments that have no class.
         """
         truth_classes, classes = np.asarray(truth_classes, np.int64), np.asarray(classes, np.int64)
         shared = shared_areas(truth_labels, len(truth_classes), labels, len(classes))
         is_void = np.append(True, np.asarray(crowd, bool))  # column 0 is "no segment"
-        void, shared, truth_classes = (
-            shared[1:, is_void].sum(1),
-            shared[:, ~is_void],
-            truth_classes[~is_void[1:]],
-        )
+        void = shared[1:, is_void].sum(1)
+        shared, truth_classes = shared[:, ~is_void], truth_classes[~is_void[1:]]
         intersection, truth_areas = shared[1:], shared.sum(0)
         areas = intersection.sum(1)  # without void
         iou = intersection / np.maximum(areas[:, None] + truth_areas - intersection, 1)
-        is_hit = (iou > 0.5) & (
-            classes[:, None] == truth_classes
-        )  # at most one of each segment: they do not overlap
+        # At most one hit for each segment, as segments do not overlap.
+        is_hit = (iou > 0.5) & (classes[:, None] == truth_classes)
         hits, found = is_hit.nonzero()
         wrong = ~is_hit.any(1) & (areas > 0) & (areas >= void)
         missed = ~is_hit.any(0) & (truth_areas > 0)
         np.add.at(self._counts[0], classes[hits], iou[hits, found])
-        for counts, ids in zip(
-            self._counts[1:], (classes[hits], classes[wrong], truth_classes[missed]), strict=True
-        ):
+        found_ids = classes[hits], classes[wrong], truth_classes[missed]
+        for counts, ids in zip(self._counts[1:], found_ids, strict=True):
             np.add.at(counts, ids, 1)
 
     def results(self) -> dict:
-        """`PQ`, `SQ`, `RQ`, 0..1, the same of `things` and `stuff` (as in `PQ_things`), and
-        `per_class` by name: these three, and `segments`, how many the truth has.
+        """`PQ`, `SQ`, `RQ`, 0..1; the same of things and stuff, as in `PQ_things`; `per_class`.
 
-        Means are over the classes that occur, in the truth or in predictions; None where there is
-        none. Where torch.distributed runs, of all processes' images together; each process must
-        ask.
+        Means are over the classes that occur, in the truth or in predictions; None without any.
+        `per_class` has by name the three, and `segments`, how many the truth has. With
+        torch.distributed the images of all processes count, and each process must call this.
         """
         names = self._vocabulary.classes
         iou_sum, hits, wrong, missed = self._counts_of_all_processes()

@@ -1,4 +1,4 @@
-"""Runs a pipeline over a data set and compares what it says with the truth."""
+"""Run a pipeline over a data set and compare its predictions with the truth."""
 
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +13,7 @@ from dsflash_ros.evaluation.export import SgbenchFile
 from dsflash_ros.evaluation.matching import check_segments, match_segments, true_relations
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
-from dsflash_ros.graph.scene_graph import unpack_panoptic
+from dsflash_ros.graph.scene_graph import SceneGraph, unpack_panoptic
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.progress_bar import progress
 
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 PROTOCOLS = ("predcls", "sgdet")
-"""Predicate classification: the true segments are given.
-
-Scene graph detection: nothing is given but the image.
-"""
+"""PredCls: the true masks and classes are given. SGDet: nothing is given but the image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says of an image.
+    """What a model predicts for an image.
 
     Attributes:
         labels: (H, W) int, index of the pixel's segment, -1 where none is.
@@ -45,8 +42,9 @@ class Prediction:
 
 
 class Evaluator:
-    """Compares predictions with the truth, image by image. PredCls has no panoptic quality: the
-    segments are given.
+    """Compares predictions with the truth, image by image.
+
+    PredCls has no panoptic quality, as the segments are given.
 
     Attributes:
         reliability: of the relations' scores.
@@ -55,9 +53,7 @@ class Evaluator:
     def __init__(
         self, vocabulary: Vocabulary, protocol: str, relates: bool = True, device: str = "cpu"
     ) -> None:
-        """`relates`: False when the model predicts no relations, so that their recall is unknown,
-        not 0.
-        """
+        """`relates`: False when the model predicts no relations; recall is then unknown, not 0."""
         if protocol not in PROTOCOLS:
             raise EvaluationError(
                 f"the protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}"
@@ -96,21 +92,16 @@ class Evaluator:
         )
 
     def results(self) -> dict:
-        """`relations`, as `RecallMetrics.results` and `Reliability.results`, and `panoptic`, as
-        `PanopticQuality.results`, or None.
-        """
+        """`relations` and `panoptic` as `Report` has them."""
         relations = self._recall.results()
         if self._relates:
             relations |= self.reliability.results()
         else:
             for scores in (relations, *relations["per_predicate"].values()):
-                scores.update(
-                    {key: None for key in scores if "R@" in key and not key.endswith("inf")}
-                )
-        return {
-            "relations": relations,
-            "panoptic": self._quality.results() if self._quality else None,
-        }
+                unknown = [key for key in scores if "R@" in key and not key.endswith("inf")]
+                scores.update(dict.fromkeys(unknown))
+        panoptic = self._quality.results() if self._quality else None
+        return {"relations": relations, "panoptic": panoptic}
 
 
 def evaluate(
@@ -120,11 +111,19 @@ def evaluate(
     limit: int | None = None,
     export: SgbenchFile | None = None,
 ) -> Evaluator:
-    """Compare the pipeline, with its options, with the truth of the first `limit` images (default:
-    all).
+    """Compare a pipeline's predictions with the truth of a data set.
 
-    What comes back has counted them. The predictions also go to `export`. All segments of the truth
-    are objects to be found, crowds too, as in sgbench.
+    All true segments are objects to be found, crowds too, as in sgbench.
+
+    Args:
+        pipeline: with its options.
+        dataset: of the same vocabulary.
+        protocol: of `PROTOCOLS`.
+        limit: only the first images, so many.
+        export: gets the predictions, too.
+
+    Returns:
+        an evaluator that has counted the images.
 
     Raises:
         EvaluationError: the vocabularies differ, PredCls is asked of weights that cannot relate, or
@@ -134,8 +133,8 @@ def evaluate(
     check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
     if protocol == "predcls" and not pipeline.relates:
         raise EvaluationError(
-            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that predcls evaluates; "
-            "use --protocol sgdet for their segments"
+            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that "
+            "predcls evaluates; use --protocol sgdet for their segments"
         )
     evaluator = Evaluator(dataset.vocabulary, protocol, pipeline.relates, pipeline.device)
     count = min(limit or len(dataset), len(dataset))
@@ -151,34 +150,34 @@ def evaluate(
 
 
 def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:
-    """Raise `EvaluationError` when weights of this vocabulary cannot be evaluated on the data set."""
+    """Raise `EvaluationError` when the vocabulary of weights is not that of the data set."""
     difference = vocabulary.difference(dataset.vocabulary)
     if difference:
         raise EvaluationError(
-            f"the weights {weights!r} do not speak of what the data set {dataset.path} does, but of {difference}; "
-            "use weights trained for the data set's vocabulary"
+            f"the weights {weights!r} do not speak of what the data set {dataset.path} does, but "
+            f"of {difference}; use weights trained for the data set's vocabulary"
         )
 
 
 def predict(
     pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str
 ) -> Prediction:
-    """What the pipeline says of an image; for PredCls it is given the true segments, also of
-    crowds.
-    """
+    """The pipeline's prediction for an image; PredCls gives it the true segments, crowds too."""
     rgb = record.image()
     if protocol == "sgdet":
-        graph = pipeline(rgb)
-        relations = np.array(
-            [(r.subject, r.object, r.predicate_id) for r in graph.relations], np.int64
-        ).reshape(-1, 3)
-        class_ids = np.array([node.class_id for node in graph.nodes], np.int64)
-        scores = np.array([relation.score for relation in graph.relations])
-        return Prediction(unpack_panoptic(graph.panoptic)[1], class_ids, relations, scores)
+        return _prediction_of(pipeline(rgb))
     ranked = pipeline.relate_segments(rgb, truth_labels, len(record.class_ids))
     relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
-    scores = ranked.scores.cpu().numpy()
-    kept = np.flatnonzero(scores >= pipeline.options.relation_threshold)[
-        : pipeline.options.max_relations
-    ]
+    scores, options = ranked.scores.cpu().numpy(), pipeline.options
+    kept = np.flatnonzero(scores >= options.relation_threshold)[: options.max_relations]
     return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])
+
+
+def _prediction_of(graph: SceneGraph) -> Prediction:
+    relations = [(r.subject, r.object, r.predicate_id) for r in graph.relations]
+    return Prediction(
+        labels=unpack_panoptic(graph.panoptic)[1],
+        class_ids=np.array([node.class_id for node in graph.nodes], np.int64),
+        relations=np.array(relations, np.int64).reshape(-1, 3),
+        scores=np.array([relation.score for relation in graph.relations]),
+    )

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
-    """The tightest boxes around the segments of a label map.
+    """The tightest box around each segment of a label map.
 
     Args:
         labels: (H, W) int, 0 to count - 1, or -1 where no segment is.
@@ -29,10 +29,13 @@ def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def runs_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts, in the flat array, and lengths of the runs of equal pixels in the rows of an (H, W)
-    array.
+    """Find the runs of equal pixels in the rows of an (H, W) array.
 
-    There are a hundred times fewer runs than pixels in a typical mask.
+    A typical mask has a hundred times fewer runs than pixels.
+
+    Returns:
+        starts: (N,) int, in the flat array.
+        lengths: (N,) int.
     """
     is_start = np.ones(pixels.shape, bool)
     np.not_equal(pixels[:, 1:], pixels[:, :-1], out=is_start[:, 1:])

@@ -74,25 +74,23 @@ class Relation:
 
 
 def is_trained(weights: str) -> bool:
-    """False for the names of untrained weights, `random` and `random-SIZE`."""
+    """Whether weights of this name are trained: not `random` or `random-SIZE`."""
     return not re.fullmatch(r"random(-\w+)?", weights)
 
 
 def pack_panoptic(class_id, node_id):
-    """Pack ids for `SceneGraph.panoptic`: class id in the high 16 bits, node id in the low 16 (ints
-    or int arrays).
-    """
+    """Pack ids, ints or int arrays: class id in the high 16 bits, node id in the low 16."""
     return class_id << 16 | node_id
 
 
 def unpack_panoptic(panoptic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split a packed map, (H, W) int32, into class ids and node ids, each (H, W) int32 with -1
-    where nothing is.
+    """Split a packed map, (H, W) int32, into class ids and node ids.
+
+    Both are (H, W) int32 with -1 where nothing is.
     """
     nothing = panoptic < 0
-    return np.where(nothing, NOTHING, panoptic >> 16), np.where(
-        nothing, NOTHING, panoptic & MAX_NODE_ID
-    )
+    class_ids = np.where(nothing, NOTHING, panoptic >> 16)
+    return class_ids, np.where(nothing, NOTHING, panoptic & MAX_NODE_ID)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +145,15 @@ class SceneGraph:
         return self.panoptic == pack_panoptic(node.class_id, node.id)
 
     def triplets(self) -> list[tuple[str, str, str]]:
-        """Relations as readable (subject, predicate, object), as in ('cup_3', 'on', 'dining
-        table_1'), best first.
+        """Relations as readable (subject, predicate, object), best first.
+
+        As in `("cup_3", "on", "dining table_1")`.
         """
         names = {node.id: node.name for node in self.nodes}
         return [(names[r.subject], r.predicate, names[r.object]) for r in self.relations]
 
     def to_json(self) -> dict:
-        """A line of `scene_graph.jsonl` as a dict of plain JSON types (the panoptic map is not in
-        it).
-        """
+        """A line of `scene_graph.jsonl`, in plain JSON types, without the panoptic map."""
         return {
             "stamp": self.stamp,
             "source": self.source,
@@ -187,8 +184,9 @@ class SceneGraph:
         }
 
     def to_networkx(self) -> "networkx.MultiDiGraph":
-        """A directed graph with `Node` fields on its nodes and `predicate`, `predicate_id`, `score`
-        on its edges.
+        """A directed graph for networkx.
+
+        Nodes have the fields of `Node`; edges have `predicate`, `predicate_id` and `score`.
         """
         try:
             import networkx
@@ -209,9 +207,7 @@ class SceneGraph:
         return graph
 
     def to_pddl(self, name: str = "scene", domain: str = "scene_graph") -> str:
-        """A PDDL problem: the nodes as typed objects, the relations as initial facts, an empty goal
-        to fill in.
-        """
+        """A PDDL problem: typed objects, relations as initial facts, an empty goal to fill in."""
         from dsflash_ros.planning.pddl import to_pddl  # the graph is below planning
 
         return to_pddl(self, name, domain)

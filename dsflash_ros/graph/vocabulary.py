@@ -56,8 +56,9 @@ class Vocabulary:
     def difference(
         self, other: "Vocabulary", kinds: tuple[str, ...] = ("things", "stuff", "predicates")
     ) -> str:
-        """The first difference in these kinds of names, as in `'cup' for 'dog' among the things`;
-        empty if none.
+        """The first difference in these kinds of names; empty if there is none.
+
+        As in `'cup' for 'dog' among the things`.
         """
         for kind in kinds:
             for mine, theirs in zip_longest(
@@ -75,7 +76,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":
-        """Read what `to_json` wrote, or a data set in PSG's format.
+        """Read what `to_json` wrote, or the names of a data set in PSG's format.
 
         Raises `WeightsError` when keys are missing or names are not unique.
         """
@@ -87,8 +88,9 @@ class Vocabulary:
             return cls(*(raw[key] for key in keys))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise WeightsError(
-                "not a vocabulary: expected JSON with the lists 'things', 'stuff' and 'predicates', or "
-                f"{', '.join(map(repr, _PSG_KEYS))} ({type(error).__name__}: {error})"
+                "not a vocabulary: expected JSON with the lists 'things', 'stuff' and "
+                f"'predicates', or {', '.join(map(repr, _PSG_KEYS))} "
+                f"({type(error).__name__}: {error})"
             ) from error
 
     @classmethod
@@ -109,7 +111,8 @@ class Vocabulary:
         except (OSError, ValueError) as error:
             names = " or ".join(map(repr, NAMED))
             raise WeightsError(
-                f"cannot read the vocabulary {name_or_path!r}: {error}; give {names}, or a JSON file"
+                f"cannot read the vocabulary {name_or_path!r}: {error}; give {names}, or a JSON "
+                "file"
             ) from error
         return cls.from_json(text)
 

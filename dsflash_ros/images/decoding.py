@@ -8,12 +8,11 @@ import numpy as np
 from dsflash_ros.errors import ImageError
 
 MAX_PIXELS = 8192 * 8192
-"""Images said to be larger are taken for damaged: to decode one takes many seconds and gigabytes.
-"""
+"""Images that say that they are larger are damaged: decoding takes many seconds and gigabytes."""
 
 
 def decode_image(data: np.ndarray, apply_orientation: bool = True) -> np.ndarray:
-    """Decode the bytes of an image file; their content decides on the format.
+    """Decode the bytes of an image file; the content decides on the format.
 
     Args:
         data: (N,) uint8.
@@ -32,27 +31,30 @@ def decode_image(data: np.ndarray, apply_orientation: bool = True) -> np.ndarray
     width, height = _announced_size(data.tobytes())
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"the image says that it is {width}x{height}: more than {MAX_PIXELS} pixels, so it is damaged"
+            f"the image says that it is {width}x{height}: more than {MAX_PIXELS} pixels, so it is "
+            "damaged"
         )
     if _is_cut_off_jpeg(data.tobytes()):
         raise ImageError(
             f"the JPEG image is cut off after {data.size} bytes: its end marker is missing"
         )
+    flags = cv2.IMREAD_COLOR
+    if not apply_orientation:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(
-            data, cv2.IMREAD_COLOR | (0 if apply_orientation else cv2.IMREAD_IGNORE_ORIENTATION)
-        )
+        bgr = cv2.imdecode(data, flags)
     except cv2.error:
         bgr = None
     if bgr is None:
         raise ImageError(
-            f"the image cannot be decoded ({data.size} bytes): it is broken, or of a format that OpenCV does not read"
+            f"the image cannot be decoded ({data.size} bytes): it is broken, or of a format that "
+            "OpenCV does not read"
         )
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
 def _announced_size(data: bytes) -> tuple[int, int]:
-    """Width and height in the header of a JPEG or PNG image, (0, 0) for what is neither."""
+    """Width and height in the header of a JPEG or PNG image; (0, 0) for other formats."""
     if data.startswith(b"\x89PNG") and len(data) >= 24:
         return struct.unpack_from(">II", data, 16)
     at = 2 if data.startswith(b"\xff\xd8") else len(data)
@@ -66,7 +68,7 @@ def _announced_size(data: bytes) -> tuple[int, int]:
 
 
 def _is_cut_off_jpeg(data: bytes) -> bool:
-    """Whether a JPEG lacks its end: many decoders would fill it up with grey and say nothing.
+    """Whether a JPEG lacks its end, which many decoders fill up with grey without a word.
 
     Compressed pixels hold no markers, so the end marker must come after the last start of scan.
     """

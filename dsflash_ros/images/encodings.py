@@ -1,7 +1,7 @@
-"""Images out of ROS messages, without ROS, and without cv_bridge for what cameras usually send.
+"""Read ROS image messages without ROS, and without cv_bridge for what cameras usually send.
 
-Messages are duck-typed: those of rclpy and those that `rosbags` reads work alike. Their `data` may
-be a numpy array, an `array.array` or bytes.
+Messages are duck-typed: rclpy's and those that `rosbags` reads work alike. Their `data` may be a
+numpy array, an `array.array` or bytes.
 """
 
 import importlib
@@ -15,8 +15,9 @@ from dsflash_ros.images.decoding import MAX_PIXELS, decode_image
 
 
 class _Encoding(NamedTuple):
-    """How pixels lie in memory: values a pixel, bytes a value, and OpenCV's conversion to RGB
-    (None: they are RGB).
+    """How pixels lie in memory: values a pixel, bytes a value, and OpenCV's conversion to RGB.
+
+    Without a conversion they are RGB.
     """
 
     channels: int
@@ -40,7 +41,6 @@ _ENCODINGS = {
     )
 }
 
-
 # OpenCV's own type names say nothing of colour; those who send them mean OpenCV's channel order.
 _ENCODINGS |= {
     "8UC1": _ENCODINGS["mono8"],
@@ -51,23 +51,15 @@ _ENCODINGS |= {
     "16UC4": _ENCODINGS["bgra16"],
 }
 
-
 _YUV422 = {
     "uyvy": cv2.COLOR_YUV2RGB_UYVY,
     "yuv422": cv2.COLOR_YUV2RGB_UYVY,
     "yuyv": cv2.COLOR_YUV2RGB_YUYV,
     "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUYV,
 }
-
-
 _YUV420 = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
-
-
 _ENCODINGS |= {name: _Encoding(2, 1, to_rgb) for name, to_rgb in _YUV422.items()}
-
-
 _ENCODINGS |= {name: _Encoding(1, 1, to_rgb) for name, to_rgb in _YUV420.items()}
-
 
 ENCODINGS = tuple(_ENCODINGS)
 """The encodings of `sensor_msgs/Image` that are read without cv_bridge."""
@@ -77,16 +69,15 @@ def image_to_rgb(message) -> np.ndarray:
     """Read a `sensor_msgs/Image`.
 
     Args:
-        message: of any of `ENCODINGS`, or of one that cv_bridge turns into rgb8 where that is
-            installed.
+        message: of any of `ENCODINGS`, or of one that cv_bridge, where it is installed, turns into
+            rgb8.
 
     Returns:
         (H, W, 3) uint8 RGB. For rgb8 it is a view of `message.data` (padded rows included), else a
         new array. 16 bit values are scaled so that 65535 becomes 255.
 
     Raises:
-        ImageError: no pixels, too little data, a step that cannot be, an encoding that nothing here
-            reads.
+        ImageError: no pixels, too little data, an impossible step, an unknown encoding.
     """
     _check_size(message.width, message.height)
     encoding = _ENCODINGS.get(message.encoding)
@@ -96,12 +87,9 @@ def image_to_rgb(message) -> np.ndarray:
     rows = _rows(message, message.width * encoding.channels * encoding.size)
     if encoding.size == 2:
         rows = _high_to_low(rows, message.is_bigendian)
-    pixels = (
-        rows
-        if encoding.channels == 1
-        else rows.reshape(len(rows), message.width, encoding.channels)
-    )
-    return pixels if encoding.to_rgb is None else cv2.cvtColor(pixels, encoding.to_rgb)
+    if encoding.channels > 1:
+        rows = rows.reshape(len(rows), message.width, encoding.channels)
+    return rows if encoding.to_rgb is None else cv2.cvtColor(rows, encoding.to_rgb)
 
 
 def compressed_to_rgb(message) -> np.ndarray:
@@ -118,7 +106,8 @@ def compressed_to_rgb(message) -> np.ndarray:
     """
     if "compressedDepth" in message.format:
         raise ImageError(
-            f"a compressed depth image (format {message.format!r}) has no colours: subscribe the colour camera's topic"
+            f"a compressed depth image (format {message.format!r}) has no colours: subscribe the "
+            "colour camera's topic"
         )
     return decode_image(np.frombuffer(message.data, np.uint8), apply_orientation=False)
 
@@ -135,10 +124,11 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _check_parity(message) -> None:
-    even_height = message.encoding in _YUV420
-    if (even_height or message.encoding in _YUV422) and (
-        message.width % 2 or (even_height and message.height % 2)
-    ):
+    """Raise `ImageError` for an odd side along which pixels share their colours in pairs."""
+    odd_width, odd_height = message.width % 2, message.height % 2
+    shares_columns = message.encoding in _YUV422 or message.encoding in _YUV420
+    shares_rows = message.encoding in _YUV420
+    if (shares_columns and odd_width) or (shares_rows and odd_height):
         raise ImageError(
             f"a {message.encoding} image of {message.width}x{message.height} cannot be: "
             "pixels share colours in pairs, so its sides must be even"
@@ -146,14 +136,15 @@ def _check_parity(message) -> None:
 
 
 def _rows(message, row_bytes: int) -> np.ndarray:
-    """The message's rows without their padding, (rows, row_bytes) uint8, a view of its data."""
+    """The message's rows without their padding: (rows, row_bytes) uint8, a view of its data."""
     step, rows = message.step, message.height
     if message.encoding in _YUV420:
         rows += rows // 2  # the colours' plane follows the brightness plane
     what = f"{message.width}x{message.height} {message.encoding} image"
     if step < row_bytes:
         raise ImageError(
-            f"a row of this {what} takes {row_bytes} bytes, but its step is {step}: the driver sets it wrong"
+            f"a row of this {what} takes {row_bytes} bytes, but its step is {step}: the driver "
+            "sets it wrong"
         )
     data = np.frombuffer(message.data, np.uint8)
     if data.size < step * rows:

@@ -12,8 +12,7 @@ MIN_SIDE, MAX_SIDE = 16, 8192
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a source image lies in the network input: scaled to touch, top left, padded below and to
-    the right.
+    """How a source image lies in the network input: scaled to fit, top left, padding elsewhere.
 
     Attributes:
         source_height, source_width: pixels of the source image.
@@ -40,29 +39,28 @@ class Letterbox:
         return self.image_size / max(self.source_height, self.source_width)
 
     def sample_labels(self, labels: np.ndarray) -> np.ndarray:
-        """A label map of the source, (H, W), under the pixel centres of what shows it: (height,
-        width).
+        """Sample a label map of the source, (H, W), at the content's pixel centres.
+
+        Returns (height, width) of the same type.
         """
-        rows, columns = (
-            _sample(self.height, self.source_height, 1),
-            _sample(self.width, self.source_width, 1),
-        )
+        rows = _sample(self.height, self.source_height, 1)
+        columns = _sample(self.width, self.source_width, 1)
         return labels.take(rows, 0).take(columns, 1)
 
     def scale_boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes (N, 4), x0, y0, x1, y1 in pixels of the source, in pixels of the network input."""
-        return boxes * np.tile(
-            (self.width / self.source_width, self.height / self.source_height), 2
-        )
+        """Turn boxes (N, 4), x0, y0, x1, y1, from pixels of the source to those of the input."""
+        scale = self.width / self.source_width, self.height / self.source_height
+        return boxes * np.tile(scale, 2)
 
     def sample_rows(self, stride: int) -> np.ndarray:
-        """(H,) int: for each source row, the row under its centre of a map with one pixel for
-        `stride` input pixels.
+        """For each source row, the row under its centre in a map of the input: (H,) int.
+
+        A pixel of that map stands for `stride` pixels of the input.
         """
         return _sample(self.source_height, self.height, stride)
 
     def sample_columns(self, stride: int) -> np.ndarray:
-        """(W,) int: the same for the columns."""
+        """The same for the columns: (W,) int."""
         return _sample(self.source_width, self.width, stride)
 
 
@@ -72,23 +70,23 @@ def _sample(source: int, content: int, stride: int) -> np.ndarray:
 
 
 def check_image(rgb: object) -> np.ndarray:
-    """Return the image, (H, W, 3) uint8, or raise an `ImageError` that says what is wrong with it."""
-    if (
-        not isinstance(rgb, np.ndarray)
-        or rgb.dtype != np.uint8
-        or rgb.ndim != 3
-        or rgb.shape[2] != 3
-    ):
-        what = (
-            f"{rgb.dtype} array of shape {rgb.shape}"
-            if isinstance(rgb, np.ndarray)
-            else type(rgb).__name__
-        )
+    """Return the image, (H, W, 3) uint8 RGB.
+
+    Raises `ImageError`, saying what is wrong, when it is anything else, or too small or large.
+    """
+    what = type(rgb).__name__
+    if isinstance(rgb, np.ndarray):
+        if rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3:
+            _check_sides(*rgb.shape[:2])
+            return rgb
+        what = f"{rgb.dtype} array of shape {rgb.shape}"
+    raise ImageError(
+        f"an image must be a uint8 array of shape (height, width, 3) in RGB, got {what}"
+    )
+
+
+def _check_sides(height: int, width: int) -> None:
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in (height, width)):
         raise ImageError(
-            f"an image must be a uint8 array of shape (height, width, 3) in RGB, got {what}"
+            f"an image's sides must be {MIN_SIDE} to {MAX_SIDE} pixels, got {width}x{height}"
         )
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in rgb.shape[:2]):
-        raise ImageError(
-            f"an image's sides must be {MIN_SIDE} to {MAX_SIDE} pixels, got {rgb.shape[1]}x{rgb.shape[0]}"
-        )
-    return rgb

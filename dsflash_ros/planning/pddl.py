@@ -20,19 +20,20 @@ PDDL_WORDS = (
     "or",
     "when",
 )
-"""Names that PDDL keeps to itself."""
+"""Words of PDDL's own, which are no names."""
 
 
 def to_pddl(graph: "SceneGraph", name: str = "scene", domain: str = "scene_graph") -> str:
-    """A PDDL problem: nodes are typed objects, relations are initial facts, the goal is empty.
+    """Write a PDDL problem: nodes are typed objects, relations initial facts, the goal is empty.
 
-    An object is called after its class and id, as in `cup_3`, and its type is its class.
+    An object's name is its class and id, as in `cup_3`; its type is its class.
     """
     types = {node.class_id: _pddl_symbol(node.label, node.class_id) for node in graph.nodes}
     symbols = {node.id: f"{types[node.class_id]}_{node.id}" for node in graph.nodes}
     objects = "".join(f"\n    {symbols[n.id]} - {types[n.class_id]}" for n in graph.nodes)
     facts = "".join(
-        f"\n    ({_pddl_symbol(r.predicate, r.predicate_id)} {symbols[r.subject]} {symbols[r.object]})"
+        f"\n    ({_pddl_symbol(r.predicate, r.predicate_id)} "
+        f"{symbols[r.subject]} {symbols[r.object]})"
         for r in graph.relations
     )
     return (
@@ -42,15 +43,15 @@ def to_pddl(graph: "SceneGraph", name: str = "scene", domain: str = "scene_graph
 
 
 def _pddl_symbol(text: str, number: int | None = None) -> str:
-    """PDDL names are letters, digits, `-` and `_`, start with a letter, and are none of its own
-    words.
+    """Turn a text into a name of PDDL: letters, digits, `-` and `_`, of which a letter is first.
 
-    Spaces become `-`. Where more than that must go, `number`, the name's id, keeps different names
-    apart.
+    Spaces become `-`. Where a name loses more than that, or is one of PDDL's words, `number`, its
+    id, is added, which keeps different names apart.
     """
     symbol = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
-    loses = symbol != text.lower().replace(" ", "-")
-    symbol = symbol if symbol[:1].isalpha() else f"x{symbol}"
-    return (
-        f"{symbol}-{number}" if number is not None and (loses or symbol in PDDL_WORDS) else symbol
-    )
+    is_changed = symbol != text.lower().replace(" ", "-")
+    if not symbol[:1].isalpha():
+        symbol = f"x{symbol}"
+    if number is not None and (is_changed or symbol in PDDL_WORDS):
+        symbol = f"{symbol}-{number}"
+    return symbol

@@ -1,6 +1,4 @@
-"""Where frames come from: image files and folders, video files, cameras and ROS bags, all read
-alike.
-"""
+"""Where frames come from: image files, folders, videos, cameras and ROS bags, all read alike."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -34,7 +32,8 @@ def open_source(text: str, topic: str | None = None) -> Source:
         is_folder, is_bag_folder = path.is_dir(), (path / "metadata.yaml").exists()
         if not text or not (is_folder or path.is_file()):
             raise SourceError(
-                f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's index"
+                f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's "
+                "index"
             )
         if not is_folder:
             path.open("rb").close()
@@ -55,15 +54,14 @@ def open_source(text: str, topic: str | None = None) -> Source:
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:
     """Open several; image files that follow each other make one source, as a folder does.
 
-    Raises `SourceError`.
+    Raises `SourceError` as `open_source` does.
     """
     sources = []
     for are_images, group in groupby(texts, key=_is_image_file):
         if are_images:
             paths = [Path(text).expanduser() for text in group]
-            sources.append(
-                ImageSource(str(paths[0]) if len(paths) == 1 else f"{len(paths)} images", paths)
-            )
+            name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} images"
+            sources.append(ImageSource(name, paths))
         else:
             sources.extend(open_source(text, topic) for text in group)
     return sources

@@ -25,36 +25,31 @@ class BagSource(Source):
     """
 
     def __init__(self, path: Path, topic: str | None = None):
-        # Bags of old distributions carry no message definitions; these messages have not changed
-        # since.
+        # Bags of old distributions carry no message definitions; these have not changed since.
         typestore = get_typestore(Stores.LATEST)
         try:
             self._reader = AnyReader([path], default_typestore=typestore)
             self._reader.open()
         except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
             raise SourceError(f"the bag {path} cannot be read: {error}") from error
-        self._connections = [c for c in self._reader.connections if c.msgtype in _READERS]
+        images = [c for c in self._reader.connections if c.msgtype in _READERS]
         try:
-            self.topic = _choose_topic(path, topic, sorted({c.topic for c in self._connections}))
+            self.topic = _choose_topic(path, topic, sorted({c.topic for c in images}))
         except SourceError:
             self.close()
             raise
-        self._connections = [c for c in self._connections if c.topic == self.topic]
-        self._truths = [
-            c
-            for c in self._reader.connections
-            if (c.topic, c.msgtype) == (TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph")
-        ]
+        self._images = [c for c in images if c.topic == self.topic]
+        truth = TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph"
+        self._truths = [c for c in self._reader.connections if (c.topic, c.msgtype) == truth]
         self.has_truth = bool(self._truths)
-        length, seconds = sum(c.msgcount for c in self._connections), self._reader.duration / 1e9
-        super().__init__(
-            str(path), length / seconds if length > 1 and seconds > 0 else None, length
-        )
+        length, seconds = sum(c.msgcount for c in self._images), self._reader.duration / 1e9
+        rate = length / seconds if length > 1 and seconds > 0 else None
+        super().__init__(str(path), rate, length)
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
         truths = {_stamp_of(data): bytes(data) for data, _, _ in self._messages(self._truths)}
-        for data, msgtype, recorded in self._messages(self._connections):
+        for data, msgtype, recorded in self._messages(self._images):
             try:
                 message = self._reader.deserialize(data, msgtype)
                 rgb = _READERS[msgtype](message)
@@ -63,24 +58,24 @@ class BagSource(Source):
                 continue
             found += 1
             sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
-            yield Frame(
-                rgb, sec + nanosec / 1e9 or recorded / 1e9, self.topic, truths.get((sec, nanosec))
-            )
+            stamp = sec + nanosec / 1e9 or recorded / 1e9
+            yield Frame(rgb, stamp, self.topic, truths.get((sec, nanosec)))
         if not found:
             raise SourceError(
                 f"none of the {len(self)} images on {self.topic} of {self.name} can be read"
             )
 
     def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int]]:
-        messages = (
-            self._reader.messages(connections) if connections else iter(())
-        )  # none would mean all
+        """Serialised messages, their types, and when they were recorded, ns."""
+        if not connections:  # rosbags takes none for all
+            return
+        messages = self._reader.messages(connections)
         while True:
             try:
                 connection, recorded, data = next(messages)
             except StopIteration:
                 return
-            except Exception as error:  # as above
+            except Exception as error:  # rosbags lets others' errors through, as above
                 self.skip(f"the bag {self.name} is damaged, what follows is lost: {error}")
                 return
             yield data, connection.msgtype, recorded
@@ -90,15 +85,18 @@ class BagSource(Source):
 
 
 def _stamp_of(data: bytes) -> tuple[int, int]:
-    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header, of either
-    byte order.
+    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header.
+
+    It may be of either byte order.
     """
-    return (
-        struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4) if len(data) >= 12 else (0, 0)
-    )
+    if len(data) < 12:
+        return 0, 0
+    is_little_endian = data[1] & 1
+    return struct.unpack_from("<iI" if is_little_endian else ">iI", data, 4)
 
 
 def _choose_topic(path: Path, topic: str | None, topics: list[str]) -> str:
+    """The topic asked for, or the only one."""
     if not topics:
         raise SourceError(f"the bag {path} has no images (sensor_msgs Image or CompressedImage)")
     if topic is None:

@@ -40,7 +40,7 @@ class ImageSource(Source):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files right in a folder, `2.jpg` before `10.jpg`.
+    """The image files in a folder, not below it; `2.jpg` before `10.jpg`.
 
     Raises `SourceError` when there are none.
     """
@@ -61,5 +61,6 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _natural(path: Path) -> list:
+    """A key to sort by: numbers within names count as numbers."""
     parts = re.split(r"(\d+)", path.name.lower())
     return [int(part) if part.isdecimal() else part for part in parts]

@@ -9,8 +9,8 @@ import numpy as np
 
 _log = logging.getLogger(__name__)
 
-
 _MOST_REPORTS = 5
+"""Frames of a source that are reported to the log; further ones are only counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +19,11 @@ class Frame:
 
     Attributes:
         rgb: (H, W, 3) uint8 RGB.
-        stamp: seconds; when it was taken, for videos from their beginning. Images have no such
+        stamp: seconds; when it was taken, for videos from their beginning. Image files have no such
             time: theirs is their number in the source.
-        name: what it is called: the file, or the topic of a bag.
-        truth: the true scene graph, a serialised dsflash_ros/SceneGraph, where a bag has one of the
-            same stamp.
+        name: the file, or the topic of a bag.
+        truth: the true scene graph as a serialised dsflash_ros/SceneGraph, where a bag has one of
+            the same stamp.
     """
 
     rgb: np.ndarray
@@ -33,18 +33,17 @@ class Frame:
 
 
 class Source:
-    """Frames, one after the other; iterate as often as you like. Also a context manager that closes
-    it.
+    """Frames, one after the other. Iterate as often as you like; a context manager closes it.
 
-    Frames that cannot be read are left out, counted and reported to the log; only a source without
-    any that can be read raises `SourceError`. Stamps that go back are kept, those that are no
-    number are mended; both are counted.
+    Frames that cannot be read are left out, counted and reported to the log; a source of which none
+    can be read raises `SourceError`. Stamps that go back are kept, stamps that are no number take
+    the last one's place; both are counted.
 
     Attributes:
         name: what was opened.
-        rate: frames a second, None where there is no such thing.
-        is_sequence: frames follow each other in time, as those of a video, unlike those of a
-            folder.
+        rate: frames a second; None where it has none.
+        is_sequence: frames follow each other in time, as those of a video do and image files do
+            not.
         has_truth: some frames have their true scene graphs.
         skipped: how many frames were left out.
         bad_stamps: how many stamps went back or were no number.
@@ -91,7 +90,7 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file or device."""
+        """Close the file or device."""
 
     def skip(self, reason: object) -> None:
         """Count and report a frame that cannot be used."""
@@ -106,9 +105,7 @@ class Source:
         self._report(self.bad_stamps, sentence)
 
     def _report(self, count: int, sentence: str) -> None:
+        if count == _MOST_REPORTS:
+            sentence += " (more of these are only counted)"
         if count <= _MOST_REPORTS:
-            _log.warning(
-                "%s%s",
-                sentence,
-                " (more of these are only counted)" if count == _MOST_REPORTS else "",
-            )
+            _log.warning("%s", sentence)

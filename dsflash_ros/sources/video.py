@@ -20,7 +20,8 @@ class VideoSource(Source):
         with _Capture(str(path)) as capture:
             if not capture.opened:
                 raise SourceError(
-                    f"{path} cannot be opened: it is no image, bag or video that OpenCV reads, or it is damaged"
+                    f"{path} cannot be opened: it is no image, bag or video that OpenCV reads, or "
+                    "it is damaged"
                 )
             length = capture.get(cv2.CAP_PROP_FRAME_COUNT)
             super().__init__(str(path), capture.rate, int(length) if length > 0 else None)
@@ -35,9 +36,8 @@ class VideoSource(Source):
             raise SourceError(
                 f"the video {self.name} has no frame that can be read: it is empty or damaged"
             )
-        if (
-            self._length and number < 0.95 * self._length
-        ):  # some containers only estimate their length
+        # Some containers only estimate their length.
+        if self._length and number < 0.95 * self._length:
             self.skip(
                 f"the video {self.name} ends after {number} of {self._length} frames: it is damaged"
             )
@@ -51,7 +51,8 @@ class CameraSource(Source):
         super().__init__(f"camera {index}", self._capture.rate)
         if not self._capture.opened:
             raise SourceError(
-                f"{self.name} cannot be opened: is it plugged in, unused, and may you read /dev/video{index}?"
+                f"{self.name} cannot be opened: is it plugged in, unused, and may you read "
+                f"/dev/video{index}?"
             )
 
     def _frames(self) -> Iterator[Frame]:

@@ -45,7 +45,6 @@ def test_without_ros_one_sentence(argv):
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
-        ([], "the following arguments are required: COMMAND"),
         (["fly"], "invalid choice: 'fly'"),
         (["run", "a.png"], "required: --out"),
         (["run", "--out", "x"], "required: SOURCE"),
@@ -62,6 +61,22 @@ def test_wrong_usage_exits_with_2(argv, sentence, capsys):
         main(argv)
     assert exit_info.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_without_arguments_it_prints_its_help(capsys):
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: dsflash ") and err == ""
+    assert all(command in out for command in COMMANDS)
+
+
+def test_the_former_name_of_toyroom_works_and_says_so(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["world", "show", "--out", str(tmp_path / "sheet.png")])
+    assert exit_info.value.code == 2
+    told, *rest = capsys.readouterr().err.splitlines()
+    assert told == "dsflash world is now called dsflash toyroom"
+    assert rest[-1].startswith("dsflash toyroom: error: show draws either")
 
 
 def test_version(capsys):

@@ -4,7 +4,6 @@ import pytest
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.matching import (
     check_segments,
-    labels_from_masks,
     match_segments,
     true_relations,
 )
@@ -75,17 +74,6 @@ def test_stuff_of_one_class_must_be_one_segment():
     check_segments([0, 0, 3, 4], num_things=3)
     with pytest.raises(EvaluationError, match="stuff class 3 is predicted as several"):
         check_segments([0, 3, 4, 3], num_things=3)
-
-
-def test_label_map_of_a_stack_of_masks():
-    labels = np.random.default_rng().integers(-1, 5, (6, 7))
-    masks = labels == np.arange(5)[:, None, None]
-    assert np.array_equal(labels_from_masks(masks), labels)
-    assert np.array_equal(labels_from_masks(masks[:0]), np.full((6, 7), -1))
-    masks[[1, 4], 2, 3] = True
-    masks[[0, 2, 3], 2, 3] = False
-    with pytest.raises(EvaluationError, match="masks 1 and 4 overlap, at x=3, y=2"):
-        labels_from_masks(masks)
 
 
 @pytest.mark.parametrize(

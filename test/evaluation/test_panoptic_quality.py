@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ VOCABULARY = Vocabulary(things=("cat", "dog", "cow"), stuff=("sky", "sea"), pred
 
 
 def loop_quality(images):
-    """As in the paper of Kirillov et al.
+    """The definition of Kirillov et al. (CVPR 2019), segment by segment.
 
-    (CVPR 2019), segment by segment: (classes, 4) IoU sum, TP, FP, FN.
+    Returns (classes, 4): sum of IoUs, true positives, false positives, false negatives.
     """
     counts = np.zeros((5, 4))
     for truth_labels, truth_classes, crowd, labels, classes in images:
@@ -97,9 +98,7 @@ def test_agrees_with_a_loop():
 
 
 def test_agrees_with_torchmetrics():
-    """Where nothing is void in the prediction, which it treats otherwise: there it counts as a
-    class of its own.
-    """
+    """With nothing void in the prediction: theirs takes that for a class of its own."""
     detection = pytest.importorskip("torchmetrics.detection")
 
     def coloured(labels, classes, nothing):
@@ -163,9 +162,14 @@ def test_classes_that_never_occur_do_not_count():
     assert PanopticQuality(VOCABULARY).results()["PQ"] is None
 
 
-def half_of_the_images(rank, folder):
+def half_of_the_images(_, folder, rank=0):
+    """Count them in a process group of two; the results go to a file."""
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+        "gloo",
+        init_method=f"file://{folder}/meeting",
+        rank=rank,
+        world_size=2,
+        timeout=timedelta(seconds=120),
     )
     metric, random = PanopticQuality(VOCABULARY), np.random.default_rng(5)
     for number in range(6):
@@ -178,7 +182,10 @@ def half_of_the_images(rank, folder):
 
 @pytest.mark.slow
 def test_two_processes_count_together(tmp_path):
-    torch.multiprocessing.spawn(half_of_the_images, (tmp_path,), nprocs=2)
+    """Another process and this one."""
+    other = torch.multiprocessing.spawn(half_of_the_images, (tmp_path, 1), nprocs=1, join=False)
+    half_of_the_images(0, tmp_path)
+    other.join()
     metric, random = PanopticQuality(VOCABULARY), np.random.default_rng(5)
     for _ in range(6):
         metric.add(*random_image(random))

@@ -5,7 +5,10 @@ from places import SHARED
 
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import WeightsError
-from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.graph.vocabulary import NAMED, Vocabulary
+from dsflash_ros.model.checkpoints import read_header
+from dsflash_ros.toyroom import VOCABULARY as toyroom_vocabulary
+from dsflash_ros.weights.names import locate
 
 
 def test_psg_has_its_published_sizes_and_order():
@@ -35,7 +38,14 @@ def test_json_round_trip_and_files(tmp_path):
     path = tmp_path / "v.json"
     path.write_text(vocabulary.to_json())
     assert Vocabulary.load(str(path)) == vocabulary
+
+
+def test_vocabularies_that_come_with_the_package():
     assert Vocabulary.load("psg") == Vocabulary.psg()
+    toyroom = Vocabulary.load("toyroom")
+    assert toyroom == toyroom_vocabulary == read_header(locate("toyroom")).vocabulary
+    assert (len(toyroom.things), len(toyroom.stuff), len(toyroom.predicates)) == (18, 12, 16)
+    assert set(NAMED) == {"psg", "toyroom"}
 
 
 def test_a_data_set_has_a_vocabulary(tmp_path):
@@ -70,7 +80,8 @@ def test_bad_vocabularies(text, says, tmp_path):
 
 def test_missing_file(tmp_path):
     with pytest.raises(
-        WeightsError, match=r"cannot read the vocabulary .*; give 'psg' or a JSON file"
+        WeightsError,
+        match=r"cannot read the vocabulary .*; give 'psg' or 'toyroom', or a JSON file",
     ):
         Vocabulary.load(str(tmp_path / "none.json"))
     with pytest.raises(WeightsError, match="cannot read the vocabulary '~nouser/v"):

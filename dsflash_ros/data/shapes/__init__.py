@@ -1,5 +1,4 @@
-"""A small synthetic data set in PSG's format, for trying and testing: shapes that stand, hang and
-overlap, in colours.
+"""A small synthetic data set in PSG's format, for trying and testing: shapes in a landscape.
 
     python -m dsflash_ros.data.shapes DIR --count 100 --test-share 0.2
 
