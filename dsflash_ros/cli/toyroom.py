@@ -122,7 +122,7 @@ def _show(args: argparse.Namespace) -> int:
         draw_sheet,
         samples_of_dataset,
         samples_of_seed,
-        write_picture,
+        write_sheet,
     )
 
     if (args.dataset is None) == (args.seed is None):
@@ -134,6 +134,6 @@ def _show(args: argparse.Namespace) -> int:
         from dsflash_ros.data.psg import PsgDataset
 
         samples = samples_of_dataset(PsgDataset.open(args.dataset), args.scenes)
-    write_picture(out, draw_sheet(samples))
+    write_sheet(out, draw_sheet(samples))
     print(f"written: {out}")
     return 0

@@ -70,19 +70,19 @@ def run(args: argparse.Namespace) -> int:
         from dsflash_ros.ros.playback.robot_camera import record
     except ImportError as error:
         raise missing_ros(error) from error
-    from dsflash_ros.toyroom.camera.drive import drive_views
+    from dsflash_ros.toyroom.camera.drive import drive_shots
 
     frames = None if args.duration is None else max(1, round(args.duration * args.rate))
-    views = islice(drive_views(args.seed, args.rate, *args.size), frames)
+    shots = islice(drive_shots(args.seed, args.rate, *args.size), frames)
     if args.record is None:
-        _publish(views, args)
+        _publish(shots, args)
     else:
-        count = record(views, args.rate, Path(args.record).expanduser(), args.topic, args.frame_id)
+        count = record(shots, args.rate, Path(args.record).expanduser(), args.topic, args.frame_id)
         print(f"recorded {count} images in {args.record}")
     return 0
 
 
-def _publish(views, args: argparse.Namespace) -> None:
+def _publish(shots, args: argparse.Namespace) -> None:
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
@@ -90,7 +90,7 @@ def _publish(views, args: argparse.Namespace) -> None:
     from dsflash_ros.ros.playback.robot_camera import RobotCamera
     from dsflash_ros.ros.process.transport import prepare_transport
 
-    first = next(views)  # fails before anything is advertised where it cannot be rendered
+    first = next(shots)  # fails before anything is advertised where it cannot be rendered
     prepare_transport()
     rclpy.init(
         args=[], signal_handler_options=SignalHandlerOptions.NO
@@ -102,8 +102,8 @@ def _publish(views, args: argparse.Namespace) -> None:
         camera = RobotCamera(player)
         if args.wait:
             player.wait_for_subscribers(args.wait)
-        for view in chain([first], views):
-            camera.publish(view, 1 / args.rate)
+        for shot in chain([first], shots):
+            camera.publish(shot, 1 / args.rate)
         player.flush()
         print(f"published {player.count} images on {player.topic}")
     finally:

@@ -1,4 +1,4 @@
-"""Items made by hand, which can be placed to the millimetre."""
+"""Items made by hand, which tests can place to the millimetre."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from dsflash_ros.toyroom.build.scene import Item
 from dsflash_ros.toyroom.build.solids import ball, box, disc, lathe, plain, plank, rod
+from dsflash_ros.toyroom.build.tableware import bowl
 
 GREY, RED, BLUE = plain((0.6, 0.6, 0.6)), plain((0.8, 0.2, 0.2)), plain((0.2, 0.3, 0.8))
 FLOOR = Item("floor-wood", (plank(0, 5, 0, 4, -0.1, 0, GREY),))
@@ -24,6 +25,7 @@ CHAIR = Item(
     tops=np.array([[-0.15, -0.2, 0.2, 0.2, 0.45]]),
 )
 BED = Item("bed", (plank(-1.0, 1.0, -0.5, 0.5, 0, 0.45, BLUE),))
+BOWL = replace(bowl(np.random.default_rng(0)), moves=False)
 CUP = Item("cup", (disc(0.06, 0, 0.13, BLUE),), moves=True)
 BALL = Item("sports ball", (ball(0.12, (0, 0, 0.12), RED),), moves=True)
 SMALL_BALL = Item("sports ball", (ball(0.05, (0, 0, 0.05), RED),), moves=True)
@@ -35,7 +37,7 @@ LAMP = Item(
 
 
 def person(posture: str = "standing", gaze=None, leans: bool = False) -> Item:
-    """Facing x: standing, sitting with the feet 0.45 m below the seat, or lying along x."""
+    """A person who faces x: stands, sits with the feet 0.45 m below the seat, or lies along x."""
     if posture == "sitting":
         solids = [plank(-0.1, 0.1, -0.15, 0.15, 0.45, 1.05, BLUE), ball(0.11, (0, 0, 1.17), RED)]
         solids += [plank(0.0, 0.4, y - 0.06, y + 0.06, 0.45, 0.57, GREY) for y in (-0.08, 0.08)]
@@ -53,8 +55,7 @@ def person(posture: str = "standing", gaze=None, leans: bool = False) -> Item:
 
 
 def gazing(item: Item, target) -> Item:
-    """The item, with a gaze at a point of the world."""
+    """A copy of the item that looks at a point of the world."""
     eye = item.to_world(item.gaze[0])
-    return replace(
-        item, gaze=np.array([item.gaze[0], item.rotation.T @ (np.asarray(target) - eye)])
-    )
+    direction = item.rotation.T @ (np.asarray(target) - eye)
+    return replace(item, gaze=np.array([item.gaze[0], direction]))

@@ -47,19 +47,19 @@ class RobotCamera:
                 "/tf is not published: it needs tf2_msgs, which comes with an installation of ROS 2"
             )
 
-    def publish(self, view: Shot, seconds: float) -> None:
-        """Publish a view when the one before has lasted its time; this one lasts `seconds`."""
-        header = self._player.publish(view.frame.rgb, seconds)
-        graph = _true_graph(view)
-        self._info.publish(camera_info(view.camera, header))
+    def publish(self, shot: Shot, seconds: float) -> None:
+        """Publish a shot when the one before has lasted its time; this one lasts `seconds`."""
+        header = self._player.publish(shot.picture.rgb, seconds)
+        graph = _true_graph(shot)
+        self._info.publish(camera_info(shot.camera, header))
         if self._tf is not None:
-            self._tf.publish(TFMessage(transforms=[camera_transform(view.camera, header)]))
-        self._depth.publish(depth_to_image(view.frame.depth, header))
+            self._tf.publish(TFMessage(transforms=[camera_transform(shot.camera, header)]))
+        self._depth.publish(depth_to_image(shot.picture.depth, header))
         self._graph.publish(graph_to_message(graph, header))
         self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
 
 
-def record(views: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
+def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
     """Write a bag of JPEG images, intrinsics, poses and true graphs.
 
     Returns how many images. Raises `OutputError`.
@@ -67,20 +67,20 @@ def record(views: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
     topic = "/" + topic.lstrip("/")
     count = 0
     with Recording(path) as recording:
-        for count, view in enumerate(views, 1):
+        for count, shot in enumerate(shots, 1):
             stamp = _FIRST_STAMP + round((count - 1) * 1e9 / rate_hz)
             seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
             recording.write(
-                f"{topic.rpartition('/')[0]}/camera_info", camera_info(view.camera, header), stamp
+                f"{topic.rpartition('/')[0]}/camera_info", camera_info(shot.camera, header), stamp
             )
-            recording.write_transform(camera_transform(view.camera, header), stamp)
+            recording.write_transform(camera_transform(shot.camera, header), stamp)
             recording.write(
-                f"{topic}/compressed", rgb_to_jpeg(view.frame.rgb, header, _JPEG_QUALITY), stamp
+                f"{topic}/compressed", rgb_to_jpeg(shot.picture.rgb, header, _JPEG_QUALITY), stamp
             )
-            recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(view), header), stamp)
+            recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(shot), header), stamp)
     return count
 
 
-def _true_graph(view: Shot) -> SceneGraph:
-    return true_graph(view.truth.labels, view.truth.class_ids, view.truth.relations, VOCABULARY)
+def _true_graph(shot: Shot) -> SceneGraph:
+    return true_graph(shot.truth.labels, shot.truth.class_ids, shot.truth.relations, VOCABULARY)

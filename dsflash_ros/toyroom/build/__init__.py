@@ -1,1 +1,1 @@
-"""What stands in a room: shapes, furniture, people, and rooms made of them."""
+"""Building rooms: shapes, furniture, things, people, and where they are put."""

@@ -1,9 +1,9 @@
-"""People: figures with joints, posed by forward kinematics.
+"""People: figures with joints that are posed by forward kinematics.
 
-Each faces x, its origin on the ground below the pelvis.
+A person faces x and has the origin on the ground below the pelvis.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,37 +17,34 @@ ARMS = {
     "carry": ((0.3, 0.12, -1.0), (1.0, -0.35, -0.05)),
     "lap": ((0.45, 0.12, -1.0), (0.85, -0.25, -0.35)),
 }
-"""Directions of a left arm's upper and lower part; a right one's have y negated."""
+"""Poses of a left arm: directions of upper arm and forearm. For a right arm, y is negated."""
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A posed figure.
+    """A person as an item, and the points where others fasten things.
 
     Attributes:
-        item: as the room takes it.
-        hands: (2, 3) left and right, in the item's frame.
-        back: (3,) where a backpack's straps meet the back, between the shoulder blades, in the
-            item's frame.
-        eye: (3,) in the item's frame.
+        item: the person.
+        hands: (2, 3) left and right hand, in the item's frame.
+        back: (3,) between the shoulder blades, where a backpack is worn, in the item's frame.
     """
 
     item: Item
     hands: np.ndarray
     back: np.ndarray
-    eye: np.ndarray
 
 
 @dataclass
 class _Body:
-    """A figure in the making: what is one's own of it, and the solids so far."""
+    """A person in the making: size, colours and clothes, and the solids made so far."""
 
     random: np.random.Generator
     solids: list[Solid] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         random = self.random
-        self.height = random.uniform(0.92, 1.08)  # 1 is 1.75 m
+        self.height = random.uniform(0.92, 1.08)  # in units of 1.75 m
         self.girth = random.uniform(0.9, 1.15)
         self.skin = plain(colour(random, (0.3, 0.6), (0.35, 0.95), (0.03, 0.09)), shine=0.1)
         self.hair = plain(colour(random, (0.2, 0.8), (0.05, 0.6), (0.02, 0.14)), shine=0.2)
@@ -65,53 +62,52 @@ def make_person(
     lean: float = 0.0,
     look: tuple[float, float] = (0.0, 0.0),
 ) -> Person:
-    """Someone.
+    """Make a person.
 
     Args:
-        posture: "standing"; "sitting" on a seat of height `seat`, or on the ground where that is 0,
-            the feet on the ground; "lying" on the back, the head towards -x, the origin below the
-            middle of the body.
-        arms: a pose of `ARMS` for the left and the right one.
-        seat: metres above the origin.
-        lean: of someone standing, radians backwards, as against a wall.
-        look: yaw to the left and pitch up of the head, radians.
+        random: draws size, colours, clothes and small differences of the pose.
+        posture: "standing"; "sitting" on a seat of height `seat`, with the feet on the ground; or
+            "lying" on the back, with the head towards -x and the origin below the body's middle.
+        arms: poses of the left and the right arm, keys of `ARMS`.
+        seat: height of the seat above the origin, m; 0 sits on the ground.
+        lean: how far a standing person leans backwards, as against a wall, radians.
+        look: yaw (to the left) and pitch (up) of the head, radians.
     """
     body = _Body(random)
     pelvis = _legs(body, posture, seat)
     torso = turn_y(-0.06 if posture == "sitting" else 0.0)
     shoulders = pelvis + torso @ np.array([0, 0, 0.47 * body.height])
     _trunk(body, pelvis, shoulders, torso)
-    hands = np.stack(
-        [_arm(body, shoulders, side, pose) for side, pose in zip((1, -1), arms, strict=True)]
-    )
+    left, right = _arm(body, shoulders, 1, arms[0]), _arm(body, shoulders, -1, arms[1])
     neck = shoulders + torso @ np.array([0, 0, 0.06])
     head, eye = _head(body, neck, look)
     back = pelvis + torso @ np.array([-0.12 * body.girth, 0, 0.36 * body.height])
-    gaze = np.stack((eye, head[:, 0]))
     whole = np.eye(3)
     if posture == "lying":
         whole = turn_y(-np.pi / 2)
     elif lean:
         whole = turn_y(-lean)
-    points = np.stack((*hands, back, eye)) @ whole.T
-    gaze = gaze @ whole.T
     solids = [_turned(solid, whole) for solid in body.solids]
-    shift = np.zeros(3)
+    shift = _to_ground(solids, posture)
+    solids = [replace(solid, position=solid.position + shift) for solid in solids]
+    gaze = np.stack((eye, head[:, 0])) @ whole.T
+    gaze[0] += shift
+    left, right, back = np.stack((left, right, back)) @ whole.T + shift
+    item = Item("person", tuple(solids), posture=posture, leans=lean > 0, gaze=gaze)
+    return Person(item, np.stack((left, right)), back)
+
+
+def _to_ground(solids: list[Solid], posture: str) -> np.ndarray:
+    """The shift, (3,), to the ground; it puts the middle of someone who lies above the origin."""
     low, high = extent(Item("person", tuple(solids)))
-    shift[2] = -low[2]
+    shift = np.array([0, 0, -low[2]])
     if posture == "lying":
         shift[0] = -(low[0] + high[0]) / 2
-    solids = tuple(
-        Solid(s.kind, s.size, s.material, s.position + shift, s.rotation, s.collides)
-        for s in solids
-    )
-    gaze[0] += shift
-    points = points + shift
-    item = Item("person", solids, posture=posture, leans=lean > 0, gaze=gaze)
-    return Person(item, points[:2], points[2], points[3])
+    return shift
 
 
 def _clothes(random: np.random.Generator) -> Material:
+    """The material of a shirt or of trousers."""
     texture = "stripes" if random.random() < 0.2 else ""
     return plain(
         colour(random, (0.1, 0.9), (0.15, 0.9)),
@@ -123,7 +119,7 @@ def _clothes(random: np.random.Generator) -> Material:
 
 
 def _legs(body: _Body, posture: str, seat: float) -> np.ndarray:
-    """Draws them; (3,) the pelvis."""
+    """Add both legs to the body. Returns the position of the pelvis, (3,)."""
     thigh, shin, thick = 0.43 * body.height, 0.43 * body.height, 0.07 * body.girth
     sitting = posture == "sitting"
     pelvis = np.array([0, 0, seat + 0.1 if sitting else thigh + shin + 0.06])
@@ -150,21 +146,18 @@ def _legs(body: _Body, posture: str, seat: float) -> np.ndarray:
 
 
 def _trunk(body: _Body, pelvis: np.ndarray, shoulders: np.ndarray, rotation: np.ndarray) -> None:
+    """Add the trunk to the body."""
     middle, half = (pelvis + shoulders) / 2, np.linalg.norm(shoulders - pelvis) / 2
+    right, left = shoulders + (0, -0.13, -0.03), shoulders + (0, 0.13, -0.03)
     body.solids += [
         egg((0.12 * body.girth, 0.17 * body.girth, half + 0.08), middle, body.shirt, rotation),
         box((0.085 * body.girth, 0.15 * body.girth, half * 0.85), middle, body.shirt, rotation),
-        rod(
-            0.075 * body.girth,
-            shoulders + (0, -0.13, -0.03),
-            shoulders + (0, 0.13, -0.03),
-            body.shirt,
-        ),
+        rod(0.075 * body.girth, right, left, body.shirt),
     ]
 
 
 def _arm(body: _Body, shoulders: np.ndarray, side: int, pose: str) -> np.ndarray:
-    """Draws one; (3,) the hand."""
+    """Add an arm, the left (side = 1) or the right (-1). Returns the position of its hand, (3,)."""
     flip = np.array([1, side, 1])
     upper, lower = (
         _unit(np.array(direction) * flip + body.random.normal(0, 0.04, 3))
@@ -184,7 +177,7 @@ def _arm(body: _Body, shoulders: np.ndarray, side: int, pose: str) -> np.ndarray
 def _head(
     body: _Body, neck: np.ndarray, look: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws it; (3, 3) its rotation and (3,) the point between the eyes."""
+    """Add the head. Returns its rotation, (3, 3), and the point between the eyes, (3,)."""
     yaw, pitch = look
     rotation = turn_z(yaw) @ turn_y(-pitch)
     middle = neck + (0, 0, 0.13)
@@ -192,27 +185,19 @@ def _head(
     def at(x: float, y: float, z: float) -> np.ndarray:
         return middle + rotation @ np.array([x, y, z])
 
-    dark = plain((0.05, 0.04, 0.04), shine=0.5)
+    dark, lips = plain((0.05, 0.04, 0.04), shine=0.5), plain((0.6, 0.2, 0.2))
     body.solids += [
         rod(0.05, neck - (0, 0, 0.05), middle, body.skin),
         egg((0.115, 0.1, 0.135), middle, body.skin, rotation),
         egg((0.11, 0.112, 0.115), at(-0.03, 0, 0.045), body.hair, rotation),
         egg((0.03, 0.018, 0.022), at(0.115, 0, -0.01), body.skin, rotation, collides=False),
-        egg(
-            (0.01, 0.035, 0.012),
-            at(0.1, 0, -0.065),
-            plain((0.6, 0.2, 0.2)),
-            rotation,
-            collides=False,
-        ),
+        egg((0.01, 0.035, 0.012), at(0.1, 0, -0.065), lips, rotation, collides=False),
+        ball(0.018, at(0.1, 0.042, 0.03), dark, collides=False),
+        ball(0.018, at(0.1, -0.042, 0.03), dark, collides=False),
     ]
-    body.solids += [
-        ball(0.018, at(0.1, side * 0.042, 0.03), dark, collides=False) for side in (1, -1)
-    ]
-    if body.random.random() < 0.35:  # long hair
-        body.solids.append(
-            egg((0.05, 0.105, 0.17), at(-0.09, 0, -0.06), body.hair, rotation, collides=False)
-        )
+    if body.random.random() < 0.35:
+        long_hair = (0.05, 0.105, 0.17)
+        body.solids.append(egg(long_hair, at(-0.09, 0, -0.06), body.hair, rotation, collides=False))
     return rotation, at(0.1, 0, 0.03)
 
 
@@ -221,11 +206,5 @@ def _unit(vector) -> np.ndarray:
 
 
 def _turned(solid: Solid, rotation: np.ndarray) -> Solid:
-    return Solid(
-        solid.kind,
-        solid.size,
-        solid.material,
-        rotation @ solid.position,
-        rotation @ solid.rotation,
-        solid.collides,
-    )
+    turned = {"position": rotation @ solid.position, "rotation": rotation @ solid.rotation}
+    return replace(solid, **turned)

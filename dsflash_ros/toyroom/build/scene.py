@@ -1,6 +1,6 @@
-"""What a room is made of: solids, the items that they form, and a camera.
+"""The types that describe a room: materials, solids, items, lights, cameras and pictures.
 
-Plain numbers in metres; z is up.
+All lengths are in metres, all angles in radians; z points up.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ Vector = Sequence[float] | np.ndarray
 
 @dataclass(frozen=True)
 class Material:
-    """A surface.
+    """The look of a surface.
 
     Attributes:
-        rgb: 0 to 1 each.
-        texture: one of `textures.PAINTERS`, empty for a plain colour; seen on faces across the
-            solid's z.
-        repeat: textures a metre; 0 stretches one over the face.
-        seed: of the texture's own randomness.
-        shine: 0 (dull) to 1.
-        glow: share of its colour that it has without light, 0 to 1.
+        rgb: red, green and blue, 0 to 1 each.
+        texture: a key of `textures.PAINTERS`, or empty for a plain colour. It shows on the faces
+            that are perpendicular to the solid's z axis.
+        repeat: how many times the texture repeats per metre; 0 stretches it once over the face.
+        seed: seed of the texture's random pattern.
+        shine: 0 (dull) to 1 (glossy).
+        glow: share of its colour that it shows without any light, 0 to 1.
     """
 
     rgb: tuple[float, float, float]
@@ -35,16 +35,17 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """One shape of an item, placed in the item's frame.
+    """One geometric shape of an item, placed in the item's frame.
 
     Attributes:
-        kind: box, sphere, ellipsoid, cylinder, capsule, or lathe: a profile turned around z.
-        size: half sizes as MuJoCo has them: box and ellipsoid (x, y, z), sphere (radius,), cylinder
-            and capsule (radius, half length along z); for a lathe (K, 2) radius and height of the
-            profile's points, from below.
-        position: of its middle (a lathe: of its axis at height 0).
-        rotation: (3, 3), solid to item.
-        collides: whether others can rest on it.
+        kind: "box", "sphere", "ellipsoid", "cylinder", "capsule", or "lathe", which is a profile
+            turned around z.
+        size: half sizes, as in MuJoCo: box and ellipsoid (x, y, z), sphere (radius,), cylinder and
+            capsule (radius, half length along z). A lathe has (K, 2): radius and height of each
+            point of the profile, starting at the bottom.
+        position: (3,) its centre; for a lathe, the point of the axis at height 0.
+        rotation: (3, 3), from the solid's frame to the item's.
+        collides: whether the physics lets other solids collide with it.
     """
 
     kind: str
@@ -57,24 +58,28 @@ class Solid:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A thing, or a piece of stuff. Its frame's origin is where it stands: below its middle, z up,
-    facing x.
+    """A thing, or a piece of stuff.
+
+    The origin of the item's frame is the point that it stands on, below its middle. z points up,
+    and the item faces x.
 
     Attributes:
-        name: class name of the vocabulary.
+        name: its class name in the vocabulary.
         solids: its shapes.
-        position, rotation: (3,) and (3, 3), item to world.
-        moves: falls and comes to rest; what does not move is fixed.
-        holder: index of the item that it moves with, None where it stands for itself.
-        fastening: how it is fastened to its holder: "attached", "hanging", "held" (in one raised
-            hand), "carried" (in both hands or in a lowered one), "worn" (on the back); empty: it
-            merely lies in the holder.
-        posture: "standing", "sitting", "lying" of people and teddy bears, empty for all others.
-        leans: its posture leans on what its trunk touches.
-        gaze: (2, 3) eye and direction in the item's frame of someone with eyes, else None.
-        cavity: (2, 3) lower and upper corner, in the item's frame, of the room in which others are
-            `in` it, or None.
-        tops: (K, 5) x0, y0, x1, y1, z: surfaces in the item's frame on which others can be put.
+        position, rotation: (3,) and (3, 3), from the item's frame to the world.
+        moves: True if the physics lets it fall until it rests; False if it stays where it is.
+        holder: index of the item that it moves along with, or None.
+        fastening: how its holder holds it: "attached", "hanging", "held" (in one raised hand),
+            "carried" (in both hands or in a lowered one), "worn" (on the back), or empty if it only
+            lies in its holder.
+        posture: "standing", "sitting" or "lying" for people and teddy bears, empty for all others.
+        leans: whether it leans on what its trunk touches.
+        gaze: (2, 3) position of the eyes and direction of the gaze, in the item's frame; None for
+            whatever has no eyes.
+        cavity: (2, 3) lower and upper corner of its inside, in the item's frame: what is there is
+            `in` it. None if it has no inside.
+        tops: (K, 5) x0, y0, x1, y1, z of the surfaces that others can be put on, in the item's
+            frame.
     """
 
     name: str
@@ -91,21 +96,24 @@ class Item:
     tops: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
 
     def at(self, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> "Item":
-        """The same item standing elsewhere, turned about z by `yaw` radians."""
+        """Return a copy that stands at this point, turned by `yaw` radians about z."""
         return replace(self, position=np.array([x, y, z], float), rotation=turn_z(yaw))
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) points of the item's frame in the world's."""
+        """Convert points, (..., 3), from the item's frame to the world."""
         return points @ self.rotation.T + self.position
 
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """A lamp's or the sky's light: (3,) position and direction, (3,) strength of its colours, 0 to
-    1.
+    """The light of a lamp or of the sky.
 
-    From far away (`distant`) all its rays go in the direction; else it shines from its position in
-    a cone.
+    Attributes:
+        position: (3,).
+        direction: (3,) where it shines.
+        strength: (3,) of red, green and blue, 0 to 1 each.
+        distant: True for parallel rays, like daylight; False for a cone from `position`.
+        shadows: whether it casts shadows.
     """
 
     position: np.ndarray
@@ -120,10 +128,10 @@ class Camera:
     """A pinhole camera in the room.
 
     Attributes:
-        position: (3,) of its optical centre.
-        rotation: (3, 3), camera to world; in the camera x is right, y down, z forward (REP-103,
-            optical frame).
-        width, height: pixels.
+        position: (3,) its optical centre.
+        rotation: (3, 3), from the camera's frame to the world. In the camera's frame x points
+            right, y down and z forward (the optical frame of REP-103).
+        width, height: image size, pixels.
         fov: vertical field of view, radians.
     """
 
@@ -135,7 +143,7 @@ class Camera:
 
     @property
     def intrinsics(self) -> np.ndarray:
-        """(3, 3) K, pixel centres at whole numbers."""
+        """The matrix K, (3, 3). Pixel centres have integer coordinates."""
         focal = self.height / 2 / np.tan(self.fov / 2)
         return np.array(
             [[focal, 0, (self.width - 1) / 2], [0, focal, (self.height - 1) / 2], [0, 0, 1.0]]
@@ -143,7 +151,7 @@ class Camera:
 
     @classmethod
     def looking_at(cls, position: Vector, target: Vector, **others) -> "Camera":
-        """A camera held level that has `target` in its middle."""
+        """Make a camera without roll that has `target` in the middle of its image."""
         position = np.asarray(position, float)
         forward = np.asarray(target, float) - position
         forward /= np.linalg.norm(forward)
@@ -154,12 +162,12 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What a camera sees.
+    """What the renderer gives for a camera.
 
     Attributes:
         rgb: (H, W, 3) uint8.
         depth: (H, W) float32, metres along the optical axis; 0 where nothing is.
-        items: (H, W) int32, index of the item, -1 where nothing is.
+        items: (H, W) int32, index of the item that each pixel shows; -1 where nothing is.
     """
 
     rgb: np.ndarray
@@ -168,18 +176,18 @@ class Picture:
 
 
 def turn_x(angle: float) -> np.ndarray:
-    """(3, 3) rotation about x, radians."""
+    """The (3, 3) matrix of a rotation about x by `angle` radians."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def turn_y(angle: float) -> np.ndarray:
-    """(3, 3) rotation about y, radians."""
+    """The (3, 3) matrix of a rotation about y by `angle` radians."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0, s], [0, 1.0, 0], [-s, 0, c]])
 
 
 def turn_z(angle: float) -> np.ndarray:
-    """(3, 3) rotation about z, radians."""
+    """The (3, 3) matrix of a rotation about z by `angle` radians."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])

@@ -1,4 +1,4 @@
-"""Shorthand for the solids of items, and their boxes."""
+"""Functions that make solids, and the bounding boxes of items."""
 
 import colorsys
 from dataclasses import replace
@@ -11,8 +11,9 @@ from dsflash_ros.toyroom.build.scene import Item, Material, Solid, Vector, turn_
 def colour(
     random: np.random.Generator, saturation=(0.2, 0.9), value=(0.25, 0.95), hue=(0.0, 1.0)
 ) -> tuple:
-    """Some colour: (red, green, blue), 0 to 1 each, of a hue, saturation and value within these
-    ranges.
+    """A random colour: red, green and blue, 0 to 1 each.
+
+    Its hue, saturation and value (HSV, 0 to 1 each) are drawn evenly from these ranges.
     """
     return colorsys.hsv_to_rgb(
         random.uniform(*hue) % 1, random.uniform(*saturation), random.uniform(*value)
@@ -20,21 +21,21 @@ def colour(
 
 
 def plain(rgb, **others) -> Material:
-    """A surface of one colour."""
+    """A material of this colour; `others` are further fields of `Material`."""
     return Material(tuple(float(channel) for channel in rgb), **others)
 
 
 def box(
     half: Vector, at: Vector, material: Material, rotation: np.ndarray | None = None, collides=True
 ) -> Solid:
-    """A box with these half sizes around `at`."""
+    """A box with its centre at `at` and these half sizes."""
     return _solid("box", half, at, material, rotation, collides)
 
 
 def plank(
     x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, material: Material
 ) -> Solid:
-    """A box between these coordinates."""
+    """A box from corner (x0, y0, z0) to corner (x1, y1, z1)."""
     low, high = np.array([x0, y0, z0], float), np.array([x1, y1, z1], float)
     return box((high - low) / 2, (high + low) / 2, material)
 
@@ -42,28 +43,32 @@ def plank(
 def panel(
     half_width: float, half_height: float, half_thickness: float, at: Vector, material: Material
 ) -> Solid:
-    """A plate facing x, so that a texture is seen upright on its front: `half_width` along y,
-    `half_height` along z.
+    """A plate that faces x and shows its texture upright on its front.
+
+    `half_width` is measured along y, `half_height` along z.
     """
-    # the solid's z is the item's x, its x the item's y, its y the item's z
-    rotation = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
-    return box((half_width, half_height, half_thickness), at, material, rotation)
+    return box((half_width, half_height, half_thickness), at, material, upright())
+
+
+def upright() -> np.ndarray:
+    """The (3, 3) rotation that turns z to x, x to y and y to z: what lay on its back faces x."""
+    return np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 
 
 def ball(radius: float, at: Vector, material: Material, collides=True) -> Solid:
-    """A sphere."""
+    """A sphere with its centre at `at`."""
     return _solid("sphere", (radius,), at, material, None, collides)
 
 
 def egg(half: Vector, at: Vector, material: Material, rotation=None, collides=True) -> Solid:
-    """An ellipsoid with these half axes."""
+    """An ellipsoid with its centre at `at` and these half axes."""
     return _solid("ellipsoid", half, at, material, rotation, collides)
 
 
 def rod(
     radius: float, start: Vector, end: Vector, material: Material, round_ends=True, collides=True
 ) -> Solid:
-    """A capsule (or a cylinder) from `start` to `end`."""
+    """A capsule from `start` to `end`, or a cylinder if its ends are not round."""
     start, end = np.asarray(start, float), np.asarray(end, float)
     length = np.linalg.norm(end - start)
     kind = "capsule" if round_ends else "cylinder"
@@ -75,14 +80,14 @@ def rod(
 def disc(
     radius: float, z0: float, z1: float, material: Material, at=(0.0, 0.0), collides=True
 ) -> Solid:
-    """An upright cylinder from height z0 to z1."""
+    """A vertical cylinder from height z0 to z1."""
     return rod(radius, (*at, z0), (*at, z1), material, round_ends=False, collides=collides)
 
 
 def lathe(
     profile: Vector, material: Material, at=(0.0, 0.0, 0.0), rotation=None, collides=True
 ) -> Solid:
-    """A profile of (radius, height) points turned around z."""
+    """A surface of revolution: a profile of (radius, height) points turned around z."""
     return _solid("lathe", profile, at, material, rotation, collides)
 
 
@@ -92,7 +97,7 @@ def _solid(kind: str, size, at, material: Material, rotation, collides: bool) ->
 
 
 def along(direction: Vector) -> np.ndarray:
-    """(3, 3): some rotation that turns z into this direction."""
+    """A (3, 3) rotation that turns the z axis to this direction."""
     x, y, z = np.asarray(direction, float) / np.linalg.norm(direction)
     tilt = np.arctan2(np.hypot(x, y), z)
     turn = np.arctan2(y, x)
@@ -101,7 +106,7 @@ def along(direction: Vector) -> np.ndarray:
 
 
 def tilted(item: Item, angle: float) -> Item:
-    """The item leaning backwards by this many radians, its lowest point at z = 0."""
+    """Tilt an item backwards by `angle` radians; its lowest point is at z = 0 afterwards."""
     turn = turn_y(-angle)
     solids = [
         replace(s, position=turn @ s.position, rotation=turn @ s.rotation) for s in item.solids
@@ -112,7 +117,7 @@ def tilted(item: Item, angle: float) -> Item:
 
 
 def extent(item: Item) -> np.ndarray:
-    """(2, 3): lower and upper corner of the box around an item, in the world."""
+    """Lower and upper corner, (2, 3), of an item's axis-aligned bounding box in the world."""
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for solid in item.solids:
         rotation, middle = item.rotation @ solid.rotation, item.to_world(solid.position)
@@ -125,7 +130,7 @@ def extent(item: Item) -> np.ndarray:
 
 
 def _half_extent(solid: Solid, rotation: np.ndarray) -> np.ndarray:
-    """(3,) half sizes of the box around a solid that is turned so."""
+    """Half sizes, (3,), of the axis-aligned box around a solid with this rotation to the world."""
     if solid.kind == "box":
         return np.abs(rotation) @ solid.size
     if solid.kind == "sphere":
@@ -135,9 +140,8 @@ def _half_extent(solid: Solid, rotation: np.ndarray) -> np.ndarray:
     axis = rotation[:, 2]
     if solid.kind == "capsule":
         return np.abs(axis) * solid.size[1] + solid.size[0]
-    radius, half = (
-        solid.size
-        if solid.kind == "cylinder"
-        else (solid.size[:, 0].max(), np.ptp(solid.size[:, 1]) / 2)
-    )
+    if solid.kind == "cylinder":
+        radius, half = solid.size
+    else:  # a lathe, which is at most as large as the cylinder around it
+        radius, half = solid.size[:, 0].max(), np.ptp(solid.size[:, 1]) / 2
     return np.abs(axis) * half + radius * np.sqrt(np.maximum(0, 1 - axis**2))

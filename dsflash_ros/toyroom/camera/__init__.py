@@ -1,1 +1,1 @@
-"""Pictures of rooms: where cameras stand, rendering, drives, data sets, sheets of samples."""
+"""Cameras in rooms: viewpoints, rendering, drives, data sets, and sheets of samples."""

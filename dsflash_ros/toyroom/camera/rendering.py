@@ -1,15 +1,16 @@
-"""Pictures of a room, through MuJoCo's renderer."""
+"""Pictures of a room, drawn by MuJoCo's renderer."""
 
 import numpy as np
 
 from dsflash_ros.errors import ToyroomError
 from dsflash_ros.toyroom.build.scene import Camera, Picture
-from dsflash_ros.toyroom.physics.backend import INSTALL, choose_backend
-from dsflash_ros.toyroom.physics.simulation import Simulation, mujoco
+from dsflash_ros.toyroom.physics.backend import INSTALL, choose_backend, keep_triton_away
+from dsflash_ros.toyroom.physics.engine import mujoco
+from dsflash_ros.toyroom.physics.simulation import Simulation
 
 
 class Renderer:
-    """Renders a simulation. A context manager; all its frames have one size."""
+    """Renders pictures of one size of a simulation. A context manager."""
 
     def __init__(self, simulation: Simulation, width: int = 640, height: int = 480) -> None:
         """Raises `ToyroomError` when the machine cannot render."""
@@ -18,22 +19,23 @@ class Renderer:
             raise ToyroomError(f"there is no library to render with: {INSTALL}")
         self._simulation = simulation
         self._width, self._height = width, height
-        simulation.model.vis.global_.offwidth, simulation.model.vis.global_.offheight = (
-            width,
-            height,
-        )
+        offscreen = simulation.model.vis.global_
+        offscreen.offwidth, offscreen.offheight = width, height
         try:
             self._renderer = mujoco.Renderer(simulation.model, height, width)
-        except Exception as error:  # what the bindings of OpenGL raise has many types
+        except Exception as error:  # the bindings of OpenGL raise errors of many types
             raise ToyroomError(
-                f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); {INSTALL}"
+                f"cannot render with MUJOCO_GL={backend} ({type(error).__name__}: {error}); "
+                f"{INSTALL}"
             ) from error
+        keep_triton_away()
 
-    def frame(self, camera: Camera) -> Picture:
-        """What the camera sees; it must have the renderer's size."""
+    def picture(self, camera: Camera) -> Picture:
+        """Render what the camera sees. The camera must have the renderer's size."""
         if (camera.width, camera.height) != (self._width, self._height):
             raise ValueError(
-                f"a camera of {camera.width}x{camera.height} for a renderer of {self._width}x{self._height}"
+                f"a camera of {camera.width}x{camera.height} for a renderer of "
+                f"{self._width}x{self._height}"
             )
         rgb = self._render(camera).copy()
         self._renderer.enable_depth_rendering()
@@ -42,9 +44,8 @@ class Renderer:
         self._renderer.enable_segmentation_rendering()
         geoms = self._render(camera)[..., 0]
         self._renderer.disable_segmentation_rendering()
-        items = np.append(self._simulation.item_of_geom, -1)[geoms].astype(
-            np.int32
-        )  # geom -1 takes the last
+        item_of_geom = np.append(self._simulation.item_of_geom, -1)  # geom -1, nothing: the last
+        items = item_of_geom[geoms].astype(np.int32)
         return Picture(rgb, np.where(items >= 0, depth, 0).astype(np.float32), items)
 
     def _render(self, camera: Camera) -> np.ndarray:
@@ -52,15 +53,12 @@ class Renderer:
         renderer.update_scene(data)
         near = self._simulation.model.vis.map.znear * self._simulation.model.stat.extent
         half = near * np.tan(camera.fov / 2)
-        for view in renderer.scene.camera:  # one for each eye
-            view.pos, view.forward, view.up = (
-                camera.position,
-                camera.rotation[:, 2],
-                -camera.rotation[:, 1],
-            )
-            view.frustum_bottom, view.frustum_top = -half, half
-            view.frustum_center, view.frustum_width = 0.0, half * camera.width / camera.height
-            view.frustum_near, view.frustum_far = near, self._simulation.model.vis.map.zfar
+        for eye in renderer.scene.camera:  # MuJoCo has one for each eye
+            eye.pos, eye.forward = camera.position, camera.rotation[:, 2]
+            eye.up = -camera.rotation[:, 1]
+            eye.frustum_bottom, eye.frustum_top = -half, half
+            eye.frustum_center, eye.frustum_width = 0.0, half * camera.width / camera.height
+            eye.frustum_near, eye.frustum_far = near, self._simulation.model.vis.map.zfar
         return renderer.render()
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""MuJoCo: letting a room settle, and what its state tells of contacts and support."""
+"""Physics, by MuJoCo: rooms settle, and their state tells what touches, bears and sees what."""

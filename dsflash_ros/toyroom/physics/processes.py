@@ -1,4 +1,4 @@
-"""Work spread over processes that end with the one that started them, however that ends."""
+"""Work in several processes, which end when the one that started them ends, however it ends."""
 
 import multiprocessing
 import os
@@ -16,24 +16,25 @@ from dsflash_ros.errors import ToyroomError
 Result = TypeVar("Result")
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "0"}
-"""NumPy's, and llvmpipe's that OSMesa and EGL draw with where no GPU is: the processes are as many
-as the cores.
+"""One thread per process, for NumPy and for llvmpipe, with which OSMesa and EGL render on a CPU.
+
+There usually are as many processes as cores.
 """
 
 
 def in_processes(
     task: Callable[..., Result], calls: Iterable[tuple], workers: int
 ) -> Iterator[Result]:
-    """The results of `task(*call)` for all calls, each as soon as it is there; the first exception
-    ends them all.
+    """Yield the results of `task(*call)` for all calls, each as soon as it is ready.
 
-    `task`, arguments and results must pickle. Abandoned between two results, as by an interrupt,
-    the processes end at once, amidst their tasks.
+    `task`, its arguments and its results must be picklable. When the first task raises an
+    exception, or when the iterator is closed, as by an interrupt, the processes end at once, in the
+    middle of their tasks.
 
     Raises:
         ToyroomError: a process was killed.
     """
-    context = multiprocessing.get_context("spawn")  # after a fork GL would not work
+    context = multiprocessing.get_context("spawn")  # OpenGL does not work after a fork
     theirs, ours = context.Pipe(duplex=False)
     with theirs, ours, ProcessPoolExecutor(workers, context, _end_with, (theirs,)) as executor:
         try:
@@ -43,8 +44,8 @@ def in_processes(
                 yield future.result()
         except BrokenProcessPool as error:
             raise ToyroomError(
-                "one of the processes was killed, maybe for want of memory: the same command goes on where it ended; "
-                "fewer --workers need less"
+                "one of the processes was killed, maybe for want of memory: the same command goes "
+                "on where it ended; fewer --workers need less"
             ) from error
         finally:
             ours.close()
@@ -52,8 +53,9 @@ def in_processes(
 
 
 def _end_with(parent: connection.Connection) -> None:
-    """Run in each process at its start: it will end when nobody holds the other end of the pipe any
-    more.
+    """End this process when nobody holds the other end of the pipe any more.
+
+    Each process calls it when it starts.
     """
 
     def watch() -> None:
@@ -65,19 +67,24 @@ def _end_with(parent: connection.Connection) -> None:
 
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
         for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes started within never get a Ctrl-C, which a terminal sends to all; ours comes when
-    the block ends.
+    """Let processes that are started in this block ignore Ctrl-C, which terminals send to all.
+
+    This process gets a Ctrl-C when the block ends.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

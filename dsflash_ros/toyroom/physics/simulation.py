@@ -1,243 +1,90 @@
-"""Rooms in MuJoCo: items fall until they rest."""
+"""The physics of a room: its items fall until they rest."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from dsflash_ros.errors import ToyroomError, missing_extra
-from dsflash_ros.toyroom.build.scene import Item, Light, Material, Solid
+from dsflash_ros.errors import ToyroomError
+from dsflash_ros.toyroom.build.scene import Item, Light
 from dsflash_ros.toyroom.build.solids import extent
-from dsflash_ros.toyroom.build.textures import SIDE, paint
-from dsflash_ros.toyroom.physics.backend import INSTALL, choose_backend
+from dsflash_ros.toyroom.physics.engine import mujoco
+from dsflash_ros.toyroom.physics.room_model import describe_room
 
-choose_backend()
-try:
-    import mujoco
-except ImportError as error:
-    raise missing_extra("toyroom", error) from error
-except (
-    Exception
-) as error:  # MuJoCo loads its renderer on import; a wrong MUJOCO_GL raises this or that
-    raise ToyroomError(
-        f"MuJoCo cannot start with MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r} ({error}); unset it, or {INSTALL}"
-    ) from error
+_LONGEST = 3.0
+"""Time after which an item that still moves never comes to rest, s."""
 
-_SECONDS = 3.0
-"""What has not come to rest by then never does."""
+_CHECK_EVERY = 0.2
+"""How often the simulation checks whether all items rest, s."""
 
 _AT_REST = 0.02
-"""Highest speed of what rests, m/s and rad/s: contacts never stand wholly still."""
+"""Highest speed of an item at rest, m/s and rad/s: contacts never stand wholly still."""
 
-_MAX_SLIDE, _MAX_TILT = 0.25, np.radians(20)
-"""An item that moved further from where it was put, or is tilted more, has fallen off or over."""
+_MAX_SLIDE = 0.25
+"""An item that ends further away from where it was put has fallen off, m."""
 
-_LATHE_SIDES = 20
+_MAX_TILT = np.radians(20)
+"""An item that ends more tilted than that has fallen over, radians."""
 
 
 class Simulation:
-    """A MuJoCo model of a room.
+    """A room in MuJoCo.
 
     Attributes:
-        items: with their poses as they are now.
-        model, data: MuJoCo's own.
-        item_of_geom: (ngeom,) int, index of the item that each geom belongs to.
+        items: the items, with their current poses.
+        model, data: MuJoCo's model and its state.
+        item_of_geom: (G,) int, index of the item that each of MuJoCo's geoms belongs to.
     """
 
     def __init__(self, items: Sequence[Item], lights: Sequence[Light] = ()) -> None:
-        """Raises `ToyroomError` when MuJoCo cannot build it."""
+        """Raises `ToyroomError` when MuJoCo cannot build the room."""
         self.items = list(items)
-        spec, owners = _build(self.items, lights)
+        spec, owners = describe_room(self.items, lights)
         try:
             self.model = spec.compile()
         except ValueError as error:
-            raise ToyroomError(
-                f"MuJoCo cannot build the room: {' '.join(str(error).split())}"
-            ) from error
+            reason = " ".join(str(error).split())
+            raise ToyroomError(f"MuJoCo cannot build the room: {reason}") from error
         self.item_of_geom = np.array(owners)
         self.data = mujoco.MjData(self.model)
         mujoco.mj_forward(self.model, self.data)
 
     def settle(self) -> bool:
-        """Let what moves fall until it rests, and take over its pose.
+        """Let the items that move fall until they rest, and update the poses of `items`.
 
-        False when it does not, or fell off or over.
+        Returns False if they do not come to rest, or if one of them fell off or over.
         """
-        if self.model.nv:
-            steps = int(0.2 / self.model.opt.timestep)
-            for _ in range(int(_SECONDS / 0.2)):
-                mujoco.mj_step(self.model, self.data, nstep=steps)
-                if np.abs(self.data.qvel).max() < _AT_REST:
-                    break
-            else:
-                return False
+        if self.model.nv and not self._comes_to_rest():
+            return False
         mujoco.mj_forward(self.model, self.data)
-        before, self.items = self.items, [self._moved(i, item) for i, item in enumerate(self.items)]
+        before = self.items
+        self.items = [self._moved(index, item) for index, item in enumerate(before)]
         return all(_stayed(old, new) for old, new in zip(before, self.items, strict=True))
 
+    def _comes_to_rest(self) -> bool:
+        steps = int(_CHECK_EVERY / self.model.opt.timestep)
+        for _ in range(int(_LONGEST / _CHECK_EVERY)):
+            mujoco.mj_step(self.model, self.data, nstep=steps)
+            if np.abs(self.data.qvel).max() < _AT_REST:
+                return True
+        return False
+
     def _moved(self, index: int, item: Item) -> Item:
+        """The item with its current pose."""
         body = self.model.body(f"item_{index}").id
-        return replace(
-            item,
-            position=self.data.xpos[body].copy(),
-            rotation=self.data.xmat[body].reshape(3, 3).copy(),
-        )
+        position, rotation = self.data.xpos[body].copy(), self.data.xmat[body].reshape(3, 3).copy()
+        return replace(item, position=position, rotation=rotation)
 
     def extents(self) -> np.ndarray:
-        """(N, 2, 3): lower and upper corner of the axis-aligned box around each item, in the world."""
+        """Lower and upper corner of each item's axis-aligned box in the world, (N, 2, 3), m."""
         return np.stack([extent(item) for item in self.items])
 
 
 def _stayed(old: Item, new: Item) -> bool:
+    """Whether an item neither slid away nor fell over. Balls may roll."""
     if not old.moves:
         return True
+    slide = np.linalg.norm(new.position - old.position)
     tilt = np.arccos(np.clip(old.rotation[:, 2] @ new.rotation[:, 2], -1, 1))
     rolls = len(old.solids) == 1 and old.solids[0].kind == "sphere"
-    return bool(
-        np.linalg.norm(new.position - old.position) < _MAX_SLIDE and (rolls or tilt < _MAX_TILT)
-    )
-
-
-def _build(items: list[Item], lights: Sequence[Light]) -> tuple["mujoco.MjSpec", list[int]]:
-    """The model's description, and the item of each geom."""
-    spec = mujoco.MjSpec()
-    spec.option.timestep = 0.004
-    spec.stat.extent = 1.0  # near and far planes below are then in metres
-    spec.stat.center = [0, 0, 0]
-    spec.visual.map.znear, spec.visual.map.zfar = 0.02, 30.0
-    spec.visual.quality.numslices, spec.visual.quality.numstacks = 20, 12
-    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 1024, 0
-    ambient = np.mean([light.strength.mean() for light in lights]) if lights else 0.5
-    spec.visual.headlight.ambient = np.full(3, 0.25 + 0.2 * ambient)
-    spec.visual.headlight.diffuse = np.full(3, 0.25)
-    spec.visual.headlight.specular = np.full(3, 0.05)
-    for light in lights:
-        spec.worldbody.add_light(
-            pos=light.position, dir=light.direction, diffuse=light.strength, specular=0.2 * light.strength,
-            ambient=np.zeros(3), castshadow=light.shadows, cutoff=75.0, exponent=1.0, attenuation=[1, 0, 0.02],
-            type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL if light.distant else mujoco.mjtLightType.mjLIGHT_SPOT,
-        )  # fmt: skip
-    bodies: dict[int, mujoco.MjsBody] = {}
-    materials: dict[Material, str] = {}
-    for index in sorted(range(len(items)), key=lambda i: _depth(items, i)):
-        bodies[index] = _add_body(spec, items, index, bodies)
-        for number, solid in enumerate(items[index].solids):
-            _add_geom(
-                spec,
-                bodies[index],
-                solid,
-                f"item_{index}_{number}",
-                _material(spec, solid.material, materials),
-            )
-    owners = []  # MuJoCo numbers geoms body by body, bodies depth first
-    for body in spec.bodies:
-        owners += [int(geom.name.split("_")[1]) for geom in body.geoms]
-    return spec, owners
-
-
-def _depth(items: list[Item], index: int) -> int:
-    depth, holder = 0, items[index].holder
-    while holder is not None:
-        depth, holder = depth + 1, items[holder].holder
-        if depth > len(items):
-            raise ToyroomError(f"item {index} holds itself, over others")
-    return depth
-
-
-def _add_body(
-    spec: "mujoco.MjSpec", items: list[Item], index: int, bodies: dict
-) -> "mujoco.MjsBody":
-    item, parent = items[index], spec.worldbody
-    position, rotation = item.position, item.rotation
-    if item.holder is not None:
-        holder = items[item.holder]
-        parent = bodies[item.holder]
-        position, rotation = (
-            holder.rotation.T @ (position - holder.position),
-            holder.rotation.T @ rotation,
-        )
-    body = parent.add_body(name=f"item_{index}", pos=position, quat=_quaternion(rotation))
-    if item.moves:
-        if item.holder is not None:
-            raise ToyroomError(f"item {index}, a {item.name}, cannot both fall and be held")
-        body.add_freejoint()
-    return body
-
-
-def _add_geom(
-    spec: "mujoco.MjSpec", body: "mujoco.MjsBody", solid: Solid, name: str, material: str
-) -> None:
-    kinds = mujoco.mjtGeom
-    others = {} if solid.collides else {"contype": 0, "conaffinity": 0, "mass": 0.0}
-    kind, size = (
-        {
-            "box": kinds.mjGEOM_BOX,
-            "sphere": kinds.mjGEOM_SPHERE,
-            "ellipsoid": kinds.mjGEOM_ELLIPSOID,
-            "cylinder": kinds.mjGEOM_CYLINDER,
-            "capsule": kinds.mjGEOM_CAPSULE,
-            "lathe": kinds.mjGEOM_MESH,
-        }[solid.kind],
-        np.zeros(3),
-    )
-    if solid.kind == "lathe":
-        vertices, faces = _turn(solid.size)
-        spec.add_mesh(name=name, uservert=vertices.ravel(), userface=faces.ravel(),
-                      inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)  # fmt: skip
-        others["meshname"] = name
-    else:
-        size[: len(solid.size)] = solid.size
-    # rolling friction, or balls would roll for ever
-    body.add_geom(name=name, type=kind, size=size, pos=solid.position, quat=_quaternion(solid.rotation),
-                  material=material, density=200.0, condim=6, friction=[0.9, 0.02, 0.02], **others)  # fmt: skip
-
-
-def _material(spec: "mujoco.MjSpec", material: Material, known: dict[Material, str]) -> str:
-    if material in known:
-        return known[material]
-    name = known[material] = f"material_{len(known)}"
-    made = spec.add_material(name=name, rgba=[*material.rgb, 1], emission=material.glow,
-                             specular=material.shine, shininess=material.shine)  # fmt: skip
-    if material.texture:
-        texture = spec.add_texture(
-            name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=SIDE, height=SIDE, nchannel=3
-        )
-        texture.data = paint(material.texture, material.rgb, material.seed).tobytes()
-        made.rgba = [1, 1, 1, 1]
-        made.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
-        made.texuniform = material.repeat > 0
-        made.texrepeat = np.full(2, material.repeat or 1.0)
-    return name
-
-
-def _turn(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and triangles of a profile (K, 2) of radius and height turned around z, outside
-    facing out.
-    """
-    angles = np.linspace(0, 2 * np.pi, _LATHE_SIDES, endpoint=False)
-    radius, height = profile[:, :1], profile[:, 1:]
-    rings = np.stack(
-        (
-            radius * np.cos(angles),
-            radius * np.sin(angles),
-            np.broadcast_to(height, (len(profile), _LATHE_SIDES)),
-        ),
-        -1,
-    )
-    here = np.arange(len(profile) - 1)[:, None] * _LATHE_SIDES + np.arange(_LATHE_SIDES)
-    beside = (
-        np.arange(len(profile) - 1)[:, None] * _LATHE_SIDES
-        + (np.arange(_LATHE_SIDES) + 1) % _LATHE_SIDES
-    )
-    above, diagonal = here + _LATHE_SIDES, beside + _LATHE_SIDES
-    faces = np.concatenate(
-        (np.stack((here, beside, diagonal), -1), np.stack((here, diagonal, above), -1))
-    )
-    return rings.reshape(-1, 3), faces.reshape(-1, 3)
-
-
-def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(rotation, float).ravel())
-    return quaternion
+    return bool(slide < _MAX_SLIDE and (rolls or tilt < _MAX_TILT))

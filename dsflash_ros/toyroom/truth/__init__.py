@@ -1,1 +1,1 @@
-"""The true scene graph of an image, from the simulator's state."""
+"""The true scene graph of a picture, from the state of the simulation."""

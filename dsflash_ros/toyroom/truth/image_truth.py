@@ -1,4 +1,4 @@
-"""The panoptic scene graph that a frame really shows."""
+"""The true panoptic scene graph of a picture."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,28 @@ import numpy as np
 
 from dsflash_ros.toyroom import VOCABULARY
 from dsflash_ros.toyroom.build.scene import Camera, Picture
-from dsflash_ros.toyroom.truth.relation_rules import ORDER, Facts, relate
+from dsflash_ros.toyroom.physics.facts import Facts
+from dsflash_ros.toyroom.truth.relation_rules import ORDER, relate
 
 MIN_SHARE = 0.0015
-"""Of the image's pixels: 460 of 640x480, some 21x21, are enough to tell what it is.
+"""Share of the image's pixels that a segment must have; what shows less gets no label.
 
-What shows less has no label.
+460 pixels of 640x480, or about 21x21, are enough to recognize something.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Segments of a frame, and how they relate.
+    """The segments of a picture and their relations.
 
     Attributes:
-        labels: (H, W) int32, index of the segment, -1 where nothing labelled is.
-        class_ids: (S,) int64, of `VOCABULARY`: things in the order of the items, then stuff in that
-            of the classes.
-        relations: (R, 3) int64 subject, object, predicate; at most one for each directed pair, none
-            with itself.
-        items: the items that each segment shows: one for a thing, all pieces in view for stuff.
+        labels: (H, W) int32, index of the segment that each pixel belongs to; -1 for none.
+        class_ids: (S,) int64, class id of each segment in `VOCABULARY`. Things come first, in the
+            order of the items, then stuff, in the order of the classes.
+        relations: (R, 3) int64: subject, object, predicate. At most one for each directed pair, and
+            none of a segment with itself.
+        items: indexes of the items that each segment shows: one item for a thing, all items of the
+            class in view for stuff.
     """
 
     labels: np.ndarray
@@ -34,44 +36,49 @@ class Truth:
     items: tuple[tuple[int, ...], ...]
 
 
-def truth_of(facts: Facts, frame: Picture, camera: Camera) -> Truth:
-    """What is in view of a camera, and how it relates: `facts` of the room, `frame` as the camera
-    sees it.
+def truth_of(facts: Facts, picture: Picture, camera: Camera) -> Truth:
+    """Find the segments of a picture that a camera took, and their relations.
+
+    `facts` are those of the room.
     """
     classes = np.array([VOCABULARY.classes.index(name) for name in facts.names])
-    pixels = np.bincount(frame.items.ravel() + 1, minlength=len(classes) + 1)[
-        1:
-    ]  # without -1, nothing
-    in_view = np.flatnonzero(pixels)
-    groups = [(a,) for a in in_view[facts.things[in_view]].tolist()]
-    for class_id in range(len(VOCABULARY.things), len(VOCABULARY.classes)):
-        groups.append(tuple(in_view[classes[in_view] == class_id].tolist()))
-    groups = [
-        group for group in groups if pixels[list(group)].sum() >= MIN_SHARE * frame.items.size
-    ]
-    segment_of = np.full(len(classes) + 1, -1, np.int32)  # the last: nothing
-    for segment, group in enumerate(groups):
-        segment_of[list(group)] = segment
+    segments = _segments(facts, picture, classes)
+    segment_of = np.full(len(classes) + 1, -1, np.int32)  # the last is for -1, nothing
+    for segment, items in enumerate(segments):
+        segment_of[list(items)] = segment
     return Truth(
-        labels=segment_of[frame.items],
-        class_ids=np.array([classes[group[0]] for group in groups], np.int64),
-        relations=_relations(facts, frame, camera, segment_of[:-1]),
-        items=tuple(groups),
+        labels=segment_of[picture.items],
+        class_ids=np.array([classes[items[0]] for items in segments], np.int64),
+        relations=_relations(facts, picture, camera, segment_of[:-1]),
+        items=tuple(segments),
     )
 
 
-def _relations(facts: Facts, frame: Picture, camera: Camera, segment_of: np.ndarray) -> np.ndarray:
-    """(R, 3) int64.
+def _segments(facts: Facts, picture: Picture, classes: np.ndarray) -> list[tuple[int, ...]]:
+    """The items of each segment that is large enough. `classes` has the class id of each item."""
+    counts = np.bincount(picture.items.ravel() + 1, minlength=len(classes) + 1)
+    pixels = counts[1:]  # the first counts -1, nothing
+    in_view = np.flatnonzero(pixels)
+    segments = [(item,) for item in in_view[facts.things[in_view]].tolist()]
+    for class_id in range(len(VOCABULARY.things), len(VOCABULARY.classes)):
+        segments.append(tuple(in_view[classes[in_view] == class_id].tolist()))
+    enough = MIN_SHARE * picture.items.size
+    return [items for items in segments if pixels[list(items)].sum() >= enough]
 
-    Where pieces of one segment relate to another in several ways, the most specific counts.
+
+def _relations(
+    facts: Facts, picture: Picture, camera: Camera, segment_of: np.ndarray
+) -> np.ndarray:
+    """Relations between segments, (R, 3) int64. `segment_of` has the segment of each item.
+
+    If several items of one segment relate to another segment, the most specific predicate counts.
     """
     rank = {VOCABULARY.predicates.index(name): place for place, name in enumerate(ORDER)}
-    related = relate(facts, frame, camera, np.flatnonzero(segment_of >= 0))
+    related = relate(facts, picture, camera, np.flatnonzero(segment_of >= 0))
     found: dict[tuple[int, int], int] = {}
     for (a, b), predicate in sorted(related.items(), key=lambda item: rank[item[1]]):
         pair = int(segment_of[a]), int(segment_of[b])
         if pair[0] != pair[1]:
             found.setdefault(pair, predicate)
-    return np.array(
-        [(*pair, predicate) for pair, predicate in sorted(found.items())], np.int64
-    ).reshape(-1, 3)
+    rows = [(*pair, predicate) for pair, predicate in sorted(found.items())]
+    return np.array(rows, np.int64).reshape(-1, 3)

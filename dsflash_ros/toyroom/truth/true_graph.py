@@ -1,4 +1,4 @@
-"""Annotations as scene graphs, for what takes those: drawing, messages, planners.
+"""Annotations as scene graphs, for whatever takes those: drawing, messages, planners.
 
 Needs neither torch nor MuJoCo.
 """
@@ -19,13 +19,13 @@ def true_graph(
     vocabulary: Vocabulary,
     **fields,
 ) -> SceneGraph:
-    """The graph of annotated segments: node ids are their indexes, all scores are 1.
+    """Make the scene graph of annotated segments. All scores are 1.
 
     Args:
-        labels: (H, W) int, index of the pixel's segment, -1 where none is.
-        class_ids: (S,) ids of the vocabulary's classes.
-        relations: (R, 3) int: subject, object (indexes), predicate.
-        vocabulary: the names.
+        labels: (H, W) int, index of the segment that each pixel belongs to; -1 for none.
+        class_ids: (S,) class id of each segment. The node of segment i has the id i.
+        relations: (R, 3) int: subject and object (indexes of segments), predicate.
+        vocabulary: the names of classes and predicates.
         fields: further attributes of `SceneGraph`, such as `stamp`.
     """
     class_ids = np.asarray(class_ids, np.int64)
@@ -51,7 +51,7 @@ def true_graph(
         for index, class_id in enumerate(class_ids.tolist())
     )
     packed = pack_panoptic(np.append(class_ids, 0), np.arange(count + 1)).astype(np.int32)
-    packed[-1] = NOTHING  # which label -1 takes
+    packed[-1] = NOTHING  # the value of label -1
     edges = tuple(
         Relation(a, b, p, vocabulary.predicates[p], 1.0)
         for a, b, p in np.asarray(relations).tolist()

@@ -20,7 +20,7 @@ pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
 
 from dsflash_ros.toyroom import VOCABULARY  # noqa: E402
 from dsflash_ros.toyroom.build.rooms import settled_room  # noqa: E402
-from dsflash_ros.toyroom.camera.dataset import Settings, render_dataset  # noqa: E402 (without MuJoCo it cannot be imported)
+from dsflash_ros.toyroom.camera.dataset import Settings, render_dataset  # noqa: E402
 
 SETTINGS = Settings(seed=5, views=2, width=160, height=120)
 COMMAND = ["toyroom", "render", "--seed", "5", "--views", "2", "--size", "160x120"]
@@ -28,19 +28,19 @@ COMMAND = ["toyroom", "render", "--seed", "5", "--views", "2", "--size", "160x12
 
 @pytest.fixture(scope="module")
 def rendered(need_renderer, tmp_path_factory):
-    """Three scenes of two images, to be read only; what `render_dataset` returned."""
+    """A folder with three scenes of two images, to be read only, and the result of rendering it."""
     folder = tmp_path_factory.mktemp("rendered") / "data"
     return folder, render_dataset(folder, SETTINGS, 3, test_share=0.5, workers=2)
 
 
 @pytest.fixture
 def copy(rendered, tmp_path):
-    """The same, to be damaged."""
+    """A copy of it that the test may change."""
     return shutil.copytree(rendered[0], tmp_path / "data")
 
 
 class Run(subprocess.Popen):
-    """The command in a process of its own."""
+    """The command, as a process of its own."""
 
     def __init__(self, folder, *more, code="", **options):
         argv = [*COMMAND, "--out", str(folder), *map(str, more)]
@@ -50,19 +50,18 @@ class Run(subprocess.Popen):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in
-            # one
+            # if the tests run as a background job of a shell, they and this child ignore SIGINT
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             **options,
         )
 
     def error(self):
-        """What was said on stderr, when it has ended."""
+        """Wait for the end. Returns what was written to stderr."""
         return self.communicate(timeout=60)[1]
 
 
 def content(folder):
-    """The bytes of all files."""
+    """The bytes of all files of a folder, by path."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
@@ -89,19 +88,16 @@ def test_depth_and_cameras_put_each_pixel_where_it_is_in_the_room(rendered):
     assert [camera["image_id"] for camera in cameras] == [record.image_id for record in dataset]
     for number, (camera, record) in enumerate(zip(cameras, dataset, strict=True)):
         depth = cv2.imread(str(folder / f"depth/{record.image_id}.png"), cv2.IMREAD_UNCHANGED)
-        assert depth.dtype == np.uint16 and depth.shape == (camera["height"], camera["width"]) == (
-            120,
-            160,
-        )
+        assert depth.dtype == np.uint16
+        assert depth.shape == (camera["height"], camera["width"]) == (120, 160)
         y, x = np.nonzero(depth)
         rays = np.linalg.inv(camera["K"]) @ np.stack((x, y, np.ones_like(x)))
         pose = np.array(camera["camera_to_world"])
         assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
         points = (pose[:3, :3] @ (rays * depth[y, x] / 1000) + pose[:3, 3:]).T
-        room = settled_room(5, number // 2)[0].extents()
-        assert (points > room[:, 0].min(0) - 0.02).all() and (
-            points < room[:, 1].max(0) + 0.02
-        ).all()
+        boxes = settled_room(5, number // 2)[0].extents()
+        assert (points > boxes[:, 0].min(0) - 0.02).all()
+        assert (points < boxes[:, 1].max(0) + 0.02).all()
         labels = record.labels()[y, x]
         for segment, class_id in enumerate(record.class_ids):
             if VOCABULARY.classes[class_id].startswith("floor"):
@@ -110,14 +106,14 @@ def test_depth_and_cameras_put_each_pixel_where_it_is_in_the_room(rendered):
     assert floors >= 3
 
 
-def test_the_same_bytes_with_one_process_and_with_scenes_in_two_shares(rendered, tmp_path):
+def test_one_process_and_scenes_in_two_parts_give_the_same_bytes(rendered, tmp_path):
     render_dataset(tmp_path, SETTINGS, 1, first=2, workers=1)
     report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5, workers=1)
     assert report.found == 2
     assert content(tmp_path) == content(rendered[0])
 
 
-def test_views_and_scenes_differ(rendered):
+def test_all_images_differ(rendered):
     images = [record.image() for record in PsgDataset.open(rendered[0])]
     assert all((one != other).mean() > 0.5 for n, one in enumerate(images) for other in images[:n])
 
@@ -129,31 +125,36 @@ def test_what_is_done_is_not_rendered_anew(copy):
     (copy / "depth/5_000002_1.png").unlink()
     assert render_dataset(copy, SETTINGS, 3, test_share=0.5, workers=1).found == 2
     assert content(copy) == before
-    assert {path.name[:8] for path, when in times.items() if path.stat().st_mtime_ns == when} == {
-        "5_000000"
-    }
-    assert (
-        "3 scenes, 6 images: 6 were there, 0 rendered"
-        in render_dataset(copy, SETTINGS, 3, test_share=0.5).report()
-    )
+    unchanged = {path.name for path, when in times.items() if path.stat().st_mtime_ns == when}
+    assert {name[:8] for name in unchanged} == {"5_000000"}
+    report = render_dataset(copy, SETTINGS, 3, test_share=0.5).report()
+    assert "3 scenes, 6 images: 6 were there, 0 rendered" in report
 
 
-def killed_worker(run):
+def interrupt(run):
+    """What a terminal does on Ctrl-C: a signal to the command and to its processes."""
+    os.killpg(run.pid, signal.SIGINT)
+
+
+def terminate(run):
+    run.send_signal(signal.SIGTERM)
+
+
+def kill_worker(run):
     processes = psutil.Process(run.pid).children()
     next(process for process in processes if "spawn_main" in " ".join(process.cmdline())).kill()
 
 
 @pytest.mark.parametrize(
-    ("end", "code", "says"),
+    ("end", "workers", "code", "says"),
     [
-        (lambda run: os.killpg(run.pid, signal.SIGINT), 130, "interrupted"),  # as a terminal does
-        (lambda run: run.send_signal(signal.SIGTERM), 143, ""),
-        (killed_worker, 1, "one of the processes was killed"),
+        (interrupt, 2, 130, "interrupted"),
+        (terminate, 1, 143, ""),
+        (kill_worker, 1, 1, "one of the processes was killed"),
     ],
-    ids=["interrupt", "termination", "killed process"],
 )
-def test_whatever_ends_it_leaves_what_goes_on(rendered, tmp_path, end, code, says):
-    run = Run(tmp_path, "--scenes", 500, "--workers", 2, start_new_session=True)
+def test_however_it_ends_the_same_command_goes_on(rendered, tmp_path, end, workers, code, says):
+    run = Run(tmp_path, "--scenes", 500, "--workers", workers, start_new_session=True)
     start = time.monotonic()
     while not list(tmp_path.glob("scenes/*.json")):
         assert run.poll() is None and time.monotonic() - start < 60, run.error()
@@ -166,29 +167,26 @@ def test_whatever_ends_it_leaves_what_goes_on(rendered, tmp_path, end, code, say
     assert "psg.json" not in left and not [name for name in left if name.endswith(".partial")]
     scenes = [json.loads(data) for name, data in left.items() if name.startswith("scenes/")]
     assert 0 < len(scenes) < 500
-    report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5, workers=2)
+    report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5)
     assert report.found >= 2
     expected = content(rendered[0])
     assert {name: data for name, data in content(tmp_path).items() if name in expected} == expected
 
 
 def test_a_full_disk_is_one_sentence_and_no_half_file(tmp_path):
-    """A limit on the size of files acts as a full disk does; JPEGs of this size do not fit under
-    it.
-    """
+    """A limit on the size of files acts like a full disk: images of this size do not fit."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
-    run = Run(tmp_path, "--scenes", 8, "--workers", 2, code=limit)
+    run = Run(tmp_path, "--scenes", 8, "--workers", 1, code=limit)
     error = run.error()
     assert run.returncode == 1 and error.count("\n") == 1 and "cannot write" in error, error
     assert sorted(content(tmp_path)) == ["world.json"]
 
 
-def test_folders_of_others_are_refused(copy, tmp_path):
+def test_folders_with_something_else_are_refused(copy, tmp_path):
     before = content(copy)
     for other in (Settings(6, 2, 160, 120), Settings(5, 1, 160, 120), Settings(5, 2, 128, 120)):
-        with pytest.raises(
-            OutputError, match="holds images of seed 5, 160x120, 2 to a scene, not of"
-        ):
+        says = "holds images of seed 5, 160x120, 2 to a scene, not of"
+        with pytest.raises(OutputError, match=says):
             render_dataset(copy, other, 1)
     assert content(copy) == before
     (tmp_path / "psg.json").write_text("{}")
@@ -202,7 +200,7 @@ def test_folders_of_others_are_refused(copy, tmp_path):
         render_dataset(tmp_path / "file", SETTINGS, 1)
 
 
-def test_two_runs_in_one_folder(copy):
+def test_a_second_run_in_one_folder_is_refused(copy):
     import fcntl
 
     with (copy / ".lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Drives through a small room of boxes, and through rooms as the world makes them."""
+"""Drives through a small room of boxes."""
 
 from itertools import islice
 
@@ -17,7 +17,7 @@ TOP = np.array([[-0.3, -0.3, 0.3, 0.3, 0.75]])
 
 
 def box(name, x, y, z, *size, **fields):
-    """An item that is one box, its bottom's middle at (x, y, z)."""
+    """An item that is one box; the middle of its bottom is at (x, y, z)."""
     size = np.array(size, float)
     solid = Solid(
         "box", size / 2, Material((0.5, 0.5, 0.5)), np.array([0, 0, size[2] / 2]), np.eye(3)
@@ -26,7 +26,7 @@ def box(name, x, y, z, *size, **fields):
 
 
 def room(*furniture):
-    """5 x 4 m, with walls."""
+    """A room of 5 x 4 m with walls."""
     walls = [(2.5, -0.05, 5, 0.1), (2.5, 4.05, 5, 0.1), (-0.05, 2, 0.1, 4), (5.05, 2, 0.1, 4)]
     floor = box("floor-wood", 2.5, 2, -0.1, 5, 4, 0.1)
     return [floor, *(box("wall-brick", x, y, 0, w, d, 2.5) for x, y, w, d in walls), *furniture]
@@ -44,20 +44,14 @@ def furnished():
 
 
 def cameras(seed, items, seconds, **options):
-    return list(
-        islice(
-            drive(np.random.default_rng(seed), Simulation(items), RATE, **options),
-            round(seconds * RATE),
-        )
-    )
+    endless = drive(np.random.default_rng(seed), Simulation(items), RATE, **options)
+    return list(islice(endless, round(seconds * RATE)))
 
 
 def distance(places, extents):
-    """(P, N) m, from each place to each box."""
-    outside = np.maximum(
-        np.maximum(extents[:, 0] - places[:, None], places[:, None] - extents[:, 1]), 0
-    )
-    return np.linalg.norm(outside, axis=-1)
+    """Distance from each place to each box, (P, N) m."""
+    outside = np.maximum(extents[:, 0] - places[:, None], places[:, None] - extents[:, 1])
+    return np.linalg.norm(np.maximum(outside, 0), axis=-1)
 
 
 @pytest.fixture(scope="module", params=range(4))
@@ -77,7 +71,7 @@ def test_camera_is_as_high_as_a_robot_has_it_and_level(driven):
     assert len(heights) == 1 and 0.6 <= heights.pop() <= 1.3
     for camera in driven:
         np.testing.assert_allclose(camera.rotation.T @ camera.rotation, np.eye(3), atol=1e-9)
-        assert abs(camera.rotation[2, 0]) < 1e-9  # its x axis
+        assert abs(camera.rotation[2, 0]) < 1e-9  # its x axis is level
         assert camera.rotation[2, 1] < -0.85  # its y axis points down
 
 
@@ -99,7 +93,7 @@ def test_it_goes_somewhere_and_comes_back(driven):
     assert away[first_away:].min() < 0.1
 
 
-def test_people_and_furniture_come_into_the_middle_of_the_picture(driven):
+def test_people_and_furniture_come_to_the_middle_of_the_image(driven):
     items = furnished()
     extents = Simulation(items).extents()
     places = np.array([camera.position for camera in driven])
@@ -108,11 +102,8 @@ def test_people_and_furniture_come_into_the_middle_of_the_picture(driven):
     for name in ("dining table", "couch", "bed", "person"):
         index = [item.name for item in items].index(name)
         middle = extents[index].mean(0)[:2] - places[:, :2]
-        ahead = (
-            (middle * forward[:, :2]).sum(1)
-            / np.linalg.norm(middle, axis=1)
-            / np.linalg.norm(forward[:, :2], axis=1)
-        )
+        lengths = np.linalg.norm(middle, axis=1) * np.linalg.norm(forward[:, :2], axis=1)
+        ahead = (middle * forward[:, :2]).sum(1) / lengths  # cosine of the angle between them
         if ahead.max() > np.cos(np.radians(8)):
             looked_at.add(name)
     assert "person" in looked_at and len(looked_at) >= 3

@@ -7,7 +7,7 @@ from dsflash_ros.data.psg_writer import PsgWriter
 from dsflash_ros.drawing.overlay import draw_panoptic
 from dsflash_ros.errors import OutputError
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.toyroom.camera.sheet import Sample, draw_sheet, samples_of_dataset, write_picture
+from dsflash_ros.toyroom.camera.sheet import Sample, draw_sheet, samples_of_dataset, write_sheet
 from dsflash_ros.toyroom.truth.true_graph import true_graph
 
 VOCABULARY = Vocabulary(things=("cup", "book"), stuff=("floor",), predicates=("on", "beside"))
@@ -51,18 +51,18 @@ def test_a_true_graph_says_what_the_annotations_say():
     assert ((graph.panoptic == -1) == (labels == -1)).all()
 
 
-def test_a_true_graph_of_nothing():
+def test_a_true_graph_without_nodes():
     graph = true_graph(np.full((4, 5), -1), [], np.zeros((0, 3)), VOCABULARY)
     assert graph.nodes == graph.relations == () and (graph.panoptic == -1).all()
 
 
-def test_a_sheet_has_the_pictures_two_in_a_row_and_text_beside_each():
+def test_a_sheet_has_two_images_in_a_row_with_text_beside_each():
     one, three = draw_sheet([sample(0)]), draw_sheet([sample(seed) for seed in range(3)])
     assert one.shape[0] == 480 and three.shape == (960, 2 * one.shape[1], 3)
     assert np.array_equal(three[:480, : one.shape[1]], one)
     assert (one[:, 640:].max(axis=2) > 150).any()  # bright text
     paper = three[480:, one.shape[1] :]
-    assert (paper == paper[0, 0]).all()  # there is no fourth
+    assert (paper == paper[0, 0]).all()  # there is no fourth sample
 
 
 def test_masks_are_drawn_in_the_colours_of_the_graph():
@@ -76,7 +76,7 @@ def test_masks_are_drawn_in_the_colours_of_the_graph():
     assert nearer[colours.any(2)].mean() > 0.8
 
 
-def test_each_relation_is_a_line_and_what_finds_no_room_is_counted():
+def test_each_relation_is_a_line_and_those_that_do_not_fit_are_counted():
     def ink(relations):
         return (draw_sheet([sample(0, relations)])[:, 640:].max(axis=2) > 150).sum(axis=0)
 
@@ -98,11 +98,11 @@ def test_samples_of_a_data_set_are_spread_evenly(tmp_path):
     assert len(list(samples_of_dataset(dataset, 99))) == 6
 
 
-def test_pictures_are_written_whole_or_refused(tmp_path):
+def test_sheets_are_written_as_pictures_or_refused(tmp_path):
     rgb = sample(0).rgb
-    write_picture(tmp_path / "a.png", rgb)
+    write_sheet(tmp_path / "a.png", rgb)
     assert np.array_equal(cv2.imread(str(tmp_path / "a.png"))[..., ::-1], rgb)
     for name in ("a.txt", "a"):
         with pytest.raises(OutputError, match=r"written as \.png or \.jpg"):
-            write_picture(tmp_path / name, rgb)
+            write_sheet(tmp_path / name, rgb)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

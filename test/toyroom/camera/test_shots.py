@@ -1,29 +1,32 @@
 import numpy as np
 import pytest
 
-from dsflash_ros.errors import ToyroomError
-
 pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
 
-from dsflash_ros.toyroom.camera import shots as views
+from dsflash_ros.errors import ToyroomError
+from dsflash_ros.toyroom.camera import shots
 
-pytestmark = pytest.mark.usefixtures("need_renderer")
+
+@pytest.fixture(scope="module")
+def pair(need_renderer):
+    """Two shots of one room."""
+    found, _ = shots.render_shots(11, 2, 2, 80, 60)
+    return found
 
 
-def test_a_view_follows_from_seed_scene_and_number():
-    (first, second), _ = views.render_views(11, 2, 2, 80, 60)
-    (alone,), _ = views.render_views(11, 2, 1, 80, 60)
-    (other,), _ = views.render_views(12, 2, 1, 80, 60)
-    assert np.array_equal(first.frame.rgb, alone.frame.rgb) and np.array_equal(
-        first.truth.labels, alone.truth.labels
-    )
+def test_a_shot_follows_from_seed_scene_and_number(pair):
+    first, second = pair
+    (alone,), _ = shots.render_shots(11, 2, 1, 80, 60)
+    (other,), _ = shots.render_shots(12, 2, 1, 80, 60)
+    assert np.array_equal(first.picture.rgb, alone.picture.rgb)
+    assert np.array_equal(first.truth.labels, alone.truth.labels)
     assert not np.array_equal(first.camera.position, second.camera.position)
-    assert not np.array_equal(first.frame.rgb, other.frame.rgb)
-    assert all(len(view.truth.relations) for view in (first, second, other))
+    assert not np.array_equal(first.picture.rgb, other.picture.rgb)
+    assert all(len(shot.truth.relations) for shot in (first, second, other))
 
 
-def test_a_view_of_nothing_that_is_related_is_left_out(monkeypatch):
-    sample, calls = views.sample_camera, []
+def test_a_shot_is_left_out_if_no_camera_sees_a_relation(pair, monkeypatch):
+    sample, calls = shots.sample_camera, []
 
     def only_the_second(random, *others):
         calls.append(random.bit_generator)
@@ -31,8 +34,6 @@ def test_a_view_of_nothing_that_is_related_is_left_out(monkeypatch):
             raise ToyroomError("there is no place in this room")
         return sample(random, *others)
 
-    monkeypatch.setattr(views, "sample_camera", only_the_second)
-    found, _ = views.render_views(11, 2, 2, 80, 60)
-    monkeypatch.undo()
-    (_, second), _ = views.render_views(11, 2, 2, 80, 60)
-    assert [view.frame.rgb.tobytes() for view in found] == [second.frame.rgb.tobytes()]
+    monkeypatch.setattr(shots, "sample_camera", only_the_second)
+    found, _ = shots.render_shots(11, 2, 2, 80, 60)
+    assert [shot.picture.rgb.tobytes() for shot in found] == [pair[1].picture.rgb.tobytes()]

@@ -54,7 +54,7 @@ def test_a_killed_process_is_one_sentence_not_a_hang():
     assert not multiprocessing.active_children()
 
 
-def test_who_stops_asking_waits_for_nobody():
+def test_closing_the_iterator_does_not_wait_for_tasks():
     results = in_processes(sleep, [(0,), (60,), (60,)], 2)
     assert next(results) != os.getpid()
     start = time.monotonic()
@@ -65,15 +65,14 @@ def test_who_stops_asking_waits_for_nobody():
 
 def test_processes_end_with_the_one_that_started_them():
     program = (
-        "from dsflash_ros.toyroom.physics.processes import in_processes; from test_processes import sleep\n"
+        "from dsflash_ros.toyroom.physics.processes import in_processes\n"
+        "from test_processes import sleep\n"
         "for process in in_processes(sleep, [(0,), (60,)], 1): print(process, flush=True)"
     )
-    path = os.pathsep.join(
-        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    folders = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -82,8 +81,6 @@ def test_processes_end_with_the_one_that_started_them():
         parent.kill()
         end = time.monotonic() + 10
         with suppress(psutil.NoSuchProcess):
-            while (
-                child.status() != psutil.STATUS_ZOMBIE
-            ):  # which it stays where nobody reaps orphans
+            while child.status() != psutil.STATUS_ZOMBIE:  # so it stays if nobody reaps orphans
                 assert time.monotonic() < end
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""`over`, `in front of`, `beside`: for each a view where it holds, and one where it nearly does."""
+"""`over`, `in front of`, `beside`: for each a room where it holds and one where it nearly holds."""
 
 from dataclasses import replace
 
@@ -11,6 +11,7 @@ from hand_made import (
     BALL,
     BED,
     BLUE,
+    BOWL,
     CEILING,
     CHAIR,
     CUP,
@@ -27,7 +28,6 @@ from hand_made import (
     person,
 )
 
-from dsflash_ros.toyroom.build import catalogue
 from dsflash_ros.toyroom.build.scene import Item
 from dsflash_ros.toyroom.build.solids import disc, plank, rod
 
@@ -38,18 +38,11 @@ def test_over(show):
     room = [FLOOR, CEILING, lamp, TABLE.at(2, 2)]
     assert show(room, eye, target).between("light", "dining table") == ("over", None)
     beside = replace(lamp, position=np.array([2, 2.65, 1.9]))  # a fifth of it is above the table
-    assert (
-        show([FLOOR, CEILING, beside, TABLE.at(2, 2)], eye, target).between(
-            "light", "dining table"
-        )[0]
-        is None
-    )
-    low = Item("dining table", (plank(-0.4, 0.4, -0.5, 0.5, 0, 0.35, RED),)).at(
-        2, 2
-    )  # 1.55 m below
-    assert (
-        show([FLOOR, CEILING, lamp, low], eye, target).between("light", "dining table")[0] is None
-    )
+    shown = show([FLOOR, CEILING, beside, TABLE.at(2, 2)], eye, target)
+    assert shown.between("light", "dining table")[0] is None
+    low = Item("dining table", (plank(-0.4, 0.4, -0.5, 0.5, 0, 0.35, RED),))  # 1.55 m below
+    shown = show([FLOOR, CEILING, lamp, low.at(2, 2)], eye, target)
+    assert shown.between("light", "dining table")[0] is None
 
 
 def test_over_what_is_nearest_and_over_what_bears_that(show):
@@ -58,22 +51,17 @@ def test_over_what_is_nearest_and_over_what_bears_that(show):
     couch = Item("couch", (plank(0, 0.6, -0.6, 0.6, 0, 0.45, RED),)).at(0, 2)
     room = [FLOOR, WALL, held, couch, BALL.at(0.2, 2, 0.45)]
     shown = show(room, (3, 1, 1.5), (0, 2, 0.8))
-    assert (
-        shown.between("shelf", "sports ball") == shown.between("shelf", "couch") == ("over", None)
-    )
+    assert shown.between("shelf", "sports ball") == ("over", None)
+    assert shown.between("shelf", "couch") == ("over", None)
     shown = show([*room[:-1], TV.at(0.1, 2, 1.9)], (3, 1, 1.5), (0, 2, 1.2))
     assert shown.between("tv", "shelf") == ("over", None)
     assert shown.between("tv", "couch") == (None, None)  # the shelf is between
 
 
 def test_what_stands_is_over_nothing(show):
-    """A cup on a table is no relation of the ball that lies below the table; one that is held over
-    it is.
-    """
+    """A cup on a shelf is not over the ball below the shelf; a cup that is held is."""
     ball_below = replace(BALL, moves=False).at(2, 2)
-    board = Item("shelf", (plank(-0.4, 0.4, -0.5, 0.5, 0.7, 0.74, RED),)).at(
-        2, 2
-    )  # with nothing below its board
+    board = Item("shelf", (plank(-0.4, 0.4, -0.5, 0.5, 0.7, 0.74, RED),)).at(2, 2)
     large = Item("cup", (disc(0.12, 0, 0.2, BLUE),))
     shown = show([FLOOR, ball_below, board, large.at(2, 2, 0.74)], (4, 2, 1), (2, 2, 0.5))
     assert shown.between("cup", "shelf") == ("on", None)
@@ -85,22 +73,17 @@ def test_what_stands_is_over_nothing(show):
 
 
 def test_what_lies_on_a_seat_is_not_over_what_is_below_the_chair(show):
-    """The back of the chair is higher than what lies on it: the boxes alone do not tell that it
-    bears it.
-    """
+    """The chair's back is higher than what lies on its seat, so bounding boxes alone mislead."""
     legs = [
         plank(x - 0.02, x + 0.02, y - 0.02, y + 0.02, 0, 0.45, BLUE)
         for x in (-0.18, 0.18)
         for y in (-0.18, 0.18)
     ]
-    chair = Item(
-        "chair",
-        (
-            plank(-0.2, 0.2, -0.2, 0.2, 0.45, 0.5, BLUE),
-            plank(-0.2, -0.17, -0.2, 0.2, 0.5, 1, BLUE),
-            *legs,
-        ),
+    seat, back = (
+        plank(-0.2, 0.2, -0.2, 0.2, 0.45, 0.5, BLUE),
+        plank(-0.2, -0.17, -0.2, 0.2, 0.5, 1, BLUE),
     )
+    chair = Item("chair", (seat, back, *legs))
     room = [FLOOR, chair.at(2, 2), PACK.at(2.05, 2, 0.5), replace(BALL, moves=False).at(2, 2)]
     shown = show(room, (4, 2, 0.6), (2, 2, 0.5))
     assert shown.between("backpack", "chair") == ("on", None)
@@ -112,14 +95,10 @@ def test_in_front_of(show):
     plant = Item("potted plant", (disc(0.25, 0, 0.8, RED),))
     shown = show([FLOOR, CHAIR.at(2, 2), plant.at(1, 2.2)], eye, target)
     assert shown.between("chair", "potted plant") == ("in front of", None)
-    shown = show(
-        [FLOOR, CHAIR.at(2, 1.4), plant.at(1, 2.6)], eye, target
-    )  # nearer, but hides nothing of it
-    assert shown.between("chair", "potted plant") == (None, None)
-    shown = show(
-        [FLOOR, BED.at(2, 2), BALL.at(2.5, 2, 0.45)], eye, target
-    )  # hides a part of what it lies on
-    assert shown.between("sports ball", "bed") == ("on", None)
+    shown = show([FLOOR, CHAIR.at(2, 1.4), plant.at(1, 2.6)], eye, target)
+    assert shown.between("chair", "potted plant") == (None, None)  # nearer, but it hides nothing
+    shown = show([FLOOR, BED.at(2, 2), BALL.at(2.5, 2, 0.45)], eye, target)
+    assert shown.between("sports ball", "bed") == ("on", None)  # hides a part of what it lies on
 
 
 def test_in_front_of_depends_on_where_the_camera_is(show):
@@ -130,7 +109,7 @@ def test_in_front_of_depends_on_where_the_camera_is(show):
 
 
 def test_a_short_edge_decides_nothing(show):
-    """A twig's tip is before the screen, or the whole twig."""
+    """Either the tip of a twig is before the screen, or the whole twig."""
     eye, target = (4, 2, 0.9), (1, 2, 0.4)
     for length, expected in ((0.2, None), (0.4, "in front of")):
         twig = rod(0.006, (0, 0, 0.3), (0, -0.1 - length, 0.3), RED)
@@ -141,16 +120,12 @@ def test_a_short_edge_decides_nothing(show):
 
 
 def test_of_two_that_hide_parts_of_each_other_one_is_in_front(show):
-    """A tall post of the bed is behind the board of the couch, a low one before it: the larger edge
-    counts.
-    """
+    """A tall post of a bed is behind a couch, a low one before it: the longer edge counts."""
     board = Item("couch", (plank(0, 0.05, -0.6, 0.6, 0, 0.8, RED),)).at(2, 2)
     posts = (plank(0.4, 0.5, -0.4, -0.2, 0, 0.7, BLUE), plank(-0.6, -0.5, 0.2, 0.4, 0, 1.0, BLUE))
     bed = Item("bed", (*posts, plank(-0.6, 0.5, 0.9, 0.95, 0, 0.1, BLUE))).at(2, 2)
-    assert show([FLOOR, board, bed], (4.5, 2, 0.9), (2, 2, 0.5)).between("bed", "couch") == (
-        "in front of",
-        None,
-    )
+    shown = show([FLOOR, board, bed], (4.5, 2, 0.9), (2, 2, 0.5))
+    assert shown.between("bed", "couch") == ("in front of", None)
 
 
 def test_who_looks_at_what_hides_a_part_of_them(show):
@@ -161,25 +136,19 @@ def test_who_looks_at_what_hides_a_part_of_them(show):
 
 def test_beside(show):
     eye, target = (3.2, 2, 1.2), (2, 2, 0.75)
-    bowl = replace(catalogue.bowl(np.random.default_rng(0)), moves=False)
-    room = [FLOOR, TABLE.at(2, 2), bowl.at(2, 1.9, 0.75)]
-    assert show([*room, CUP.at(2, 2.13, 0.76)], eye, target).between("cup", "bowl") == (
-        "beside",
-        "beside",
-    )
-    assert show([*room, CUP.at(2, 2.4, 0.76)], eye, target).between("cup", "bowl") == (
-        None,
-        None,
-    )  # too far
+    room = [FLOOR, TABLE.at(2, 2), BOWL.at(2, 1.9, 0.75)]
+    near = show([*room, CUP.at(2, 2.13, 0.76)], eye, target)
+    assert near.between("cup", "bowl") == ("beside", "beside")
+    far = show([*room, CUP.at(2, 2.4, 0.76)], eye, target)
+    assert far.between("cup", "bowl") == (None, None)
     behind = show([*room, CUP.at(1.75, 1.95, 0.76)], eye, target)
     assert "beside" not in behind.between("cup", "bowl")
-    shown = show(
-        [FLOOR, TABLE.at(2, 2), bowl.at(2, 2.65), CUP.at(2, 2.4, 0.76)], (3.6, 2, 1.2), target
-    )
-    assert shown.between("cup", "bowl") == (None, None)  # one on the table, one on the floor
+    room = [FLOOR, TABLE.at(2, 2), BOWL.at(2, 2.65), CUP.at(2, 2.4, 0.76)]
+    apart = show(room, (3.6, 2, 1.2), target)  # one on the table, one on the floor
+    assert apart.between("cup", "bowl") == (None, None)
 
 
-def test_beside_is_no_relation_of_who_looks_at_what_is_beside_them(show):
+def test_looking_at_counts_more_than_beside(show):
     room = [FLOOR, person(gaze=(0, 1, -1.6)).at(2, 2), PACK.at(2, 2.5)]
     eye, target = (4.5, 2.2, 1), (2, 2.2, 0.6)
     room[1] = gazing(room[1], (2, 2.5, 0.3))
@@ -188,26 +157,17 @@ def test_beside_is_no_relation_of_who_looks_at_what_is_beside_them(show):
     assert show(room, eye, target).between("person", "backpack") == ("beside", "beside")
 
 
-def test_beside_takes_turns_with_the_camera(show):
-    """What is side by side from here is one behind the other from there."""
-    room = [
-        FLOOR,
-        CHAIR.at(2, 2),
-        Item("suitcase", (plank(-0.15, 0.15, -0.2, 0.2, 0, 0.4, RED),)).at(2, 2.5),
-    ]
-    assert show(room, (4, 2.2, 1), (2, 2.2, 0.3)).between("chair", "suitcase") == (
-        "beside",
-        "beside",
-    )
-    assert show(room, (2, 0, 1), (2, 2.2, 0.3)).between("chair", "suitcase") == (
-        "in front of",
-        None,
-    )
+def test_beside_depends_on_where_the_camera_is(show):
+    """What is side by side from one place is one behind the other from another."""
+    suitcase = Item("suitcase", (plank(-0.15, 0.15, -0.2, 0.2, 0, 0.4, RED),))
+    room, target = [FLOOR, CHAIR.at(2, 2), suitcase.at(2, 2.5)], (2, 2.2, 0.3)
+    shown = show(room, (4, 2.2, 1), target)
+    assert shown.between("chair", "suitcase") == ("beside", "beside")
+    shown = show(room, (2, 0, 1), target)
+    assert shown.between("chair", "suitcase") == ("in front of", None)
 
 
-def test_a_rug_does_not_part_what_stands_side_by_side(show):
+def test_things_beside_each_other_may_stand_on_rug_and_floor(show):
     room = [FLOOR, RUG.at(2, 1.6), CHAIR.at(2, 1.95, 0.01), PACK.at(2, 2.45)]
-    assert show(room, (4, 2.2, 1), (2, 2.2, 0.3)).between("chair", "backpack") == (
-        "beside",
-        "beside",
-    )
+    shown = show(room, (4, 2.2, 1), (2, 2.2, 0.3))
+    assert shown.between("chair", "backpack") == ("beside", "beside")
