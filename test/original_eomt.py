@@ -1,8 +1,7 @@
-"""The original EoMT rebuilt from the public modules that it is made of, with its names, and plain
-attention.
+"""The original EoMT, rebuilt from the public modules that it is made of, under its names.
 
-The backbones are timm's VisionTransformer and transformers' DINOv3ViTModel themselves; nothing of
-ours is used.
+Attention is plain. The backbones are timm's VisionTransformer and transformers' DINOv3ViTModel
+themselves; nothing of ours is used.
 """
 
 import timm
@@ -85,9 +84,7 @@ def dinov3(size):
 
 
 def differences(eomt, base):
-    """The state dict that, added to EoMT as its loader starts (`base`, zeros, buffers), gives
-    `eomt`.
-    """
+    """What has to be added to EoMT as its loader starts (`base`, zeros, buffers) to get `eomt`."""
     start = {name: torch.zeros_like(tensor) for name, tensor in eomt.state_dict().items()}
     start["network.attn_mask_probs"] += 1
     for name, tensor in as_backbone(base).state_dict().items():

@@ -37,10 +37,9 @@ DINOV3 = {
 
 
 def reference_model(size: str, backbone: str, image_size: int, num_classes: int, **more):
-    """A random transformers model in eval mode, all attention plain, with every tensor away from
-    its trivial value.
+    """A random model of transformers in eval mode. Attention is plain, no tensor trivial.
 
-    `more` is for its config.
+    `more` goes into its config.
     """
     width, heads, depth, num_blocks = WIDTHS[size]
     sizes = {
@@ -100,8 +99,6 @@ def _fuse_qkv(state: dict[str, torch.Tensor], backbone: str) -> dict[str, torch.
                 [state[f"{attn}{part}_proj.bias"] for part in "qkv"]
             )
         else:
-            fused[f"{attn}q_bias"], fused[f"{attn}v_bias"] = (
-                state[f"{attn}q_proj.bias"],
-                state[f"{attn}v_proj.bias"],
-            )
+            for part in "qv":
+                fused[f"{attn}{part}_bias"] = state[f"{attn}{part}_proj.bias"]
     return fused

@@ -18,9 +18,9 @@ class Layout:
     Attributes:
         name: what people call it.
         backbone: the backbone of its models.
-        marker: how names start that are in no other layout.
-        rules: our names to theirs: patterns and replacements, applied one after the other; `{}` in
-            the outcome stands for q, k and v, three tensors that ours has as one.
+        marker: a start of names that no other layout has.
+        rules: our names to theirs: patterns and replacements, applied one after the other. `{}` in
+            the outcome stands for q, k and v: three tensors there, one here.
         others: pattern of names that are no weights of the model at inference.
     """
 
@@ -149,44 +149,62 @@ def rename(
     expected: Mapping[str, torch.Tensor],
     what: str,
 ) -> dict[str, torch.Tensor]:
-    """The tensors that make all of `expected` (only their names and shapes count), under our names,
-    in float32.
+    """The tensors under our names, in float32.
 
-    Raises `WeightsError` with what is missing, left over, of a wrong shape or not finite, in
-    `what`.
+    Args:
+        layout: how they are called.
+        tensors: those of the other code base.
+        expected: names and shapes of ours, all of which must come of them; values do not count.
+        what: the model, for the error.
+
+    Raises `WeightsError` with what is missing, left over, of a wrong shape or not finite.
     """
     state, wrong, used = {}, [], set()
     for name, like in expected.items():
         sources = layout.sources(name)
         used.update(sources)
-        missing = [f"missing: {source}" for source in sources if source not in tensors]
-        if missing:
-            wrong += missing
-            continue
-        parts = [tensors[source] for source in sources]
-        if name.endswith("pos_embed") and parts[0].ndim == 2:
-            parts = [parts[0].unsqueeze(0)]  # an nn.Embedding in transformers
-        share = (like.shape[0] // len(parts), *like.shape[1:])
-        bad = [
-            f"{source} is {tuple(part.shape)}, should be {share}"
-            for source, part in zip(sources, parts, strict=True)
-            if tuple(part.shape) != share
-        ]
-        bad = bad or [
-            f"{source} is not finite" for source in sources if not tensors[source].isfinite().all()
-        ]
-        if not bad:
+        parts, problems = _parts(tensors, sources, like.shape, name.endswith("pos_embed"))
+        if problems:
+            wrong += problems
+        else:
             state[name] = torch.cat([part.float() for part in parts])
-        wrong += bad
-    wrong += [
-        f"left over: {name}" for name in sorted(set(tensors) - used) if not layout.is_other(name)
-    ]
+    left_over = sorted(set(tensors) - used)
+    wrong += [f"left over: {name}" for name in left_over if not layout.is_other(name)]
     if wrong:
+        more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise WeightsError(
             f"the tensors do not fit {what} in the layout of {layout.name}: "
-            f"{'; '.join(wrong[:5])}{f'; and {len(wrong) - 5} more' if len(wrong) > 5 else ''}"
+            f"{'; '.join(wrong[:5])}{more}"
         )
     return state
+
+
+def _parts(
+    tensors: Mapping[str, torch.Tensor],
+    sources: tuple[str, ...],
+    shape: torch.Size,
+    is_positions: bool,
+) -> tuple[list[torch.Tensor], list[str]]:
+    """The tensors that, one below the other, have that shape, and what is wrong with them."""
+    missing = [f"missing: {source}" for source in sources if source not in tensors]
+    if missing:
+        return [], missing
+    parts = [tensors[source] for source in sources]
+    if is_positions and parts[0].ndim == 2:
+        parts = [parts[0].unsqueeze(0)]  # an nn.Embedding in transformers
+    share = (shape[0] // len(parts), *shape[1:])
+    problems = [
+        f"{source} is {tuple(part.shape)}, should be {share}"
+        for source, part in zip(sources, parts, strict=True)
+        if tuple(part.shape) != share
+    ]
+    if not problems:
+        problems = [
+            f"{source} is not finite"
+            for source, part in zip(sources, parts, strict=True)
+            if not part.isfinite().all()
+        ]
+    return parts, problems
 
 
 def expected_tensors(config: ModelConfig) -> dict[str, torch.Tensor]:

@@ -8,7 +8,11 @@ from dsflash_ros.ros.parameters import OPTIONS, Value
 
 
 def check_choice(choice: dict[str, Value]) -> None:
-    """Check device and weights without loading them. Raises `WeightsError`, `DeviceError`."""
+    """Check device and weights without loading them.
+
+    Weights that are not here are fetched and converted. Raises `WeightsError`, `DeviceError`,
+    `OutputError`.
+    """
     from dsflash_ros.pipeline.device import choose_device, choose_precision
     from dsflash_ros.weights.loading import check_weights
 

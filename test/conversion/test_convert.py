@@ -109,9 +109,7 @@ def test_rotary_positions_need_no_interpolation(tmp_path):
 
 
 def test_another_epsilon_is_named_and_ours_is_kept(tmp_path):
-    """transformers' config of EoMT with DINOv3 defaults to 1e-6; DINOv3 has 1e-5, and the original
-    EoMT took that.
-    """
+    """DINOv3 and the original EoMT have 1e-5, but transformers' config of the two has 1e-6."""
     reference = reference_model("small", "dinov3", 160, 133, num_queries=20, layer_norm_eps=1e-6)
     reference.save_pretrained(tmp_path / "theirs")
     ours, _, summary = converted(tmp_path, tmp_path / "theirs")
@@ -148,7 +146,8 @@ def test_every_tensor_is_accounted_for(tmp_path, eomt_state):
     with pytest.raises(WeightsError) as error:
         convert(tmp_path / "w.bin")
     for part in (
-        "w.bin: the tensors do not fit a small EoMT with 133 classes in the layout of original EoMT, DINOv2",
+        "w.bin: the tensors do not fit a small EoMT with 133 classes",
+        "in the layout of original EoMT, DINOv2: ",
         "missing: network.encoder.backbone.blocks.7.attn.qkv.bias",
         "left over: network.encoder.backbone.head.weight",
         "patch_embed.proj.weight is (384, 3, 14, 14), should be (384, 3, 16, 16)",

@@ -1,4 +1,4 @@
-"""Conversion of weights that are published as differences to DINOv3's, which cannot be given away."""
+"""Conversion of weights that are published as differences to DINOv3's."""
 
 import pytest
 import timm
@@ -13,9 +13,7 @@ from dsflash_ros.errors import WeightsError
 
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory):
-    """A folder with differences, and their base as three code bases save it; and the model that
-    they give.
-    """
+    """A folder with differences and their base, as three code bases save it; and their sum."""
     folder = tmp_path_factory.mktemp("delta")
     base = dinov3("small")
     base.save_pretrained(folder / "transformers")

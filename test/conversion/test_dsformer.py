@@ -47,8 +47,9 @@ class DSFormer(nn.Module):
 
     @torch.inference_mode()
     def forward(self, patches, subject, object_, boxes):
-        """Class token and logits of one directed pair: patches (P, dim), shares (P,) of both masks,
-        boxes (8,).
+        """Class token and logits of one directed pair.
+
+        `patches` is (P, dim), `subject` and `object_` the shares of both masks (P,), `boxes` (8,).
         """
         tokens = {name: F.normalize(token, dim=0) for name, token in self.sbjobj_encoder.items()}
         rest = torch.clamp(1 - subject - object_, min=0)

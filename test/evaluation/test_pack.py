@@ -34,15 +34,9 @@ def pack(tmp_path, capsys):
     """Run the command; its exit code, stdout and stderr."""
 
     def run(source, *arguments):
-        command = [
-            "weights",
-            "pack",
-            str(source),
-            "--out",
-            str(tmp_path / "packed.safetensors"),
-            *arguments,
-        ]
-        return cli.main(command), *capsys.readouterr()
+        out = str(tmp_path / "packed.safetensors")
+        code = cli.main(["weights", "pack", str(source), "--out", out, *arguments])
+        return code, *capsys.readouterr()
 
     return run
 
@@ -50,11 +44,8 @@ def pack(tmp_path, capsys):
 def write_report(path, sha256, protocol="sgdet", score=0.5):
     """As `dsflash eval --json` writes it."""
     relations = {f"{m}R@{k}": score for m in ("", "m") for k in (20, 50, 100)} | {"mR@inf": 0.75}
-    means = {
-        f"{name}{group}": score
-        for name in ("PQ", "SQ", "RQ")
-        for group in ("", "_things", "_stuff")
-    }
+    groups = ("", "_things", "_stuff")
+    means = {f"{name}{group}": score for name in ("PQ", "SQ", "RQ") for group in groups}
     Report(
         dataset={
             "name": "toy/psg.json",
@@ -82,36 +73,27 @@ def write_report(path, sha256, protocol="sgdet", score=0.5):
 
 def test_paths_of_the_machine_stay_behind(source, pack, tmp_path):
     model, _ = load_checkpoint(source)
-    recipe = {
-        "segmenter": {
-            "dataset": "/home/me/rooms",
-            "start": "timm:deit",
-            "lr": 0.1,
-            "annealing": [[0, 1]],
-        }
-    }
+    settings = {"start": "timm:deit", "lr": 0.1, "annealing": [[0, 1]]}
+    recipe = {"segmenter": settings | {"dataset": "/home/me/rooms"}}
     save_checkpoint(source, model, Header(CONFIG, NAMES, recipe=recipe))
     assert pack(source)[0] == 0
     kept = read_header(tmp_path / "packed.safetensors").recipe
-    assert kept == {"segmenter": recipe["segmenter"] | {"dataset": "rooms"}}
+    assert kept == {"segmenter": settings | {"dataset": "rooms"}}
 
 
 def test_numbers_are_rounded_to_half_precision_and_loaded_in_single(source, pack, tmp_path):
     code, out, err = pack(source)
     path = tmp_path / "packed.safetensors"
-    assert (code, err) == (
-        0,
-        "",
-    ) and out == f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)\n"
+    assert (code, err) == (0, "")
+    assert out == f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)\n"
     assert {tensor.dtype for tensor in load_file(path).values()} == {torch.float16}
     assert path.stat().st_size < 0.6 * source.stat().st_size
     (model, header), (original, before) = load_checkpoint(path), load_checkpoint(source)
     found, expected = model.state_dict(), original.state_dict()
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
-        assert found[name].dtype == torch.float32 and torch.equal(
-            found[name], tensor.half().float()
-        ), name
+        assert found[name].dtype == torch.float32, name
+        assert torch.equal(found[name], tensor.half().float()), name
     assert header == before
     assert pack(path, "--overwrite")[0] == 0, "in place"
     assert all(torch.equal(tensor, found[name].half()) for name, tensor in load_file(path).items())

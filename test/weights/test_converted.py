@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from original_eomt import OriginalEoMT, differences, dinov3
 from reference_eomt import reference_model
@@ -199,3 +200,38 @@ def test_notes_are_said(tmp_path, state, caplog):
     torch.save(state | {"network.attn_mask_probs": probabilities}, tmp_path / "w.bin")
     open_weights(tmp_path / "w.bin")
     assert "no trained relation stage; note: trained with masked attention" in caplog.text
+
+
+def test_training_starts_from_it(first, source, state):
+    pytest.importorskip("pydantic")
+    from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig
+    from dsflash_ros.training.relations import train_relations
+    from dsflash_ros.training.segmenter import train_segmenter
+
+    common = {"dataset": "psg", "out": "runs"}
+    config = RelationConfig(segmenter=str(source), **common)
+    model, header = train_relations.prepare_model(config, Vocabulary.psg())
+    assert torch.equal(model.segmenter.q.weight, state["network.q.weight"])
+    assert header.recipe["layout"] == "original EoMT, DINOv2"
+
+    sizes = {"size": "small", "backbone": "dinov2", "image_size": 64, "num_queries": 5}
+    config = SegmenterConfig(start=str(source), **sizes, **common)
+    model, _ = train_segmenter.prepare_model(config, Vocabulary.psg())
+    assert torch.equal(model.segmenter.class_head.weight, state["network.class_head.weight"])
+
+
+@pytest.mark.parametrize("name", ["vit.safetensors", "vit.pth"])
+def test_training_starts_from_a_backbone_alone_as_before(tmp_path, name):
+    pytest.importorskip("pydantic")
+    from dsflash_ros.training.configuration import SegmenterConfig
+    from dsflash_ros.training.segmenter.train_segmenter import prepare_model
+
+    vit = timm.create_model("vit_tiny_patch16_224", img_size=64)
+    path = tmp_path / name
+    save = {".safetensors": save_file, ".pth": torch.save}[path.suffix]
+    save(vit.state_dict(), path)
+    sizes = {"size": "tiny", "backbone": "plain", "image_size": 64, "num_queries": 5}
+    config = SegmenterConfig(start=str(path), dataset="psg", out="runs", **sizes)
+    model, _ = prepare_model(config, Vocabulary.psg())
+    found = model.segmenter.backbone.vit.state_dict()
+    assert torch.equal(found["blocks.3.mlp.fc1.weight"], vit.blocks[3].mlp.fc1.weight)

@@ -1,6 +1,6 @@
 """The real huggingface_hub against a hub on this machine.
 
-It reads its settings once: each try is a new process.
+It reads its settings once, so each try is a new process.
 """
 
 import hashlib
