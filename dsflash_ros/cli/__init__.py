@@ -1,8 +1,8 @@
-"""The `dsflash` command. Each subcommand is a module here with `HELP`, `add_arguments(parser)` and
-`run(args) -> int`.
+"""The `dsflash` command.
 
-Those modules import torch, OpenCV and ROS only when they run, so that `--help` is quick and works
-without them.
+Each subcommand is a module here with `HELP`, `add_arguments(parser)` and `run(args) -> int`. These
+modules import torch, OpenCV and ROS only when they run, so that `--help` is quick and works without
+them.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dsflash_ros.errors import DSFlashError
 COMMANDS = ("run", "node", "play", "toyroom", "train", "eval", "tables", "weights", "bench")
 
 RENAMED = {"world": "toyroom"}
-"""Former names of commands, which still work."""
+"""Former names of commands, which still work, and say so."""
 
 _EPILOG = """\
 examples:
@@ -34,7 +34,7 @@ exit codes:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command with these arguments (default: the process's). Returns the exit code."""
+    """Run the command with these arguments, by default the process's. Returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
         _parser().print_help()
@@ -59,13 +59,12 @@ def main(argv: list[str] | None = None) -> int:
         print(f"dsflash {args.command}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # whoever read our output, such as `head`, has left; Python would complain again at its end
+        # Whoever read our output, such as `head`, has left. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # who presses twice wants no traceback of what is ending anyway
+        # Whoever presses twice wants no traceback of what is ending anyway.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print(f"dsflash {args.command}: interrupted", file=sys.stderr)
         return 130
 
@@ -73,7 +72,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dsflash",
-        description="Panoptic scene graphs from camera images: who and what is in view, and how each relates to each.",
+        description="Panoptic scene graphs from camera images: who and what is in view, and how "
+        "each relates to each.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -95,14 +95,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _terminate(*_) -> None:
-    """On SIGTERM, leave through the `finally` clauses, so that what was written is whole."""
+    """On SIGTERM, end through the `finally` clauses, so that what was written is whole."""
     sys.exit(128 + signal.SIGTERM)
 
 
 def _quiet_libraries() -> None:
-    """Our own errors say what is wrong with an input; OpenCV's and FFmpeg's lines around them would
-    hide them.
-    """
+    """Silence OpenCV's and FFmpeg's lines, which would hide our errors, and show our log."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.basicConfig(level=logging.WARNING, format="dsflash: %(message)s")

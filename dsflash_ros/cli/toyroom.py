@@ -5,24 +5,25 @@ panoptic/; beside them depth/ID.png (16 bit, millimetres along the optical axis,
 and cameras.jsonl, a line an image with its size, intrinsics K and 4x4 camera_to_world (metres;
 camera x right, y down, z forward; world z up). The same seed gives the same bytes on the same
 machine. After an interrupt the same command goes on where it ended; more --scenes add to what is
-there. Scenes are numbered from --first, so that machines can share the work. show draws samples, of
-a data set or freshly rendered, with their segments and relations. camera publishes over ROS what a
-robot sees that drives through a room, and what is really there.
+there. Scenes are numbered from --first, so that machines can share the work.
+
+show draws samples, of a data set or freshly rendered, with their segments and relations.
+
+camera publishes over ROS what a robot sees that drives through a room, and what is really there.
 
 examples:
   dsflash toyroom render --scenes 4000 --seed 1 --out data/train --size 384x288 --test-share 0.05
   dsflash toyroom render --scenes 500 --seed 2 --out data/held_out --size 384x288 --split test
   dsflash toyroom show --seed 7 --out sheet.png
   dsflash toyroom show data/train --scenes 12 --out sheet.png
-  dsflash toyroom camera                            (dsflash toyroom camera --help says what it
-  publishes)
+  dsflash toyroom camera --help                   what it publishes
 """
 
 import argparse
 import os
 
 from dsflash_ros.argument_types import natural, positive, share, size
-from dsflash_ros.cli import toyroom_camera as world_camera
+from dsflash_ros.cli import toyroom_camera
 
 HELP = "render simulated rooms with exact scene graphs"
 
@@ -30,6 +31,19 @@ HELP = "render simulated rooms with exact scene graphs"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_render(actions)
+    _add_show(actions)
+    camera = actions.add_parser(
+        "camera",
+        help=toyroom_camera.HELP,
+        description=toyroom_camera.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    toyroom_camera.add_arguments(camera)
+
+
+def _add_render(actions) -> None:
     render = actions.add_parser("render", help="write a data set", allow_abbrev=False)
     render.add_argument(
         "--scenes", type=positive, required=True, metavar="N", help="how many rooms"
@@ -69,7 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="processes (default: as many as cores)",
     )
+    _add_size(render)
 
+
+def _add_show(actions) -> None:
     show = actions.add_parser("show", help="draw samples with their graphs", allow_abbrev=False)
     show.add_argument(
         "dataset", nargs="?", metavar="DATASET", help="folder or JSON of a data set in PSG's format"
@@ -80,28 +97,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     show.add_argument("--out", required=True, metavar="FILE", help="the picture, .png or .jpg")
     show.add_argument("--overwrite", action="store_true", help="replace FILE")
-    for action in (render, show):
-        action.add_argument(
-            "--size",
-            type=size,
-            default=(640, 480),
-            metavar="WxH",
-            help="pixels of an image (default: 640x480)",
-        )
+    _add_size(show)
 
-    camera = actions.add_parser(
-        "camera",
-        help=world_camera.HELP,
-        description=world_camera.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+
+def _add_size(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--size",
+        type=size,
+        default=(640, 480),
+        metavar="WxH",
+        help="pixels of an image (default: 640x480)",
     )
-    world_camera.add_arguments(camera)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action."""
-    return {"render": _render, "show": _show, "camera": world_camera.run}[args.action](args)
+    return {"render": _render, "show": _show, "camera": toyroom_camera.run}[args.action](args)
 
 
 def _render(args: argparse.Namespace) -> int:

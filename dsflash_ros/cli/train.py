@@ -1,17 +1,17 @@
 """Train the segmenter, or the relation stage on a frozen segmenter.
 
-CONFIG is a YAML file, or the name of a configuration that comes with the package; key=value changes
-its settings. OUT (the setting `out`) gets best.safetensors and last.safetensors, which the pipeline
-and the node load, the configuration, scores.jsonl, and curves for TensorBoard. After an interrupt,
---resume goes on after the last whole epoch, with the very numbers that an uninterrupted run would
-have had.
+CONFIG is a YAML file, or the name of a configuration that comes with the package; KEY=VALUE changes
+its settings. The folder `out` gets best.safetensors and last.safetensors, which the pipeline and
+the node load, the configuration, scores.jsonl, and curves for TensorBoard. After an interrupt,
+--resume goes on after the last whole epoch, with the numbers that an uninterrupted run would have
+had.
 
 examples:
   dsflash train segmenter small dataset=~/psg out=runs/segmenter start=timm
-  dsflash train relations small dataset=~/psg segmenter=runs/segmenter/best.safetensors
-  out=runs/relations dsflash train relations small dataset=~/psg segmenter=eomt.safetensors
-  out=runs/relations --resume dsflash train relations small --show                    the settings
-  that would be used tensorboard --logdir runs
+  dsflash train relations small dataset=~/psg segmenter=eomt.safetensors out=runs/relations
+  dsflash train relations small dataset=~/psg segmenter=eomt.safetensors out=runs/relations --resume
+  dsflash train relations small --show            the settings that would be used
+  tensorboard --logdir runs
 """
 
 import argparse
@@ -35,24 +35,9 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.errors import missing_extra
 
     try:
-        from dsflash_ros.training import configuration as configs
-
-        kind = {"segmenter": configs.SegmenterConfig, "relations": configs.RelationConfig}[
-            args.what
-        ]
-        missing = dict.fromkeys(
-            ("dataset", "out", "segmenter")[: 3 - (args.what == "segmenter")], "..."
-        )
-        config = configs.load_config(
-            kind, args.config, args.override, args.what, **(missing if args.show else {})
-        )
         if args.show:
-            print(configs.dump_config(config), end="")
-            return 0
-        if args.what == "segmenter":
-            from dsflash_ros.training.segmenter.train_segmenter import train_segmenter as train
-        else:
-            from dsflash_ros.training.relations.train_relations import train_relations as train
+            return _show(args)
+        train, config = _prepare(args)
         from dsflash_ros.training.run.fit import is_first_process
     except ImportError as error:
         raise missing_extra("train", error) from error
@@ -60,3 +45,34 @@ def run(args: argparse.Namespace) -> int:
     if is_first_process():
         print(f"best weights: {best}")
     return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    """Print the settings, `...` for those that must be given and are not."""
+    from dsflash_ros.training.configuration import dump_config, load_config
+
+    missing = {"dataset": "...", "out": "..."}
+    if args.what == "relations":
+        missing["segmenter"] = "..."
+    config = load_config(_kind(args.what), args.config, args.override, args.what, **missing)
+    print(dump_config(config), end="")
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> tuple:
+    """The function that trains, and its configuration."""
+    from dsflash_ros.training.configuration import load_config
+
+    config = load_config(_kind(args.what), args.config, args.override, args.what)
+    if args.what == "segmenter":
+        from dsflash_ros.training.segmenter.train_segmenter import train_segmenter as train
+    else:
+        from dsflash_ros.training.relations.train_relations import train_relations as train
+    return train, config
+
+
+def _kind(what: str) -> type:
+    """The class of the configuration."""
+    from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig
+
+    return SegmenterConfig if what == "segmenter" else RelationConfig
