@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from dsflash_ros.cli import COMMANDS, main
 
@@ -106,3 +107,15 @@ def test_all_arguments_of_node_reach_ros(monkeypatch):
     assert main(["node", *argv]) == 7
     assert main(["node"]) == 7
     assert seen == [argv, []]
+
+
+@pytest.mark.parametrize(
+    ("what", "missing"),
+    [("segmenter", ["dataset", "out"]), ("relations", ["dataset", "out", "segmenter"])],
+)
+def test_train_shows_its_settings(what, missing, capsys):
+    pytest.importorskip("lightning")
+    assert main(["train", what, "tiny", "epochs=7", "--show"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["epochs"] == 7
+    assert sorted(key for key, value in shown.items() if value == "...") == sorted(missing)
