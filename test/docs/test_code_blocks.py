@@ -1,6 +1,6 @@
 """The code blocks of README and docs run as they stand there, or say why not."""
 
-import importlib
+import runpy
 import shutil
 import subprocess
 import sys
@@ -71,10 +71,21 @@ def run_command(words: list[str]) -> int:
     if words[0] == "dsflash":
         return cli.main(words[1:])
     if words[:2] == ["python", "-m"]:
-        return importlib.import_module(words[2]).main(words[3:])
+        return run_module(*words[2:])
     raise AssertionError(
         f"{words[0]} is not run here: mark the block with <!-- not run: reason -->"
     )
+
+
+def run_module(name: str, *arguments: str) -> int:
+    """Run a module as `python -m` does. Returns the exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [name, *arguments])
+        try:
+            runpy.run_module(name, run_name="__main__")
+        except SystemExit as end:
+            return end.code or 0
+    return 0
 
 
 def run_apart(words: list[str]) -> int:
