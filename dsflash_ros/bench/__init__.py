@@ -1,4 +1,1 @@
-"""Measurements behind `dsflash bench`.
-
-Each module has functions that return rows; `report` prints and stores them.
-"""
+"""Measurements behind `dsflash bench`: functions that return the rows of a table."""

@@ -12,6 +12,7 @@ from dsflash_ros.sources import open_sources
 from dsflash_ros.text_tables import Row
 
 WARM_UP = 3
+"""Images that do not count."""
 
 
 def noise(width: int, height: int) -> Iterator[np.ndarray]:
@@ -23,9 +24,14 @@ def noise(width: int, height: int) -> Iterator[np.ndarray]:
 
 
 def frames_of(source: str, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
-    """A source's images over and over, without end, scaled to (width, height) if that is given.
+    """The images of a source over and over, without end; scaled to `size` if that is given.
 
-    Raises `SourceError` when it cannot be opened or none of its images can be read.
+    Args:
+        source: as for `dsflash run`.
+        size: width, height.
+
+    Raises:
+        SourceError: it cannot be opened, or none of its images can be read.
     """
     while True:
         count = 0
@@ -33,19 +39,18 @@ def frames_of(source: str, size: tuple[int, int] | None = None) -> Iterator[np.n
             with opened:
                 for frame in opened:
                     count += 1
-                    yield (
-                        frame.rgb
-                        if size is None
-                        else cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
-                    )
+                    if size is None:
+                        yield frame.rgb
+                    else:
+                        yield cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
         if not count:
             raise SourceError(f"{source} has no image that can be read")
 
 
 def measure(pipeline, images: Iterator[np.ndarray], repeat: int) -> list[Row]:
-    """A row for each stage, over `repeat` images after some that do not count.
+    """A row for each stage, over `repeat` images after `WARM_UP` others.
 
-    `segments` is their mean number: the relation stage's time grows with its square.
+    `segments` is their mean number: the time of the relation stage grows with its square.
     """
     latencies: dict[str, list[float]] = {}
     segments = []

@@ -1,5 +1,6 @@
-"""A camera for `dsflash bench node`, run as a process of its own: `python -m
-dsflash_ros.bench.image_sender W H RATE`.
+"""A camera for `dsflash bench node`, in a process of its own.
+
+python -m dsflash_ros.bench.image_sender WIDTH HEIGHT RATE
 
 With rate 0 it sends a frame 20 ms after the graph of the one before has come, so that no frame ever
 waits.
@@ -22,13 +23,14 @@ FIRST_RETRY_S = 2.0  # the node may not yet have found this camera
 
 
 class ImageSender(Node):
+    """Publishes the same image on `image`, at that rate, Hz, or whenever its graph has come."""
+
     def __init__(self, width: int, height: int, rate: float) -> None:
         super().__init__("bench_camera")
         self._publisher = self.create_publisher(Image, "image", qos_profile_sensor_data)
         self._image = Image(width=width, height=height, step=3 * width, encoding="rgb8")
-        self._image.data = (
-            np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8).tobytes()
-        )
+        pixels = np.random.default_rng(0).integers(0, 256, height * width * 3, np.uint8)
+        self._image.data = pixels.tobytes()
         if rate:
             self.create_timer(1 / rate, self.send)
         else:
@@ -38,21 +40,28 @@ class ImageSender(Node):
             self.create_timer(0.001, self.send_when_due)
 
     def send(self) -> None:
+        """Publish the image, with the present time, if somebody subscribes."""
         if self._publisher.get_subscription_count():
             self._image.header.stamp = self.get_clock().now().to_msg()
             self._publisher.publish(self._image)
 
     def on_graph(self, graph: SceneGraph) -> None:
+        """Have the next image sent in a moment."""
         self._answered = True
         self._due = time.monotonic() + PAUSE_S
 
     def send_when_due(self) -> None:
-        if time.monotonic() >= self._due:
-            self._due = float("inf") if self._answered else time.monotonic() + FIRST_RETRY_S
-            self.send()
+        """Publish the image when it is time, then wait for its graph."""
+        if time.monotonic() < self._due:
+            return
+        self._due = float("inf")
+        if not self._answered:
+            self._due = time.monotonic() + FIRST_RETRY_S
+        self.send()
 
 
 def main() -> None:
+    """Send until interrupted."""
     width, height, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     prepare_transport()
     rclpy.init(args=[])

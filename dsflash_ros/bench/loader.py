@@ -18,23 +18,21 @@ _PREFETCH = 2
 def measure(
     dataset: PsgDataset, image_size: int, augmentation: str, workers: int, count: int
 ) -> Row:
-    """Images a second over at least `count` images, after those that the workers have ready at the
-    start.
+    """Images a second, without those that the workers have ready at the start.
 
     Args:
         dataset: at least one image; they come again and again.
         image_size: side of the network input, pixels.
         augmentation: of `Views`.
         workers: processes; 0 loads in this one.
-        count: images to measure.
+        count: images to measure, at least.
     """
     warm_up = 1 + workers * _PREFETCH
     batches = warm_up + -(-count // BATCH)
     loader = DataLoader(
         Views(dataset, image_size, augmentation),
-        sampler=[
-            divmod(number, len(dataset)) for number in range(batches * BATCH)
-        ],  # (epoch, index)
+        # (epoch, index)
+        sampler=[divmod(number, len(dataset)) for number in range(batches * BATCH)],
         batch_size=BATCH,
         num_workers=workers,
         prefetch_factor=_PREFETCH if workers else None,

@@ -1,7 +1,7 @@
-"""The node's own cost: three processes, a camera, the node and this one, which receives the graphs.
+"""The node's own cost, with three processes: a camera, the node, and this one, which receives.
 
-The own cost of a graph is the time from its image's stamp until it is received, minus what the
-pipeline took.
+The own cost of a graph is the time from its image's stamp until it is received, minus the time that
+the pipeline took.
 """
 
 import os
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -31,10 +31,10 @@ MEBIBYTE = 1 << 20
 
 
 def measure_cost(size: tuple[int, int], graphs: int, parameters: dict[str, object]) -> Row:
-    """The own cost over that many graphs, each frame being sent when the one before is done.
+    """The own cost over that many graphs. Each frame is sent when the one before is done.
 
     Args:
-        size: (width, height) of the frames.
+        size: width and height of the frames.
         graphs: how many to measure.
         parameters: of the node.
     """
@@ -53,27 +53,25 @@ def measure_cost(size: tuple[int, int], graphs: int, parameters: dict[str, objec
 def measure_load(
     size: tuple[int, int], rate: float, duration_s: float, parameters: dict[str, object]
 ) -> Row:
-    """How the node stands a camera that sends at `rate`, Hz, for `duration_s`: drops, latency,
-    memory.
-    """
+    """Drops, latency and memory of the node, with a camera that sends at `rate`, Hz."""
     with _processes(size, rate, parameters) as receiver:
         end = time.monotonic() + duration_s
         receiver.spin(lambda: time.monotonic() > end, duration_s + 5.0)
     excess = [(latency - pipeline) * 1e3 for latency, pipeline in receiver.graphs]
+    pipeline = [pipeline for _, pipeline in receiver.graphs]
+    counts = {
+        f"frames {what}": count
+        for what, count in receiver.counts.items()
+        if what in ("received", "dropped")
+    }
     period = 1e3 / rate
     seconds, memory = np.array(receiver.memory_mib).T
     return {
         "size": f"{size[0]}x{size[1]}",
         "rate Hz": rate,
         "graphs": len(receiver.graphs),
-        **{
-            f"frames {what}": count
-            for what, count in receiver.counts.items()
-            if what in ("received", "dropped")
-        },
-        "pipeline median ms": round(
-            float(np.median([pipeline for _, pipeline in receiver.graphs])) * 1e3, 1
-        ),
+        **counts,
+        "pipeline median ms": round(float(np.median(pipeline)) * 1e3, 1),
         **spread(excess, "beyond it "),
         "more than a period": sum(ms > period for ms in excess),
         "memory MiB": round(float(memory[0])),
@@ -86,9 +84,8 @@ class _Receiver:
     """Receives graphs and diagnostics, and watches the memory of the node's process."""
 
     def __init__(self, node_process: subprocess.Popen, watched: list[subprocess.Popen]) -> None:
-        self.graphs: list[
-            tuple[float, float]
-        ] = []  # seconds from the stamp, seconds in the pipeline
+        # seconds from the stamp, seconds in the pipeline
+        self.graphs: list[tuple[float, float]] = []
         self.counts: dict[str, int] = {}
         self.memory_mib: list[tuple[float, float]] = []
         self._pid = node_process.pid
@@ -99,7 +96,8 @@ class _Receiver:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
-    def spin(self, done, timeout_s: float) -> None:
+    def spin(self, done: Callable[[], object], timeout_s: float) -> None:
+        """Receive until `done` is true. Raises `DSFlashError` when that takes too long."""
         end = time.monotonic() + timeout_s
         while not done():
             self._executor.spin_once(timeout_sec=0.1)
@@ -113,6 +111,7 @@ class _Receiver:
                 )
 
     def forget(self) -> None:
+        """Leave out what came so far."""
         self.graphs.clear()
         self.memory_mib.clear()
 

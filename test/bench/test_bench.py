@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from itertools import islice
 
 import cv2
@@ -14,16 +12,6 @@ from dsflash_ros.errors import OutputError, SourceError
 from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
 from dsflash_ros.machine import machine
 from dsflash_ros.text_tables import show
-
-
-def bench(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "dsflash_ros.cli", "bench", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
 
 
 def test_spread():
@@ -93,29 +81,39 @@ def test_frames_of_a_source_come_over_and_over(tmp_path):
         next(frame.frames_of(str(tmp_path / "nothing")))
 
 
-def test_conversions_from_the_command_line():
+def test_conversions_from_the_command_line(bench):
     pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
-    result = bench("conversions", "--size", "64x48", "--repeat", "2")
-    assert result.returncode == 0, result.stderr
-    assert "bgr8 to array" in result.stdout and "panoptic to 32SC1" in result.stdout
+    code, out, err = bench("conversions", "--size", "64x48", "--repeat", "2")
+    assert code == 0, err
+    assert "bgr8 to array" in out and "panoptic to 32SC1" in out
+
+
+@pytest.fixture
+def ros_domain(monkeypatch):
+    """`dsflash bench node` takes a ROS domain of its own. Afterwards all is as before."""
+    pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.mark.parametrize(
     ("load", "column"), [((), "max ms"), (("--rate", "20", "--duration", "3"), "memory MiB/min")]
 )
-def test_node_from_the_command_line(tmp_path, load, column):
-    pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+def test_node_from_the_command_line(bench, ros_domain, monkeypatch, tmp_path, load, column):
+    from dsflash_ros.bench import node
+
+    monkeypatch.setattr(node, "WARM_UP_S", 0.5)
     path = tmp_path / "node.json"
-    result = bench("node", "--size", "64x48", "--repeat", "3", *load, "--json", str(path))
-    assert result.returncode == 0, result.stderr
+    code, _, err = bench("node", "--size", "64x48", "--repeat", "3", *load, "--json", path)
+    assert code == 0, err
     (row,) = json.loads(path.read_text())["rows"]
     assert row["size"] == "64x48" and row["graphs"] >= 3 and column in row
 
 
-def test_wrong_use():
-    assert bench("nothing").returncode == 2
-    assert "'64' is no size such as 640x480" in bench("node", "--size", "64").stderr
-    result = bench("frame", "--weights", "/no/such", "--size", "64x48")
-    assert (
-        result.returncode == 1 and "/no/such" in result.stderr and "Traceback" not in result.stderr
-    )
+def test_wrong_use(bench):
+    assert bench("nothing")[0] == 2
+    assert "'64' is no size such as 640x480" in bench("node", "--size", "64")[2]
+    assert "'A' is no NAME=VALUE" in bench("load", "--environment", "A")[2]
+    code, _, err = bench("frame", "--weights", "/no/such", "--size", "64x48")
+    assert code == 1 and "/no/such" in err and "Traceback" not in err

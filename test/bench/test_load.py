@@ -7,10 +7,12 @@ import time
 import psutil
 import pytest
 
+from dsflash_ros import threads
 from dsflash_ros.bench import load
 from dsflash_ros.bench.busy import BusyProgram
 from dsflash_ros.bench.fair_share import fair_cores
 from dsflash_ros.bench.load import IDLE, Load
+from dsflash_ros.bench.pipeline_process import _environment_with
 from dsflash_ros.bench.quota import NoQuotaError, cpu_quota_group
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.threads import cpu_quota
@@ -85,17 +87,26 @@ def test_rows(monkeypatch):
     """The real processes, beside bare loops only."""
     monkeypatch.setattr(load, "PROGRAMS", ("loop",))
     monkeypatch.setattr(load, "LOADS", (IDLE, Load(1), Load(2, niceness=19)))
-    rows = load.measure(SETTINGS, rounds=1, seconds=0.05, environments=["OMP_NUM_THREADS=1"])
+    rows = load.measure(SETTINGS, rounds=1, seconds=0.05, environments=[])
     names = ["idle", "1 bare loop", "2 bare loops, nice 19"]
-    assert [row["beside"] for row in rows] == [*names, *names, "idle", "1 bare loop"]
-    assert [row["pipeline"] for row in rows[:6]] == [""] * 3 + ["OMP_NUM_THREADS=1"] * 3
-    assert [row["threads"] for row in rows[3:6]] == [1, 1, 1]
-    assert all("CPU quota of" in row["pipeline"] for row in rows[6:])
-    for row in rows[:6]:
+    assert [row["beside"] for row in rows] == [*names, "idle", "1 bare loop"]
+    assert [row["pipeline"] for row in rows[:3]] == [""] * 3
+    assert all("CPU quota of" in row["pipeline"] for row in rows[3:])
+    for row in rows[:3]:
         assert row["frames/s"] > 0 and 0 < row["of idle they allow"] <= 1
         slower = row["of idle they allow"] / row["of idle"]
         assert row["times slower than that"] == pytest.approx(slower, rel=0.05)
-    assert [row["of idle"] for row in rows if row["beside"] == "idle"][:2] == [1, 1]
+    assert rows[0]["of idle"] == 1
+
+
+def test_what_we_set_for_openmp_is_not_in_the_way_of_another_environment(monkeypatch):
+    for name, value in threads.SPINNING.items():
+        monkeypatch.setenv(name, value)
+    environment = _environment_with("OMP_WAIT_POLICY=passive")
+    assert environment["OMP_WAIT_POLICY"] == "passive"
+    assert not set(threads.SPINNING) & set(environment)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "77")  # the user's own
+    assert _environment_with("")["GOMP_SPINCOUNT"] == "77"
 
 
 def test_a_quota_that_cannot_be_made_is_told_in_its_row(monkeypatch):
@@ -167,12 +178,3 @@ def test_nothing_stays_behind(number, code):
     assert len(children) >= 9  # without rights to make a quota
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
-
-
-def test_wrong_use():
-    done = subprocess.run(
-        [sys.executable, "-m", "dsflash_ros.cli", "bench", "load", "--environment", "A"],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2 and "'A' is no NAME=VALUE" in done.stderr

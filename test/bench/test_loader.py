@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
@@ -18,12 +15,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-def bench(*arguments):
-    command = [sys.executable, "-m", "dsflash_ros.cli", "bench", "loader", *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-
-
 def test_the_rate_is_that_of_the_loader(folder, monkeypatch):
     """A loader that waits 5 ms for each image gives less than 200 a second."""
     original = loader.Views.__getitem__
@@ -35,27 +26,19 @@ def test_the_rate_is_that_of_the_loader(folder, monkeypatch):
     assert 10 < row["images/s"] < 200 and row["images/s a core"] == row["images/s"]
 
 
-def test_the_command(folder, tmp_path):
-    done = bench(
-        folder,
-        "--workers",
-        1,
-        "--image-size",
-        32,
-        "--repeat",
-        16,
-        "--json",
-        tmp_path / "loader.json",
-    )
-    assert done.returncode == 0, done.stderr
-    assert "3 images" in done.stdout and "images/s a core" in done.stdout
-    rows = json.loads((tmp_path / "loader.json").read_text())["rows"]
+def test_the_command(bench, folder, tmp_path):
+    path = tmp_path / "loader.json"
+    options = ("--workers", 1, "--image-size", 32, "--repeat", 16, "--json", path)
+    code, out, err = bench("loader", folder, *options)
+    assert code == 0, err
+    assert "3 images" in out and "images/s a core" in out
+    rows = json.loads(path.read_text())["rows"]
     assert [row["augmentation"] for row in rows] == ["none", "flip", "deit3", "eomt"]
     assert all(row["images/s"] > 0 for row in rows)
 
 
-def test_wrong_usage(tmp_path):
-    done = bench()
-    assert done.returncode == 2 and "needs a data set" in done.stderr
-    done = bench(tmp_path)
-    assert done.returncode == 1 and "cannot read" in done.stderr and done.stderr.count("\n") == 1
+def test_wrong_usage(bench, tmp_path):
+    code, _, err = bench("loader")
+    assert code == 2 and "needs a data set" in err
+    code, _, err = bench("loader", tmp_path)
+    assert code == 1 and "cannot read" in err and err.count("\n") == 1

@@ -46,7 +46,8 @@ def test_what_imports_without_torch_and_without_ros(modules, absent):
 
 def test_the_front_door_opens_without_torch():
     code = (
-        "import sys; from dsflash_ros import Options, SceneGraph; Options(); assert 'torch' not in sys.modules\n"
+        "import sys; from dsflash_ros import Options, SceneGraph; Options()\n"
+        "assert 'torch' not in sys.modules\n"
         "from dsflash_ros import SceneGraphPipeline; assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
