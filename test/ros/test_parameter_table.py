@@ -37,6 +37,12 @@ def test_the_configuration_file_has_every_parameter_at_its_default():
     assert not any(problem(parameter, values[parameter.name]) for parameter in PARAMETERS)
 
 
+def test_the_documentation_has_the_table():
+    assert parameter_table.markdown() in (ROOT / "docs/node.md").read_text(), (
+        "the table in docs/node.md: python -m dsflash_ros.ros.parameter_table markdown"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
