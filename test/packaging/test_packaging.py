@@ -98,9 +98,9 @@ def test_wheel_without_ros_has_all_modules_and_resources_but_no_messages(sources
         (scripts,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
         scripts = archive.read(scripts).decode()
     package = sources / "dsflash_ros"
-    files = [*package.rglob("*.py"), *(package / "resources").rglob("*.*")]
-    expected = {path.relative_to(sources).as_posix() for path in files}
-    expected.remove("dsflash_ros/msg/__init__.py")
+    modules = {path for path in package.rglob("*.py") if package / "msg" not in path.parents}
+    resources = set((package / "resources").rglob("*.*"))
+    expected = {path.relative_to(sources).as_posix() for path in modules | resources}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert "Requires-Dist: torch" in metadata and "Requires-Dist: ros-" not in metadata
     assert "dsflash =" in scripts and "dsflash_node" not in scripts
