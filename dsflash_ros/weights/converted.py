@@ -43,8 +43,7 @@ def open_converted(source: Path, weights: str) -> Checkpoint:
             # Another process may have made it meanwhile.
             kept = _open_kept(path)
             if kept is None:
-                if path.exists():
-                    _log.warning("%s is damaged, it is made anew", path)
+                _clear(path)
                 _convert(source, digests, weights, path)
     except OutputError as error:
         raise OutputError(f"{error}; HF_HOME chooses another place") from error
@@ -69,6 +68,14 @@ def _open_kept(path: Path) -> Checkpoint | None:
         return open_checkpoint(path)
     except WeightsError:
         return None
+
+
+def _clear(path: Path) -> None:
+    """Say that what is there is damaged, and remove what processes left that were killed."""
+    if path.exists():
+        _log.warning("%s is damaged, it is made anew", path)
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        partial.unlink(missing_ok=True)
 
 
 def _convert(source: Path, digests: dict[str, str], weights: str, path: Path) -> None:

@@ -14,6 +14,7 @@ from reference_eomt import reference_model
 from safetensors.torch import load_file, save_file
 
 from dsflash_ros.errors import ForeignWeightsError, OutputError, WeightsError
+from dsflash_ros.files import replacing
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.weights import converted
 from dsflash_ros.weights.converted import cache_folder
@@ -91,19 +92,34 @@ def test_other_content_is_converted_anew(first, tmp_path, state):
     assert third not in (first[0].path, other.path), "config.json is read, too"
 
 
+def test_a_download_that_is_damaged_is_thrown_away(tmp_path, state):
+    """Files in the hub's cache are named by their SHA-256, and links lead to them."""
+    blob, link = tmp_path / "blobs" / ("0" * 64), tmp_path / "snapshots/main/pytorch_model.bin"
+    for path in (blob, link):
+        path.parent.mkdir(parents=True)
+    torch.save(state, blob)
+    link.symlink_to(blob)
+    with pytest.raises(WeightsError, match="was damaged in the cache and is thrown away now"):
+        open_weights(link.parent)
+    assert not blob.exists() and not link.is_symlink()
+
+
 def test_a_newer_converter_does_not_use_what_an_older_one_made(first, source, monkeypatch):
     monkeypatch.setattr(converted, "CONVERTER_VERSION", converted.CONVERTER_VERSION + 1)
     newer = open_weights(source).path
     assert newer != first[0].path and first[0].path.exists()
 
 
-def test_a_damaged_conversion_is_made_anew(first, source, caplog):
+def test_a_damaged_conversion_is_made_anew_and_leftovers_go(first, source, caplog):
     path = first[0].path
     whole, content = load_file(path), path.read_bytes()
     path.unlink()  # what is mapped into memory must not shrink
     path.write_bytes(content[:1000])
+    with pytest.raises(RuntimeError), replacing(path) as partial:
+        raise RuntimeError
+    partial.touch()  # as a process leaves it that is killed
     opened = open_weights(source)
-    assert opened.path == path
+    assert opened.path == path and not partial.exists()
     assert caplog.messages[0] == f"{path} is damaged, it is made anew"
     assert caplog.messages[1].startswith("converted")
     found = load_file(path)
