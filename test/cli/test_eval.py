@@ -28,9 +28,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five test images, and tiny weights that say of themselves that all, or only the segmenter, is
-    trained.
-    """
+    """Five test images and tiny weights: `whole`, and `segmenter`, which cannot relate."""
     folder = tmp_path_factory.mktemp("shapes")
     write_shapes(folder, 6, test_share=0.85, height=64, width=80)
     counts = {"num_things": 6, "num_stuff": 2, "num_predicates": 6}
@@ -119,10 +117,8 @@ def test_predcls(folder, tmp_path, capsys):
     result = tmp_path / "r.json"
     assert evaluate(folder, "--protocol", "predcls", "--limit", "2", "--json", result) == 0
     found = json.loads(result.read_text())
-    assert (
-        found["dataset"]["images"] == found["relations"]["images"] == 2
-        and found["dataset"]["of"] == 5
-    )
+    assert found["dataset"]["images"] == found["relations"]["images"] == 2
+    assert found["dataset"]["of"] == 5
     assert found["panoptic"] is found["speed"] is None
     assert found["relations"]["mR@inf"] == found["relations"]["instance_recall"] == 1.0
     assert "2 of 5 images" in capsys.readouterr().out
@@ -130,17 +126,8 @@ def test_predcls(folder, tmp_path, capsys):
 
 def test_all_splits_and_options_that_the_user_gives(folder, tmp_path):
     result = tmp_path / "r.json"
-    arguments = (
-        "--split",
-        "all",
-        "--relation-threshold",
-        "0.9",
-        "--max-relations",
-        "7",
-        "--json",
-        result,
-    )
-    assert evaluate(folder, *arguments) == 0
+    options = ("--relation-threshold", "0.9", "--max-relations", "7")
+    assert evaluate(folder, "--split", "all", *options, "--json", result) == 0
     found = json.loads(result.read_text())
     assert found["dataset"]["split"] is None and found["dataset"]["images"] == 6
     assert (found["options"]["relation_threshold"], found["options"]["max_relations"]) == (0.9, 7)

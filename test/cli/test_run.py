@@ -15,6 +15,7 @@ from media_files import image_message, picture, raw_images, write_bag, write_ima
 from places import SHARED
 
 from dsflash_ros.cli import main
+from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
@@ -78,18 +79,8 @@ def results(tmp_path_factory):
     bag = write_bag(folder / "bag", {"/left": raw_images(1) + resized, "/right": raw_images(1)})
     out = folder / "out"
     sources = [*images, folder / "broken.png", small, album, video, bag]
-    command = [
-        sys.executable,
-        "-m",
-        "dsflash_ros.cli",
-        "run",
-        *sources,
-        "--out",
-        out,
-        "--topic",
-        "/left",
-    ]
-    command += ["--stride", "2", "--max-relations", "5", "--weights", "random"]
+    command = [sys.executable, "-m", "dsflash_ros.cli", "run", *sources, "--out", out]
+    command += ["--topic", "/left", "--stride", "2", "--max-relations", "5", "--weights", "random"]
     process = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     return folder, process
 
@@ -195,49 +186,45 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
 
     def spy(weights, **settings):
         seen.update(settings, weights=weights)
-        return make("random", **settings)
+        return make("random-tiny", **{**settings, "threads": 0})
 
     monkeypatch.setattr(SceneGraphPipeline, "from_weights", spy)
     image = write_image(tmp_path / "a.png", picture())
     switches = [
-        "--device",
-        "cpu",
-        "--precision",
-        "float32",
-        "--pruning",
-        "--low-resolution-masks",
-        "--tome-ratio",
-        "0.3",
+        *("--weights", "random-small", "--vocabulary", "psg", "--threads", "3"),
+        *("--device", "cpu", "--precision", "float32"),
+        *("--pruning", "--low-resolution-masks", "--tome-ratio", "0.3"),
     ]
     limits = [
-        "--mask-threshold",
-        "0.7",
-        "--overlap-threshold",
-        "0.6",
-        "--relation-threshold",
-        "0.4",
-        "--max-relations",
-        "9",
-        "--max-segments",
-        "7",
+        *("--mask-threshold", "0.7", "--overlap-threshold", "0.6"),
+        *("--relation-threshold", "0.4", "--max-relations", "9", "--max-segments", "7"),
     ]
-    assert (
-        run(image, "--out", tmp_path / "out", "--weights", "random-tiny", *switches, *limits) == 0
+    assert run(image, "--out", tmp_path / "out", *switches, *limits) == 0
+    options = Options(
+        mask_threshold=0.7,
+        overlap_threshold=0.6,
+        relation_threshold=0.4,
+        max_relations=9,
+        max_segments=7,
+        pruning=True,
+        tome_ratio=0.3,
+        low_resolution_masks=True,
     )
-    options = Options(0.7, 0.6, 0.4, 9, 7, True, 0.3, True)
     assert seen == dict(
-        weights="random-tiny", device="cpu", precision="float32", compile=False, options=options
+        weights="random-small",
+        device="cpu",
+        precision="float32",
+        compile=False,
+        threads=3,
+        vocabulary=Vocabulary.psg(),
+        options=options,
     )
 
 
 def test_limit(tmp_path):
     video = write_video(tmp_path / "clip.mp4", frames=20, rate=10)
-    assert (
-        run(
-            video, video, "--out", tmp_path / "out", "--stride", "3", "--limit", "2", "--no-overlay"
-        )
-        == 0
-    )
+    options = ("--stride", "3", "--limit", "2", "--no-overlay")
+    assert run(video, video, "--out", tmp_path / "out", *options) == 0
     assert [line["stamp"] for line in lines_of(tmp_path / "out")] == pytest.approx([0, 0.3, 0, 0.3])
 
 

@@ -1,6 +1,4 @@
-"""What `dsflash toyroom` makes of its arguments, and says where it cannot work; test/toyroom has
-what it renders.
-"""
+"""The arguments of `dsflash toyroom`, and its errors; test/toyroom has what it renders."""
 
 import subprocess
 import sys
@@ -16,7 +14,8 @@ RENDER = ["render", "--scenes", "1", "--seed", "1", "--out"]
 
 def run_after(code, *argv):
     """Run the command after some Python code. Returns the exit code and what is on stderr."""
-    program = f"import sys\n{code}\nfrom dsflash_ros.cli import main\nsys.exit(main({['toyroom', *map(str, argv)]!r}))"
+    argv = ["toyroom", *map(str, argv)]
+    program = f"import sys\n{code}\nfrom dsflash_ros.cli import main\nsys.exit(main({argv!r}))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
     )
@@ -69,7 +68,10 @@ def test_a_data_set_is_shown_without_mujoco(tmp_path):
 
 def test_without_a_rendering_library_one_sentence_says_what_to_install(tmp_path):
     pytest.importorskip("mujoco")
-    nothing = "import ctypes.util, os; os.environ.pop('MUJOCO_GL', 0); ctypes.util.find_library = lambda name: None"
+    nothing = (
+        "import ctypes.util, os; os.environ.pop('MUJOCO_GL', 0); "
+        "ctypes.util.find_library = lambda name: None"
+    )
     code, error = run_after(nothing, *RENDER, tmp_path / "out", "--workers", "2")
     assert code == 1 and error.count("\n") == 1, error
     assert "there is no library to render with" in error and "apt install libosmesa6" in error

@@ -20,9 +20,7 @@ def shapes(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A data set of images 1, 2 (train) and 3 (test), each 20x30 with three segments, to be
-    damaged.
-    """
+    """A data set to be damaged: images 1, 2 (train) and 3 (test) of 20x30 with three segments."""
     random = np.random.default_rng(0)
     with PsgWriter(tmp_path, VOCABULARY, "png") as writer:
         for image_id, split in (("1", "train"), ("2", "train"), ("3", "test")):

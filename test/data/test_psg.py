@@ -129,9 +129,8 @@ def test_splits(folder, edit):
 
     def change(content):
         for record in content["data"]:
-            record["image_id"] = int(
-                record["image_id"]
-            )  # some files have numbers, and mix them with strings
+            # Some files have numbers, and mix them with strings.
+            record["image_id"] = int(record["image_id"])
         content["val_image_ids"] = [1]
 
     edit(change)
@@ -174,6 +173,16 @@ def first(content):
     return content["data"][0]
 
 
+def set_categories(content):
+    for key in ("segments_info", "annotations"):
+        first(content)[key][0]["category_id"] = 3
+
+
+def repeat_segment_id(content):
+    one, other, _ = first(content)["segments_info"]
+    one["id"] = other["id"]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -186,15 +195,14 @@ def first(content):
         (lambda c: first(c).pop("file_name"), "image 1: 'file_name'"),
         (lambda c: first(c).update(height="20"), "image 1: 'height' and 'width'"),
         (lambda c: first(c).pop("annotations"), "image 1: 'segments_info' must be"),
-        (lambda c: first(c)["annotations"].pop(), r"image 1: .* disagree.*\[0, 1\] and \[0, 1, 2\]"),
+        (lambda c: first(c)["annotations"].pop(), r"1: .* disagree.*\[0, 1\] and \[0, 1, 2\]"),
         (lambda c: first(c)["annotations"].reverse(), "image 1: .* disagree"),
-        (lambda c: [s.update(category_id=3) for s in (first(c)["segments_info"][0], first(c)["annotations"][0])],
-         "image 1, segment .*: unknown category 3; it must be 0 to 2"),
+        (set_categories, "image 1, segment .*: unknown category 3; it must be 0 to 2"),
         (lambda c: first(c)["segments_info"][0].update(id=0), "image 1: the segment id 0"),
-        (lambda c: first(c)["segments_info"][0].update(id=first(c)["segments_info"][1]["id"]), "ids must be un"),
+        (repeat_segment_id, "ids must be unique"),
         (lambda c: first(c).pop("relations"), "image 1: 'relations' must be"),
         (lambda c: first(c).update(relations=[[0, 1]]), "image 1: 'relations' must be"),
-        (lambda c: first(c).update(relations=[[0, 3, 1]]), r"image 1: the relation \[0, 3, 1\].* 3 segments"),
+        (lambda c: first(c).update(relations=[[0, 3, 1]]), r"relation \[0, 3, 1\].* 3 segments"),
         (lambda c: first(c).update(relations=[[-1, 0, 1]]), r"image 1: the relation \[-1, 0, 1\]"),
         (lambda c: first(c).update(relations=[[0, 1, 2]]), "of the 2 predicates"),
         (lambda c: first(c).update(relations=[[0, 1.0, 1]]), "two indexes"),

@@ -103,9 +103,7 @@ def test_a_folder_that_cannot_be(tmp_path):
 
 
 def test_a_full_disk(tmp_path):
-    """A limit on the size of files acts as a full disk does; masks of this size fit under it, JPEGs
-    do not.
-    """
+    """A limit on the size of files acts as a full disk: masks fit under it, JPEGs do not."""
     program = (
         "import resource, sys; from dsflash_ros.data.shapes.__main__ import main\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"

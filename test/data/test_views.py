@@ -100,9 +100,8 @@ def test_flips_mirror_the_content_where_it_is(shapes, augmentation):
         np.testing.assert_allclose(view.boxes, boxes, atol=1e-4)
         around = label_boxes(view.labels, len(boxes))
         is_visible = around[:, 2] > 0
-        assert (
-            np.abs(view.boxes - around)[is_visible].max() <= 1
-        )  # a source pixel is 2/3 of a pixel here
+        # A source pixel is 2/3 of a pixel here.
+        assert np.abs(view.boxes - around)[is_visible].max() <= 1
         if augmentation == "flip":
             assert np.array_equal(view.image[:height, :width], image)
         flips += view.flipped
@@ -154,9 +153,8 @@ def test_crops_show_image_and_labels_alike(one, monkeypatch):
         content = view.labels[: view.height, : view.width]
         shown = view.image[: view.height, : view.width].astype(int)
         is_other = np.abs(shown - colours[content]).sum(-1) > 60
-        assert not cv2.erode(
-            is_other.astype(np.uint8), np.ones((3, 3)), borderValue=0
-        ).any()  # only borders blend
+        inner = cv2.erode(is_other.astype(np.uint8), np.ones((3, 3)), borderValue=0)
+        assert not inner.any(), "only borders blend"
         assert np.array_equal(view.boxes, label_boxes(view.labels, 3))
         assert (view.labels >= 0).any()
         sizes.append(max(view.height, view.width))

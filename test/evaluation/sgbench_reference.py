@@ -23,7 +23,7 @@ def graph(case, ks, num_predicates):
     )
     told = {"matching": matching.tolist()}
     is_tie = len(set(matching[matching >= 0])) < (matching >= 0).sum()
-    if is_tie:  # sgbench gives two halves of an object two attempts; how its recalls are computed is compared all the same
+    if is_tie:  # sgbench gives two halves of an object two attempts; its recalls are compared still
         matching = np.array(case["matching"], int)
     truth = np.unique(np.array(case["relations"]), axis=0)
     matched = remap_triplets(matching, np.array(case["predicted"], int).reshape(-1, 3))

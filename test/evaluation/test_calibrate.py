@@ -1,4 +1,4 @@
-"""`dsflash weights calibrate` where it refuses; where it works: test/toyroom/test_shipped_model.py."""
+"""`dsflash weights calibrate` where it refuses; test/toyroom/test_shipped_model.py has the rest."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from dsflash_ros.model.random_weights import random_model
 
 @pytest.fixture
 def refused(tmp_path, capsys):
-    """Calibrate weights that say of themselves what is trained; what the command says against it."""
+    """Calibrate weights with these trained stages; the error that the command ends with."""
     write_shapes(tmp_path / "shapes", 4, test_share=0.5, height=64, width=80)
     counts = {"num_things": 6, "num_stuff": 2, "num_predicates": 6}
     config = ModelConfig(

@@ -11,8 +11,9 @@ PREDICATES = ("on", "in", "holding", "beside", "never")
 
 
 def loop_recall(images, k, wanted=None):
-    """Mean over images of the share of true relations (of the predicate `wanted`) among the first
-    k.
+    """Mean over images of the share of true relations among the first k.
+
+    `wanted`: only those of this predicate.
     """
     shares = []
     for truth, predicted, matching, _ in images:
@@ -38,8 +39,9 @@ def mean_of(values):
 
 
 def random_image(random):
-    """(truth, predicted, matching, num_truth), also without relations, with pairs of several
-    predicates, duplicates.
+    """What `RecallMetrics.add` takes.
+
+    There may be no relations, duplicates, and pairs with several predicates.
     """
     num_truth, num_predicted = random.integers(2, 8), random.integers(0, 9)
     truth = random.integers((0, 0, 0), (num_truth, num_truth, 4), (random.integers(0, 12), 3))

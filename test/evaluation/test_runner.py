@@ -20,9 +20,7 @@ def dataset(tmp_path_factory):
 
 
 class Oracle:
-    """A pipeline that knows the truth of a data set; ids of its nodes and scores are as a
-    pipeline's.
-    """
+    """A pipeline that predicts the truth of a data set."""
 
     vocabulary, weights, relates, device = VOCABULARY, "oracle", True, "cpu"
     options = Options(relation_threshold=0.0, max_relations=0xFFFF)

@@ -1,5 +1,4 @@
-"""Our metrics against sgbench's own, on thousands of random graphs, and on a file of predictions
-that sgbench reads.
+"""Our metrics against sgbench's own, on random graphs and on a file of predictions that it reads.
 
 sgbench pins numpy below 2, so it runs under an interpreter of its own where this one lacks it:
 
@@ -33,16 +32,14 @@ GRAPHS = 4000
 
 @pytest.fixture(scope="module")
 def sgbench():
-    """Runs the reference with these arguments and this text on stdin, and returns the JSON that it
-    prints.
-    """
+    """Run the reference with arguments and a text on stdin; the JSON that it prints."""
     python = os.environ.get("DSFLASH_SGBENCH_PYTHON") or (
         importlib.util.find_spec("sgbench") and sys.executable
     )
     if not python:
         pytest.skip(
-            "needs sgbench: python3 -m venv sgbench-venv && sgbench-venv/bin/pip install 'sgbench[all]', "
-            "then set DSFLASH_SGBENCH_PYTHON=sgbench-venv/bin/python"
+            "needs sgbench: python3 -m venv sgbench-venv && sgbench-venv/bin/pip install "
+            "'sgbench[all]', then set DSFLASH_SGBENCH_PYTHON=sgbench-venv/bin/python"
         )
 
     def run(*arguments, text=None):
@@ -61,9 +58,7 @@ def sgbench():
 
 
 def random_case(random):
-    """Label maps that agree more or less, few classes, relations also of pairs with several
-    predicates.
-    """
+    """Label maps that agree more or less, few classes; pairs may have several predicates."""
     num_truth = int(random.integers(2, 8))
     num_predicted = num_truth if random.random() < 0.7 else int(random.integers(0, 9))
     shape = random.integers(2, 7, 2)
@@ -138,9 +133,8 @@ def test_random_graphs(sgbench):
     assert_equal(
         [np.mean([theirs["instance_recall"] for theirs in told])], [ours["instance_recall"]]
     )
-    print(
-        f"{len(cases)} graphs, {ties} with two halves of one object: { ({k: v for k, v in ours.items() if 'R@' in k}) }"
-    )
+    recalls = {key: value for key, value in ours.items() if "R@" in key}
+    print(f"{len(cases)} graphs, {ties} with two halves of one object: {recalls}")
 
 
 def assert_equal(theirs, ours):
@@ -157,9 +151,7 @@ def dataset(tmp_path_factory):
 
 
 def evaluate_file(dataset, predict, path):
-    """Our scores of predictions, which also go to a file: `predict` is given a record and its label
-    map.
-    """
+    """Our scores of predictions, which also go to a file; `predict(record, labels)` makes them."""
     evaluator = Evaluator(dataset.vocabulary, "sgdet")
     with sgbench_file(path, {"by": "a test"}) as file:
         for record in dataset:
@@ -182,9 +174,7 @@ def test_exported_file(sgbench, dataset, tmp_path):
     random = np.random.default_rng()
 
     def predict(record, labels):
-        """The truth with errors: shifted, segments missing, wrong classes, relations in any order;
-        or nothing.
-        """
+        """The truth with errors: shifted, segments missing, wrong classes; or nothing."""
         count = len(record.class_ids)
         kept = np.flatnonzero(
             random.random(count) < random.choice([0, 0.7, 0.9, 1], p=[0.1, 0.3, 0.3, 0.3])
@@ -211,9 +201,8 @@ def test_exported_file(sgbench, dataset, tmp_path):
 
     path = tmp_path / "predictions.zip"
     ours = evaluate_file(dataset, predict, path)
-    assert all(
-        scores["relations"] for scores in ours["per_predicate"].values()
-    )  # else sgbench's mR is NaN
+    # Otherwise sgbench's mR is NaN.
+    assert all(scores["relations"] for scores in ours["per_predicate"].values())
     theirs = assert_same_scores(sgbench, dataset, path, ours)
     assert 0 < theirs["mR@20"] < 1
     print(theirs)

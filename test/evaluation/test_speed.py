@@ -6,9 +6,7 @@ from dsflash_ros.graph.scene_graph import NOTHING, Node, SceneGraph
 
 
 class Clock:
-    """A pipeline whose latencies are known: the n-th pass of one image takes n ms in each stage but
-    the last.
-    """
+    """A pipeline whose n-th pass of one image takes n ms in each stage but the last."""
 
     relates = True
 
@@ -40,9 +38,8 @@ def test_what_is_timed():
     images = [np.full((2, 2, 3), i, np.uint8) for i in range(3)]
     found = measure_speed(clock, images, warm_up=5, timed=4, batch=2)
     assert clock.passes == 9 and clock.seen == [0, 1, 2, 0, 1, 2, 0, 1, 2]
-    assert found["latency_ms"] == 3 * np.mean(
-        [6, 7, 8, 9]
-    )  # without fitting the image in, and without "finish"
+    # Without fitting the image in, and without "finish".
+    assert found["latency_ms"] == 3 * np.mean([6, 7, 8, 9])
     assert found["stages_ms"]["finish"] == 7.0 and found["stages_ms"]["preprocess"] == 7.5
     assert clock.batches == [2] * 5  # 3 of warm-up, 2 timed
     assert found["relations_per_second"] == pytest.approx(2 * 2 * 12 / (3 * (40 + 50)) * 1e3)

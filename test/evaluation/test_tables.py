@@ -35,9 +35,7 @@ def cell(tables, table, row, column):
 
 
 def paper(name, start, rows):
-    """The cells of a table in the text of a paper: from the line that starts so, its rows split at
-    tabs or spaces.
-    """
+    """The rows of a table in the text of a paper, below the line that begins with `start`."""
     path = PAPERS / name
     if not path.is_file():
         pytest.skip(f"the paper's text is not at {path}")

@@ -1,6 +1,4 @@
-"""Every encoding against plain formulas and OpenCV's own conversion, and whatever else a driver may
-send.
-"""
+"""Every encoding against plain formulas and OpenCV's conversion; what else a driver may send."""
 
 import sys
 from array import array

@@ -53,9 +53,7 @@ def test_the_image_passes_unchanged_where_no_scaling_is_needed():
     ("height", "width"), [(1080, 1920), (720, 960), (961, 643), (240, 320), (100, 37)]
 )
 def test_resizes_as_pil_does(height, width):
-    """EoMT's training and evaluation resize with PIL's bilinear filter, which averages what it
-    shrinks.
-    """
+    """EoMT resizes with PIL's bilinear filter, which averages where it shrinks."""
     pil = pytest.importorskip("PIL.Image")
     rgb = cv2.resize(
         np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8), (width, height)

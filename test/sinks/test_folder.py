@@ -15,7 +15,7 @@ from dsflash_ros.sources.source import Frame, Source
 
 
 class Video(Source):
-    """A stand-in for a video: only its name and rate matter here."""
+    """A video of which only name and rate matter."""
 
 
 class Images(Source):
