@@ -21,7 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 def progress(
-    items: Iterable[Item], what: str, total: int | None = None, unit: str = "frame"
+    items: Iterable[Item],
+    what: str,
+    total: int | None = None,
+    unit: str = "frame",
+    before: int = 0,
 ) -> Iterator[Item]:
     """Yield the items and tell how many are done, at what rate, and how long the rest will take.
 
@@ -32,29 +36,32 @@ def progress(
         what: the name of the work.
         total: how many items there are; None where that is unknown.
         unit: what an item is called, in the singular.
+        before: how many of the total were done already and are not among the items.
     """
-    if sys.stderr is not None and sys.stderr.isatty():
+    if total != 0 and sys.stderr is not None and sys.stderr.isatty():
         with logging_redirect_tqdm():
-            yield from tqdm(items, what, total, unit=unit)
+            yield from tqdm(items, what, total, unit=unit, initial=before)
     else:
-        yield from _logged(items, what, total, unit)
+        yield from _logged(items, what, total, unit, before)
 
 
-def _logged(items: Iterable[Item], what: str, total: int | None, unit: str) -> Iterator[Item]:
+def _logged(
+    items: Iterable[Item], what: str, total: int | None, unit: str, before: int
+) -> Iterator[Item]:
     start = time.monotonic()
     gap, next_line = FIRST_LINE_S, start + FIRST_LINE_S
     for done, item in enumerate(items):
         now = time.monotonic()
         if done and now >= next_line:
-            _log.info("%s", _line(what, done, total, unit, now - start))
+            rate = done / (now - start)
+            _log.info("%s", _line(what, before + done, total, unit, rate))
             gap = min(2 * gap, LONGEST_GAP_S)
             next_line = now + gap
         yield item
 
 
-def _line(what: str, done: int, total: int | None, unit: str, seconds: float) -> str:
+def _line(what: str, done: int, total: int | None, unit: str, rate: float) -> str:
     """`clip.mp4: 120 of 500 frames, 4.2 a second, 1 min 30 s left`."""
-    rate = done / seconds
     units = f"{unit}es" if unit.endswith("ch") else f"{unit}s"
     count = f"{done} {units}" if total is None else f"{done} of {total} {units}"
     parts = [f"{what}: {count}", f"{rate:.3g} a second"]

@@ -50,6 +50,22 @@ def test_work_without_a_known_end(lines):
     ]
 
 
+def test_work_that_goes_on(lines):
+    assert lines(range(3), [0, 10, 20], "rendering", 100, "scene", before=78) == [
+        "rendering: 80 of 100 scenes, 0.1 a second, 3 min 20 s left"
+    ]
+
+
+def test_units_in_the_plural(lines):
+    assert lines(range(2), [0, 20], "caching", 3, "batch") == [
+        "caching: 1 of 3 batches, 0.05 a second, 40 s left"
+    ]
+
+
+def test_nothing_to_do(lines):
+    assert lines([], [], "caching", 0, "batch") == []
+
+
 def test_hours(lines):
     assert lines(range(2), [0, 36], "rooms", 201, "room") == [
         "rooms: 1 of 201 rooms, 0.0278 a second, 2 h 00 min left"

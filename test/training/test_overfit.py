@@ -50,5 +50,5 @@ def test_sixteen_images_are_learned_by_heart(tmp_path, capsys):
         "--protocol",
         "predcls",
     ]
-    assert cli.main([*command, "--no-speed", "--device", "cpu", "--json", str(scores)]) == 0
+    assert cli.main([*command, "--device", "cpu", "--json", str(scores)]) == 0
     assert json.loads(scores.read_text())["relations"]["R@20"] > 0.95, capsys.readouterr().out

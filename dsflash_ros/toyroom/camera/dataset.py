@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from tqdm import tqdm
 
 from dsflash_ros.files import expand
+from dsflash_ros.progress_bar import progress
 from dsflash_ros.text_tables import counted
 from dsflash_ros.toyroom.camera.dataset_folder import (
     Settings,
@@ -100,8 +100,7 @@ def render_dataset(
         start = time.perf_counter()
         if missing:
             with closing(in_processes(_render_scene, missing, min(workers, len(missing)))) as new:
-                bar = {"total": scenes, "initial": len(done), "unit": "scene", "disable": None}
-                done.update(tqdm(new, "rendering", **bar))
+                done.update(progress(new, "rendering", scenes, "scene", before=len(done)))
         seconds = time.perf_counter() - start
         write_index(directory, {number: done[number] for number in numbers}, split, test_share)
     thrown_away = sum(scene["thrown_away"] for scene in done.values())

@@ -10,7 +10,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
 from dsflash_ros.data.psg import Record
 from dsflash_ros.data.views import View, ViewError, Views
@@ -18,6 +17,7 @@ from dsflash_ros.errors import OutputError
 from dsflash_ros.files import expand, save_tensors
 from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.progress_bar import progress
 
 
 class FeatureCache:
@@ -77,7 +77,7 @@ class FeatureCache:
             ]
             views = Subset(Views(records, self._image_size), missing)
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
-            for batch in tqdm(loader, "caching features", disable=None if missing else True):
+            for batch in progress(loader, "caching features", len(loader), "batch"):
                 images = torch.stack(
                     [torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch]
                 )

@@ -202,7 +202,6 @@ def test_validation_says_what_eval_says(folder, whole_run, out):
         cli.main(
             [
                 *command,
-                "--no-speed",
                 "--device",
                 "cpu",
                 "--json",
