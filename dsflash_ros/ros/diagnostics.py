@@ -1,14 +1,12 @@
-"""What the node did with the frames, as `/diagnostics`."""
+"""What became of the frames, and the model, as statuses for /diagnostics."""
 
 import threading
 import time
 from dataclasses import dataclass, field
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-
 
 UNTRAINED = "the weights are untrained: the graphs mean nothing"
 
@@ -30,7 +28,10 @@ class Counts:
 
 @dataclass
 class Statistics:
-    """Counts of frames and the last latencies; called from the executor's and the inference thread."""
+    """Counts of frames, and the latest latencies.
+
+    Called from the executor's thread and from the worker's.
+    """
 
     counts: Counts = field(default_factory=Counts)
     last_problem: str = ""
@@ -66,11 +67,12 @@ class Statistics:
             self.latency_ms = dict(latency_ms)
 
     def goes_back(self, stamp) -> bool:
-        """Whether this `builtin_interfaces/Time` is older than the one before; counts it when so."""
+        """Whether this `builtin_interfaces/Time` is older than the one before; counts it if so."""
         now = (stamp.sec, stamp.nanosec)
         with self._lock:
             back, self._last_stamp = now < self._last_stamp, now
-            self.counts.stamps_back += back
+            if back:
+                self.counts.stamps_back += 1
         return back
 
     def frames_status(
@@ -78,7 +80,11 @@ class Statistics:
     ) -> DiagnosticStatus:
         """What became of the frames since the last call.
 
-        `problem`, when given, keeps frames from coming at all.
+        Args:
+            name: of the status.
+            hardware_id: of the device.
+            state: of the node, in a word; a sentence of its own unless it is `active`.
+            problem: what keeps frames from coming; empty when nothing does.
         """
         with self._lock:
             counts, before = Counts(**vars(self.counts)), self._reported
@@ -86,18 +92,9 @@ class Statistics:
             seconds, self._reported, self._reported_at = now - self._reported_at, counts, now
             last_problem, latency_ms = self.last_problem, self.latency_ms
         rate = (counts.processed - before.processed) / seconds
-        level, message = OK, f"{rate:.1f} graphs per second" if state == "active" else state
-        if counts.failed > before.failed:
-            level, message = ERROR, f"frames failed: {last_problem}"
-        elif problem:
-            level, message = WARN, problem
-        elif counts.rejected > before.rejected:
-            level, message = WARN, f"frames rejected: {last_problem}"
-        elif counts.stamps_back > before.stamps_back:
-            level, message = (
-                WARN,
-                "stamps go back in time: does more than one camera publish on the topic?",
-            )
+        level, message = _trouble(counts, before, problem, last_problem)
+        if level == OK:
+            message = f"{rate:.1f} graphs per second" if state == "active" else state
         values = {f"frames {what}": count for what, count in vars(counts).items()}
         values["rate (Hz)"] = f"{rate:.2f}"
         values["input rate (Hz)"] = f"{(counts.received - before.received) / seconds:.2f}"
@@ -106,39 +103,35 @@ class Statistics:
         return _status(level, name, hardware_id, message, values)
 
 
-def report(
-    node: Node, statistics: Statistics, pipeline, state: str, problem: str
-) -> DiagnosticArray:
-    """The message for `/diagnostics`.
+def model_status(name: str, hardware_id: str, state: str, pipeline) -> DiagnosticStatus:
+    """Which model runs where.
 
-    Args:
-        node: names the statuses and gives the time.
-        statistics: of the frames.
-        pipeline: the `SceneGraphPipeline`, or None when none is loaded.
-        state: of the node, in a word.
-        problem: what keeps frames from coming; empty when nothing does.
+    `pipeline` is the `SceneGraphPipeline`, or None when none is loaded.
     """
-    name = node.get_fully_qualified_name().lstrip("/")
-    hardware_id = str(pipeline.device) if pipeline else "none"
-    message = DiagnosticArray(
-        status=[
-            statistics.frames_status(f"{name}: frames", hardware_id, state, problem),
-            _model_status(f"{name}: model", hardware_id, state, pipeline),
-        ]
-    )
-    message.header.stamp = node.get_clock().now().to_msg()
-    return message
-
-
-def _model_status(name: str, hardware_id: str, state: str, pipeline) -> DiagnosticStatus:
     if pipeline is None:
         return _status(OK, name, hardware_id, "no model is loaded", {"state": state})
-    values = {"state": state} | {
-        key: getattr(pipeline, key) for key in ("weights", "device", "precision")
+    values = {
+        "state": state,
+        "weights": pipeline.weights,
+        "device": pipeline.device,
+        "precision": pipeline.precision,
     }
     if not pipeline.is_trained:
         return _status(WARN, name, hardware_id, UNTRAINED, values)
     return _status(OK, name, hardware_id, f"{pipeline.weights} on {pipeline.device}", values)
+
+
+def _trouble(counts: Counts, before: Counts, problem: str, last_problem: str) -> tuple[bytes, str]:
+    """Level and message of the worst that happened between two counts; OK for nothing."""
+    if counts.failed > before.failed:
+        return ERROR, f"frames failed: {last_problem}"
+    if problem:
+        return WARN, problem
+    if counts.rejected > before.rejected:
+        return WARN, f"frames rejected: {last_problem}"
+    if counts.stamps_back > before.stamps_back:
+        return WARN, "stamps go back in time: does more than one camera publish on the topic?"
+    return OK, ""
 
 
 def _status(

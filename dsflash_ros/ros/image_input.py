@@ -1,17 +1,17 @@
-"""The node's image subscription, and what keeps frames from coming."""
+"""The subscription of a camera's images, and what keeps images from coming."""
 
 import time
 from collections.abc import Callable
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos import qos_policy_name_from_kind
 from sensor_msgs.msg import CompressedImage, Image
 
-from dsflash_ros.ros.process.shared_memory import map_shared_memory
+from dsflash_ros.ros import qos
+from dsflash_ros.ros.process.rclpy_gaps import declare_qos_overrides
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
 
-QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 TYPE_NAMES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
 
@@ -21,16 +21,22 @@ class ImageInput:
     Args:
         node: whose executor calls `on_image`.
         on_image: gets each `sensor_msgs/Image` or `CompressedImage`.
+        topic: of the raw images; the compressed ones are on `<topic>/compressed`.
     """
 
-    def __init__(self, node: Node, on_image: Callable[[Image | CompressedImage], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        on_image: Callable[[Image | CompressedImage], None],
+        topic: str = "image",
+    ) -> None:
         self._node = node
         self._on_image = on_image
+        self._raw_topic = topic
         self._subscription = None
         self._incompatible_policy = ""
         self._quiet_since = 0.0
         self._has_received = False
-        self._mapped_publishers = 0
 
     @property
     def is_open(self) -> bool:
@@ -41,28 +47,25 @@ class ImageInput:
         """The topic's full name after remapping; only while open."""
         return self._subscription.topic_name
 
+    def check(self, transport: str) -> None:
+        """Raise `ParameterError` if `open` would, because of QoS overrides that cannot be."""
+        topic = self._topic(transport)
+        with qos_overriding_options(topic) as overrides:
+            declare_qos_overrides(self._node, topic, qos.camera_images(), overrides)
+
     def open(self, transport: str) -> None:
-        """Subscribe `image` (transport `raw`) or `image/compressed` (`compressed`); nothing when
-        open already.
-        """
+        """Subscribe to raw or compressed images; nothing when open already."""
         if self.is_open:
             return
-        message_type, topic = Image, "image"
-        if transport == "compressed":
-            # as image_transport does it: whoever remaps `image` means this topic, too
-            message_type, topic = (
-                CompressedImage,
-                self._node.resolve_topic_name("image") + "/compressed",
-            )
+        topic = self._topic(transport)
+        events = SubscriptionEventCallbacks(incompatible_qos=self._note_incompatible_qos)
         with qos_overriding_options(topic) as overrides:
             self._subscription = self._node.create_subscription(
-                message_type,
+                CompressedImage if transport == "compressed" else Image,
                 topic,
                 self._receive,
-                QOS,
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=self._note_incompatible_qos
-                ),
+                qos.camera_images(),
+                event_callbacks=events,
                 qos_overriding_options=overrides,
             )
         self._incompatible_policy = ""
@@ -75,32 +78,35 @@ class ImageInput:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def map_senders_memory(self) -> None:
-        """Map the shared memory of publishers that have come, once there are frames from them."""
+    def heard_publishers(self) -> int:
+        """How many publish on the topic; 0 until an image has come."""
         if not self.is_open or not self._has_received:
-            return
-        publishers = self._node.count_publishers(self.topic)
-        if publishers != self._mapped_publishers:
-            map_shared_memory()
-            self._mapped_publishers = publishers
+            return 0
+        return self._node.count_publishers(self.topic)
 
     def problem(self, patience_s: float) -> str:
-        """What keeps frames from coming and what to do about it; empty while they come.
+        """What keeps images from coming and what to do about it; empty while they come.
 
         Args:
-            patience_s: seconds without a frame that are not yet a problem.
+            patience_s: seconds without an image that are not yet a problem.
         """
         if not self.is_open:
             return ""
         if self._incompatible_policy and self._node.count_publishers(self.topic):
             return (
-                f"a publisher on {self.topic} offers less than this node asks for in the QoS policy "
-                f"{self._incompatible_policy}, so nothing arrives from it; change it there or here, with the "
-                f"parameters qos_overrides.{self.topic}.subscription.*"
+                f"a publisher on {self.topic} offers less than this node asks for in the QoS "
+                f"policy {self._incompatible_policy}, so nothing arrives from it; change it there "
+                f"or here, with the parameters qos_overrides.{self.topic}.subscription.*"
             )
         if time.monotonic() - self._quiet_since < patience_s:
             return ""
         return f"no frame for more than {patience_s:g} s on {self.topic}: {self._silence_reason()}"
+
+    def _topic(self, transport: str) -> str:
+        if transport != "compressed":
+            return self._raw_topic
+        # as image_transport does it: whoever remaps the raw images' topic means this one, too
+        return self._node.resolve_topic_name(self._raw_topic) + "/compressed"
 
     def _receive(self, message: Image | CompressedImage) -> None:
         self._quiet_since = time.monotonic()
@@ -110,31 +116,38 @@ class ImageInput:
     def _note_incompatible_qos(self, event) -> None:
         self._incompatible_policy = qos_policy_name_from_kind(event.last_policy_kind)
 
-    def _is_published_by_others(self, topic: str) -> bool:
-        publishers = self._node.get_publishers_info_by_topic(topic)
-        us = (self._node.get_namespace(), self._node.get_name())
-        return any(
-            (publisher.node_namespace, publisher.node_name) != us for publisher in publishers
-        )
-
     def _silence_reason(self) -> str:
         wanted = TYPE_NAMES[self._subscription.msg_type]
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if not publishers:
-            topics = sorted(
-                name for name, types in self._node.get_topic_names_and_types() if wanted in types
+            return (
+                "no publisher is there; remap it, as in "
+                f"`--ros-args -r image:=/camera/image_raw` ({self._elsewhere(wanted)})"
             )
-            others = ", ".join(filter(self._is_published_by_others, topics))
-            here = (
-                f"published here: {others}" if others else f"no {wanted} is published anywhere here"
-            )
-            return f"no publisher is there; remap it, as in `--ros-args -r image:=/camera/image_raw` ({here})"
         types = {publisher.topic_type for publisher in publishers}
         if wanted not in types:
-            return f"{', '.join(sorted(types))} is published there, not {wanted}; set image_transport, or remap"
+            published = ", ".join(sorted(types))
+            return f"{published} is published there, not {wanted}; set image_transport, or remap"
         if self._has_received:
             return "frames came before, so the camera has stopped sending, or its process has died"
         return (
-            f"{len(publishers)} publisher(s) there, but nothing arrives; if they do send, images are lost on the way: "
-            "start the camera's process, too, with the Fast DDS profile (FASTRTPS_DEFAULT_PROFILES_FILE)"
+            f"{len(publishers)} publisher(s) there, but nothing arrives; if they do send, images "
+            "are lost on the way: start the camera's process, too, with the Fast DDS profile "
+            "(FASTRTPS_DEFAULT_PROFILES_FILE)"
         )
+
+    def _elsewhere(self, wanted: str) -> str:
+        """On which other topics messages of that type are published, as words."""
+        topics = [
+            name
+            for name, types in sorted(self._node.get_topic_names_and_types())
+            if wanted in types and self._is_published_by_others(name)
+        ]
+        if topics:
+            return f"published here: {', '.join(topics)}"
+        return f"no {wanted} is published anywhere here"
+
+    def _is_published_by_others(self, topic: str) -> bool:
+        us = (self._node.get_namespace(), self._node.get_name())
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        return any((other.node_namespace, other.node_name) != us for other in publishers)

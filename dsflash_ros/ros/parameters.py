@@ -16,6 +16,7 @@ from dsflash_ros.ros.parameter_table import (
     help_text,
     problem,
 )
+from dsflash_ros.ros.process.rclpy_gaps import given_parameters
 from dsflash_ros.ros.qos_overrides import PREFIX as QOS_PREFIX
 
 __all__ = [
@@ -78,7 +79,7 @@ def unknown(node: Node) -> list[str]:
     ROS would say nothing.
     """
     sentences = []
-    for name in node._parameter_overrides:
+    for name in given_parameters(node):
         if name.startswith(QOS_PREFIX) or node.has_parameter(name):
             continue
         near = difflib.get_close_matches(name, BY_NAME, 1)

@@ -10,6 +10,7 @@ from rclpy.qos import QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import InvalidQosOverridesError, QoSOverridingOptions
 
 from dsflash_ros.ros.parameter_table import ParameterError
+from dsflash_ros.ros.process.rclpy_gaps import given_parameters
 
 PREFIX = "qos_overrides."
 
@@ -50,6 +51,6 @@ def unused_qos_overrides(node: Node) -> list[str]:
     return [
         f"the parameter '{name}' has no effect: it must name a topic of this node in full, "
         f"publisher or subscription, and one of {policies}"
-        for name in node._parameter_overrides
+        for name in given_parameters(node)
         if name.startswith(PREFIX) and not node.has_parameter(name)
     ]

@@ -1,8 +1,8 @@
-"""What the node publishes for each frame, and once for each model."""
+"""What the node publishes of a camera: for each frame, and once for each model."""
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -10,26 +10,27 @@ from dsflash_ros import msg
 from dsflash_ros.drawing.overlay import draw_overlay, draw_panoptic
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.ros import qos
 from dsflash_ros.ros.messages.graph_messages import graph_to_message, vocabulary_to_message
 from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
 
-QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED_QOS = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
-
 
 class ResultPublishers:
-    """The lifecycle publishers of `node`: they publish only while it is active."""
+    """Lifecycle publishers of `node`: they publish only while it is active.
 
-    def __init__(self, node: LifecycleNode) -> None:
+    Args:
+        node: whose publishers they are.
+        prefix: before the topics' names, as `front/`; empty for none.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
         self._node = node
-        self._graph = self._create(msg.SceneGraph, "scene_graph", QOS)
-        self._panoptic = self._create(Image, "~/panoptic", QOS)
-        self._panoptic_color = self._create(Image, "~/panoptic_color", QOS)
-        self._overlay = self._create(Image, "~/overlay", QOS)
-        self._vocabulary = self._create(msg.Vocabulary, "~/vocabulary", LATCHED_QOS)
+        self._graph = self._create(msg.SceneGraph, f"{prefix}scene_graph", qos.results())
+        self._panoptic = self._create(Image, f"~/{prefix}panoptic", qos.results())
+        self._panoptic_color = self._create(Image, f"~/{prefix}panoptic_color", qos.results())
+        self._overlay = self._create(Image, f"~/{prefix}overlay", qos.results())
+        self._vocabulary = self._create(msg.Vocabulary, f"~/{prefix}vocabulary", qos.latched())
 
     def publish(
         self, graph: SceneGraph, rgb: np.ndarray, header: Header, overlay_relations: int
@@ -48,9 +49,8 @@ class ResultPublishers:
         if self._panoptic_color.get_subscription_count():
             self._panoptic_color.publish(rgb_to_image(draw_panoptic(graph), header))
         if self._overlay.get_subscription_count():
-            self._overlay.publish(
-                rgb_to_image(draw_overlay(rgb, graph, max_relations=overlay_relations), header)
-            )
+            overlay = draw_overlay(rgb, graph, max_relations=overlay_relations)
+            self._overlay.publish(rgb_to_image(overlay, header))
 
     def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
         self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
@@ -65,8 +65,8 @@ class ResultPublishers:
         ):
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def _create(self, message_type, topic: str, qos: QoSProfile):
+    def _create(self, message_type, topic: str, profile: QoSProfile):
         with qos_overriding_options(topic) as overrides:
             return self._node.create_lifecycle_publisher(
-                message_type, topic, qos, qos_overriding_options=overrides
+                message_type, topic, profile, qos_overriding_options=overrides
             )

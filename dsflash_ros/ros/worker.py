@@ -1,4 +1,4 @@
-"""One thread that owns the model and always works on the newest frame."""
+"""One thread that owns the model and always works on the newest frames."""
 
 import threading
 import time
@@ -9,11 +9,13 @@ from typing import Generic, TypeVar
 Model = TypeVar("Model")
 Frame = TypeVar("Frame")
 
+PATIENCE_S = 0.015
+
 
 def in_background(job: Callable[[], object], name: str) -> Future:
     """Run a job in a thread of its own; the future carries its result or error.
 
-    A daemon thread, so that something long in its midst does not keep the process alive.
+    The thread is a daemon, so that a long job does not keep the process alive.
     """
     future: Future = Future()
 
@@ -27,20 +29,59 @@ def in_background(job: Callable[[], object], name: str) -> Future:
     return future
 
 
-class Worker(Generic[Model, Frame]):
-    """Loads a model in a thread of its own, then hands it one frame after another, the newest
-    first.
+class Slot(Generic[Model, Frame]):
+    """Holds the newest frame of one stream until the worker takes it. Made by `Worker.slot`.
 
-    There is one slot, no queue: a frame that waits is replaced by the next one, so that a model
-    slower than the camera never falls behind. When the next frame is due within `patience_s`, going
-    by the rate so far, the one
-    that waits is not worth starting on: with it the result would be older than need be, by almost a
-        frame period.
+    There is no queue: a frame that waits is replaced by the next one, so that a model slower than
+    the camera never falls behind.
+    """
+
+    def __init__(
+        self, changed: threading.Condition, process: Callable[[Model, Frame], None]
+    ) -> None:
+        self.process = process
+        self.frame: Frame | None = None
+        self._changed = changed
+        self._arrival_s = float("-inf")
+        self._period_s = float("inf")
+
+    def put(self, frame: Frame) -> bool:
+        """Hand in a frame. Returns whether it replaced one that the worker had not taken."""
+        with self._changed:
+            replaced = self.frame is not None
+            self.frame = frame
+            now_s = time.monotonic()
+            interval_s, self._arrival_s = now_s - self._arrival_s, now_s
+            if self._period_s == float("inf"):
+                self._period_s = interval_s
+            else:
+                self._period_s = 0.8 * self._period_s + 0.2 * interval_s
+            self._changed.notify()
+        return replaced
+
+    def discard(self) -> bool:
+        """Forget the frame that waits. Returns whether there was one."""
+        with self._changed:
+            waited, self.frame = self.frame is not None, None
+        return waited
+
+    def worth_waiting_s(self, patience_s: float) -> float:
+        """Seconds to wait for the next frame rather than start on the one that is there, or 0.
+
+        Going by the rate so far, the next frame is due now, within `patience_s` and half the time
+        between frames. A result of the present one would be older than need be by almost a period.
+        """
+        patience_s = min(patience_s, self._period_s / 2)
+        due_s = self._arrival_s + self._period_s - time.monotonic()
+        return due_s + patience_s if abs(due_s) < patience_s else 0.0
+
+
+class Worker(Generic[Model]):
+    """Loads a model in a thread of its own, then works on the frames of its slots, in turn.
 
     Args:
         load: makes the model; runs in the thread.
-        process: works on one frame; runs in the thread. An error that it raises ends the thread.
-        patience_s: seconds; at most half the frame period is used.
+        patience_s: see `Slot.worth_waiting_s`.
 
     Attributes:
         loaded: done when the model is there; carries the error that loading raised.
@@ -48,48 +89,35 @@ class Worker(Generic[Model, Frame]):
         stopping: whether `stop` was called.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], Model],
-        process: Callable[[Model, Frame], None],
-        patience_s: float = 0.015,
-    ) -> None:
+    def __init__(self, load: Callable[[], Model], patience_s: float = PATIENCE_S) -> None:
         self._load = load
-        self._process = process
         self._patience_s = patience_s
-        self._frame: Frame | None = None
-        self._arrival_s = float("-inf")
-        self._period_s = float("inf")
+        self._slots: list[Slot] = []
         self._changed = threading.Condition()
         self.loaded: Future = Future()
         self.model: Model | None = None
         self.stopping = False
         self._ended = in_background(self._run, "inference")
 
-    def put(self, frame: Frame) -> bool:
-        """Hand in a frame. Returns whether it replaced one that nobody had looked at."""
-        with self._changed:
-            replaced = self._frame is not None
-            self._frame = frame
-            interval_s, self._arrival_s = time.monotonic() - self._arrival_s, time.monotonic()
-            known = self._period_s < float("inf")
-            self._period_s = 0.8 * self._period_s + 0.2 * interval_s if known else interval_s
-            self._changed.notify()
-        return replaced
+    def slot(self, process: Callable[[Model, Frame], None]) -> Slot[Model, Frame]:
+        """A slot for the frames of one more stream.
 
-    def discard(self) -> bool:
-        """Forget the frame that waits. Returns whether there was one."""
+        `process` works on a frame of it, in the thread. An error that it raises ends the thread.
+        """
+        slot: Slot[Model, Frame] = Slot(self._changed, process)
         with self._changed:
-            waited, self._frame = self._frame is not None, None
-        return waited
+            self._slots.append(slot)
+        return slot
 
     def stop(self) -> Future:
-        """End the thread after the frame in work and let go of the model; the future is done when
-        it has ended.
+        """End the thread after the frame in work, and let go of the model.
+
+        The future is done when the thread has ended.
         """
         with self._changed:
             self.stopping = True
-            self._frame = None
+            for slot in self._slots:
+                slot.frame = None
             self._changed.notify()
         return self._ended
 
@@ -100,19 +128,38 @@ class Worker(Generic[Model, Frame]):
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(None)
-        while (frame := self._next_frame()) is not None:
-            self._process(self.model, frame)
-            del frame  # or it would stay in memory until the next one comes
+        while (found := self._next_frame()) is not None:
+            slot, frame = found
+            slot.process(self.model, frame)
+            del found, frame  # or the frame would stay in memory until the next one comes
         self.model = None
 
-    def _next_frame(self) -> Frame | None:
+    def _next_frame(self) -> tuple[Slot, object] | None:
+        """A slot and its frame once there is one; None after `stop`."""
         with self._changed:
-            self._changed.wait_for(lambda: self.stopping or self._frame is not None)
-            waiting, patience_s = self._frame, min(self._patience_s, self._period_s / 2)
-            due_s = self._arrival_s + self._period_s - time.monotonic()
-            if abs(due_s) < patience_s:
-                self._changed.wait_for(
-                    lambda: self.stopping or self._frame is not waiting, due_s + patience_s
-                )
-            frame, self._frame = self._frame, None
-        return None if self.stopping else frame
+            while not self.stopping:
+                slot = self._next_slot()
+                if slot is None:
+                    self._changed.wait()
+                    continue
+                waiting = slot.frame
+                if wait_s := slot.worth_waiting_s(self._patience_s):
+                    self._changed.wait_for(
+                        lambda slot=slot, waiting=waiting: (
+                            self.stopping or slot.frame is not waiting
+                        ),
+                        timeout=wait_s,
+                    )
+                if slot.frame is not None:  # it may have been discarded meanwhile
+                    return slot, self._take(slot)
+        return None
+
+    def _take(self, slot: Slot) -> object:
+        self._slots.remove(slot)
+        self._slots.append(slot)
+        frame, slot.frame = slot.frame, None
+        return frame
+
+    def _next_slot(self) -> Slot | None:
+        """Of the slots with a frame, the one that had its turn longest ago."""
+        return next((slot for slot in self._slots if slot.frame is not None), None)

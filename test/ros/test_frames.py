@@ -1,42 +1,20 @@
-"""One node inside the test's process, with a stand-in for the model: errors that a real one seldom
-makes.
-"""
+"""One node inside the test's process, with a stand-in for the pipeline that makes rare errors."""
 
 import threading
 import weakref
 
-import numpy as np
 import pytest
 from harness import image_message
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
 from rclpy.lifecycle import TransitionCallbackReturn
+from stand_in import StandIn
 
-from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
-from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.pipeline.pipeline import Options
 from dsflash_ros.ros import node as node_module
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.node import DSFlashNode
-
-
-class StandIn:
-    """A pipeline that fails for images 13 pixels wide."""
-
-    weights, is_trained, device, precision = "trained.safetensors", True, "cpu", "float32"
-    vocabulary = Vocabulary.psg()
-
-    def __init__(self):
-        self.options = Options()
-        self.stamps = []
-
-    def __call__(self, rgb, stamp, source):
-        if rgb.shape[1] == 13:
-            raise RuntimeError("CUDA out of memory\nwith details")
-        self.stamps.append(stamp)
-        panoptic = np.full(rgb.shape[:2], NOTHING, np.int32)
-        return SceneGraph((), (), panoptic, stamp, source, self.weights, {"total": 1.0})
+from dsflash_ros.ros.process.rclpy_gaps import state_label
 
 
 @pytest.fixture
@@ -50,17 +28,21 @@ def node(client, monkeypatch):
 
 
 def process(node, message):
-    node._process(node._worker.model, message)
+    node._streams[0]._process(node._worker.model, message)
+
+
+def frames_status(node):
+    return node._streams[0].statistics.frames_status("name", "cpu", "active")
 
 
 def test_error_of_the_model_is_counted_and_the_next_frame_works(node):
     process(node, image_message(1, width=13))
-    status = node._statistics.frames_status("name", "cpu", "active")
+    status = frames_status(node)
     assert status.level == status.ERROR
     assert status.message == "frames failed: RuntimeError: CUDA out of memory"
     process(node, image_message(2))
     assert node._worker.model.stamps == [pytest.approx(2.123456789)]
-    status = node._statistics.frames_status("name", "cpu", "active")
+    status = frames_status(node)
     assert status.level == status.OK
     values = {pair.key: pair.value for pair in status.values}
     assert (values["frames failed"], values["frames processed"]) == ("1", "1")
@@ -68,7 +50,7 @@ def test_error_of_the_model_is_counted_and_the_next_frame_works(node):
 
 def test_no_publishing_once_the_node_stops(node, monkeypatch):
     published = []
-    monkeypatch.setattr(node._results, "publish", lambda *_: published.append(1))
+    monkeypatch.setattr(node._streams[0]._results, "publish", lambda *_: published.append(1))
     process(node, image_message(1))
     node._worker.stopping = True
     process(node, image_message(2))
@@ -97,7 +79,7 @@ def test_failed_activation_leaves_nothing(node, monkeypatch):
     assert node.trigger_activate() == TransitionCallbackReturn.ERROR
     assert models[0]() is None
     monkeypatch.undo()
-    assert node._state_machine.current_state[1] == "unconfigured"
+    assert state_label(node) == "unconfigured"
 
 
 def test_signal_cuts_loading_short(client, monkeypatch):

@@ -82,6 +82,12 @@ def test_idle_and_nothing_left_in_shared_memory(start_node):
         ({"weights": "/no/such.safetensors"}, (), 1, "cannot configure: no weights at"),
         ({"device": "cuda:77"}, (), 1, "cannot configure: device 'cuda:77' was asked for"),
         ({"use_sim_time": "maybe"}, (), 2, "use_sim_time"),
+        (
+            {"qos_overrides./image.subscription.depth": -2, "weights": "random-large"},
+            (),
+            1,
+            "cannot configure: cannot use the topic image with the given qos_overrides: ",
+        ),
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
 )
@@ -92,3 +98,4 @@ def test_wrong_start_is_one_sentence_and_an_exit_code(
     assert node.process.wait(60.0) == code, node.output
     assert sentence in node.output
     assert "Traceback" not in node.output
+    assert "loading the model" not in node.output

@@ -13,8 +13,8 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
     """The graph under the header of its source image, whose stamp is kept to the nanosecond.
 
-    Scores, centroids and latencies become float32. The panoptic map is not in it:
-    see `dsflash_ros.ros.messages.image_messages.panoptic_to_image`.
+    Scores, centroids and latencies become float32. The panoptic map is not in it, see
+    `dsflash_ros.ros.messages.image_messages.panoptic_to_image`.
     """
     height, width = graph.panoptic.shape
     return msg.SceneGraph(
@@ -41,12 +41,12 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
 
 
 def message_to_graph(message: msg.SceneGraph, panoptic: np.ndarray | None = None) -> SceneGraph:
-    """What `graph_to_message` was given, with the header's frame as the source.
+    """What `graph_to_message` was given, with the header's frame_id as the source.
 
     Args:
         message: the graph.
-        panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it nothing is
-            anywhere.
+        panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it the graph
+            has a map in which nothing is anywhere.
     """
     if panoptic is None:
         panoptic = np.full((message.height, message.width), NOTHING, np.int32)
@@ -88,7 +88,8 @@ def stamp_seconds(stamp) -> float:
     """
     if not 0 <= stamp.nanosec < 1_000_000_000:
         raise ImageError(
-            f"invalid stamp: nanosec is {stamp.nanosec}, but a second has 1000000000; look at what the camera sends"
+            f"invalid stamp: nanosec is {stamp.nanosec}, but a second has 1000000000; "
+            "look at what the camera sends"
         )
     return stamp.sec + stamp.nanosec * 1e-9
 

@@ -1,8 +1,4 @@
-"""Images out of ROS messages and into them, without cv_bridge for what cameras usually send.
-
-Messages are duck-typed, so those that `rosbags` reads work as well as rclpy's: their `data` may be
-a numpy array, an `array.array` or bytes.
-"""
+"""Arrays to `sensor_msgs/Image`, without cv_bridge; back is `dsflash_ros.images.encodings`."""
 
 import sys
 
@@ -28,14 +24,14 @@ def panoptic_to_image(panoptic: np.ndarray, header):
 
 
 def depth_to_image(depth: np.ndarray, header):
-    """A `sensor_msgs/Image` (32FC1, REP-118) of (H, W) float32 metres, 0 where nothing is, with
-    that header.
+    """A `sensor_msgs/Image` (32FC1, REP-118) of a depth map, with that header.
+
+    `depth` is (H, W) float32 metres, 0 where nothing is; the message has infinity there (REP-117:
+    out of range).
     """
     if depth.ndim != 2 or depth.dtype != np.float32:
         raise ImageError(f"a depth image needs (H, W) float32, got {depth.shape} {depth.dtype}")
-    return _image(
-        np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header
-    )  # REP-117: out of range
+    return _image(np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header)
 
 
 def _image(pixels: np.ndarray, encoding: str, header):
@@ -45,7 +41,7 @@ def _image(pixels: np.ndarray, encoding: str, header):
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = pixels.nbytes // height
     message.is_bigendian = int(sys.byteorder == "big")
-    # The data setter looks at every byte of anything but an array.array; filling the one that is
-    # there copies once.
+    # The data setter looks at every byte of anything but an array.array. Filling the array that is
+    # there already copies once.
     message.data.frombytes(np.ascontiguousarray(pixels).view(np.uint8).data)
     return message

@@ -1,6 +1,4 @@
-"""A lifecycle node that starts itself, whose transitions tell their errors, and which a signal can
-cut short.
-"""
+"""A lifecycle node that starts itself; its transitions tell their errors and can be cut short."""
 
 import functools
 import threading
@@ -14,34 +12,14 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from dsflash_ros.errors import DSFlashError
 
 
-def answer_impossible_transitions(node: LifecycleNode) -> None:
-    """Answer requests for a transition, by id, that the state does not have; rclpy leaves their
-    callers waiting.
-    """
-    service = node._service_change_state
-    change_state = service.callback
-
-    def callback(request, response):
-        try:
-            return change_state(request, response)
-        except RuntimeError as error:
-            state = node._state_machine.current_state[1]
-            node.get_logger().warning(
-                f"no transition {request.transition.id} from {state}: {str(error).split(',')[0]}"
-            )
-            response.success = False
-            return response
-
-    service.callback = callback
-
-
 class Interrupted(Exception):
     """A signal asked the process to end."""
 
 
 def transition(step: Callable[[LifecycleNode, LifecycleState], None]):
-    """Make a transition callback of a method that raises when it fails; rclpy would swallow the
-    error.
+    """Make a transition callback of a method that raises when it fails, and log its error.
+
+    rclpy would swallow it.
     """
     name = step.__name__.removeprefix("on_")
 
@@ -63,7 +41,7 @@ def transition(step: Callable[[LifecycleNode, LifecycleState], None]):
 
 
 def result_unless(interrupted: threading.Event, future: Future):
-    """The future's result. Raises `Interrupted` when the event is set before it is there."""
+    """The future's result. Raises `Interrupted` if the event is set before it is there."""
     while not wait([future], timeout=0.1).done:
         if interrupted.is_set():
             raise Interrupted
@@ -86,7 +64,7 @@ def run(node: LifecycleNode, autostart: bool, interrupted: threading.Event) -> i
             try:
                 executor.spin_once(timeout_sec=0.1)
             except Exception:
-                # a request or report that went wrong is no reason to stop seeing
+                # a request or report that went wrong is no reason to stop looking at images
                 node.get_logger().error(
                     f"a callback failed, the node goes on:\n{traceback.format_exc()}"
                 )

@@ -1,4 +1,4 @@
-"""What Fast DDS must be told before rclpy starts, for camera images to get from process to process."""
+"""What Fast DDS must be told, before rclpy starts, so that images reach other processes."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 def prepare_transport() -> None:
     """Set this process and its children up for images; to be called before `rclpy.init()`.
 
-    Fast DDS by default cuts an image into UDP fragments and loses most images that a best-effort
-    subscriber wants. The packaged profile sends them through shared memory; it is used unless the
-    user named a profile or another RMW.
+    By default Fast DDS cuts an image into UDP fragments, and best-effort subscribers lose most
+    images. The packaged profile sends them through shared memory; it is used unless the user named
+    a profile or another RMW.
     """
-    uses_fast_dds = os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp").startswith(
-        "rmw_fastrtps"
-    )
-    if uses_fast_dds and not any(os.environ.get(name) for name in PROFILE_VARIABLES):
+    middleware = os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    if middleware.startswith("rmw_fastrtps") and not any(
+        os.environ.get(name) for name in PROFILE_VARIABLES
+    ):
         os.environ[PROFILE_VARIABLES[0]] = profile_path()
     keep_freed_memory()
 
@@ -30,8 +30,5 @@ def profile_path() -> str:
     # each process takes 68 MiB of it with the one, 9 MiB with the other
     shared_memory = Path("/dev/shm")
     is_small = shared_memory.is_dir() and shutil.disk_usage(shared_memory).free < 512 << 20
-    return str(
-        resources.files("dsflash_ros").joinpath(
-            f"resources/fastdds{'_small' if is_small else ''}.xml"
-        )
-    )
+    name = "fastdds_small.xml" if is_small else "fastdds.xml"
+    return str(resources.files("dsflash_ros").joinpath("resources", name))

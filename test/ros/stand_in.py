@@ -1,0 +1,25 @@
+"""A stand-in for the pipeline, whose errors are those that a real one seldom makes."""
+
+import numpy as np
+
+from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.options import Options
+
+
+class StandIn:
+    """A pipeline that fails for images 13 pixels wide."""
+
+    weights, is_trained, device, precision = "trained.safetensors", True, "cpu", "float32"
+    vocabulary = Vocabulary.psg()
+
+    def __init__(self):
+        self.options = Options()
+        self.stamps = []
+
+    def __call__(self, rgb, stamp, source):
+        if rgb.shape[1] == 13:
+            raise RuntimeError("CUDA out of memory\nwith details")
+        self.stamps.append(stamp)
+        panoptic = np.full(rgb.shape[:2], NOTHING, np.int32)
+        return SceneGraph((), (), panoptic, stamp, source, self.weights, {"total": 1.0})
