@@ -18,7 +18,10 @@ def _field(default: bool | int | float, description: str, **bounds) -> Field:
 
 @dataclass(frozen=True)
 class Options:
-    """What can change from one frame to the next. Raises `ValueError` for a value out of range."""
+    """What can change from one frame to the next. Raises `ValueError` for a value out of range.
+
+    `dsflash run --help` and docs/library.md have the table, too.
+    """
 
     mask_threshold: float = _field(
         0.8,

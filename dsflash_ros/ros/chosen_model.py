@@ -3,8 +3,8 @@
 Importing the pipeline takes seconds, so it waits until one is wanted.
 """
 
-from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.ros.parameters import OPTIONS, Value
+from dsflash_ros.pipeline.choice import pipeline_of, vocabulary_of
+from dsflash_ros.ros.parameters import Value
 
 
 def check_choice(choice: dict[str, Value]) -> None:
@@ -17,23 +17,9 @@ def check_choice(choice: dict[str, Value]) -> None:
     from dsflash_ros.weights.loading import check_weights
 
     choose_precision(choice["precision"], choose_device(choice["device"]))
-    check_weights(choice["weights"], _vocabulary(choice))
+    check_weights(choice["weights"], vocabulary_of(choice))
 
 
 def load_pipeline(choice: dict[str, Value]):
     """The `SceneGraphPipeline` for these parameters. Raises `WeightsError`, `DeviceError`."""
-    from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
-
-    return SceneGraphPipeline.from_weights(
-        choice["weights"],
-        device=choice["device"],
-        precision=choice["precision"],
-        compile=choice["compile"],
-        threads=choice["threads"],
-        vocabulary=_vocabulary(choice),
-        options=Options(**{name: choice[name] for name in OPTIONS}),
-    )
-
-
-def _vocabulary(choice: dict[str, Value]) -> Vocabulary | None:
-    return Vocabulary.load(choice["vocabulary"]) if choice["vocabulary"] else None
+    return pipeline_of(choice)
