@@ -73,7 +73,7 @@ class VideoFile:
             raise ValueError(f"pictures must be {self.shape} uint8, got {rgb.shape} {rgb.dtype}")
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
-            rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+            rgb = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         yuv = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
         frame = av.VideoFrame.from_ndarray(yuv, "yuv420p")
         frame.pts, frame.time_base = self._count, 1 / self._rate
