@@ -5,7 +5,7 @@ python -m dsflash_ros.bench.frame_server SETTINGS
 SETTINGS is JSON: the options by name, `source` and `size` of the frames, `parent`, the process that
 starts this one and takes it along when it ends, and `group`, the folder of a control group that is
 joined before PyTorch looks for cores, or null. Each number of seconds on stdin is answered with a
-line of JSON on stdout.
+line of JSON on stdout; what cannot be used with one that has `error`, a sentence.
 """
 
 import json
@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from dsflash_ros.bench.busy import end_with
+from dsflash_ros.errors import DSFlashError
 
 FRAMES = 20
 """How many different frames come over and over."""
@@ -30,19 +31,32 @@ def main() -> None:
     if settings["group"]:
         Path(settings["group"], "cgroup.procs").write_text(str(os.getpid()))
 
-    from dsflash_ros.bench.frame import frames_of, noise
-    from dsflash_ros.pipeline.choice import pipeline_of
-
-    pipeline = pipeline_of(settings)
+    try:
+        images = _images(settings)
+        pipeline = _pipeline(settings)
+    except DSFlashError as error:
+        _answer({"error": str(error)})
+        return
 
     import torch
 
-    size = settings["size"] and tuple(settings["size"])
-    source = settings["source"]
-    images = list(islice(frames_of(source, size) if source else noise(*size), FRAMES))
     _answer({"threads": torch.get_num_threads()})
     for line in sys.stdin:
         _answer(_measure(pipeline, images, float(line)))
+
+
+def _images(settings: dict) -> list:
+    from dsflash_ros.bench.frame import frames_of, noise
+
+    size = settings["size"] and tuple(settings["size"])
+    source = settings["source"]
+    return list(islice(frames_of(source, size) if source else noise(*size), FRAMES))
+
+
+def _pipeline(settings: dict):
+    from dsflash_ros.pipeline.choice import pipeline_of
+
+    return pipeline_of(settings)
 
 
 def _measure(pipeline, images: list, seconds: float) -> dict[str, float]:

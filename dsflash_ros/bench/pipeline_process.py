@@ -60,7 +60,10 @@ class PipelineProcess:
         line = self._process.stdout.readline()
         if not line:
             raise DSFlashError("the pipeline of the benchmark ended; see what it said above")
-        return json.loads(line)
+        answer = json.loads(line)
+        if "error" in answer:
+            raise DSFlashError(answer["error"])
+        return answer
 
 
 def _environment_with(assignment: str) -> dict[str, str]:

@@ -135,8 +135,10 @@ def _frame(args: argparse.Namespace) -> tuple[str, list]:
 
 
 def _load(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import load
+    from dsflash_ros.bench import frame, load
 
+    if args.source is not None:
+        next(frame.frames_of(args.source))  # rather than start processes in vain
     sizes = args.size or (SIZES if args.source is None else [None])
     names = [option.name for option in (*MODEL_OPTIONS, *FRAME_OPTIONS)]
     settings = {name: getattr(args, name) for name in names}

@@ -95,6 +95,7 @@ def source_commands(inputs, source, out):
     return {
         "run": ["run", source, "--out", out, *weights],
         "bench frame": ["bench", "frame", source, "--repeat", "1", *weights],
+        "bench load": ["bench", "load", source, "--repeat", "1", *weights],
         "play": ["play", source, "--count", "1"],
     }
 
