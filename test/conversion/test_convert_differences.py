@@ -107,6 +107,7 @@ def test_neither_whole_nor_differences(tmp_path, delta):
 
 @pytest.mark.slow
 def test_large_differences(tmp_path):
+    """The one large model with DINOv3 that is compared with a reference."""
     base = dinov3("large")
     base.save_pretrained(tmp_path / "base")
     eomt = OriginalEoMT("large", "dinov3", 96)
