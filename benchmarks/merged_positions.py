@@ -18,7 +18,7 @@ from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.token_merging import Merging
 from dsflash_ros.model.segmenters import backbone
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.eomt import EoMT, make_eomt
 from dsflash_ros.pipeline.resizing import fit_image
 
 SIDE, GRID = 320, 20
@@ -64,7 +64,7 @@ WAYS = (mean, circular_mean, centroid, destination)
 def model_with_positions(sharpness: float, seed: int) -> EoMT:
     """A DINOv3 EoMT with random weights whose attention depends on positions."""
     torch.manual_seed(seed)
-    model = EoMT(ModelConfig("small", "dinov3", SIDE)).eval()
+    model = make_eomt(ModelConfig("small", "dinov3", SIDE)).eval()
     for block in model.backbone.vit.blocks:
         dim = block.attn.proj.in_features
         weight = torch.randn(3 * dim, dim) / dim**0.5
@@ -93,7 +93,7 @@ def main() -> None:
                 for index, way in enumerate(WAYS):
                     with merged_positions(way, periods):
                         errors[index] += (
-                            (model(batch, ratio).features - plain).norm() / plain.norm()
+                            (model(batch, tome_ratio=ratio).features - plain).norm() / plain.norm()
                         ).item() / 3
             print(
                 f"{sharpness:9}  {ratio:5}  " + "".join(f"{error:15.4f}" for error in errors),

@@ -27,9 +27,9 @@ import torch.nn.functional as F
 from dsflash_ros.bench.results import store
 from dsflash_ros.machine import machine
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.config import CELLS, PATCH, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
-from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.model.relaters.relater import PairInputs, known_classes
 from dsflash_ros.text_tables import Row, show
 from dsflash_ros.training.relations.relation_loss import batch_losses
 
@@ -56,12 +56,20 @@ def our_step(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
     stage, segments = model.relations, len(batch["boxes"]) // len(batch["labels"])
     with torch.no_grad():
         features = model.segmenter.features(batch["images"])
-    coverage = torch.cat(
-        [label_coverage(labels, segments, model.config) for labels in batch["labels"]]
+    coverage = [
+        label_coverage(labels, segments, stage.cell, stage.grid) for labels in batch["labels"]
+    ]
+    class_ids = torch.zeros(len(batch["boxes"]), dtype=torch.long)
+    inputs = PairInputs(
+        prepared=stage.prepare(features).float(),
+        coverage=torch.cat(coverage),
+        boxes=batch["boxes"],
+        class_ids=class_ids,
+        class_probabilities=known_classes(class_ids, model.config.num_classes),
+        images=batch["image_of"],
+        pairs=batch["pairs"],
     )
-    patches = stage.embed_patches(features).float()
-    inputs = PairInputs(patches, coverage, batch["boxes"], batch["image_of"])
-    batch_losses(stage, inputs, batch["pairs"], batch["targets"], 1.0, pairs_at_once)[0].backward()
+    batch_losses(stage, inputs, batch["targets"], 1.0, pairs_at_once)[0].backward()
 
 
 def our_step_mixed(model: DSFlash, batch: dict, pairs_at_once: int) -> None:
@@ -98,10 +106,8 @@ def straightforward(model: DSFlash, batch: dict, pairs_at_once: int, features_of
         features = features_of(batch["image_of"][pairs[:, 0]])
         both = []
         for order in (pairs, pairs.flip(1)):
-            shares = [
-                F.avg_pool2d(masks[side].float(), CELLS * PATCH).flatten(1) for side in order.T
-            ]
-            patches = stage.patch_embed(features).flatten(2).transpose(1, 2)
+            shares = [F.avg_pool2d(masks[side].float(), stage.cell).flatten(1) for side in order.T]
+            patches = stage.prepare(features)
             enriched = patches + stage.mask_embedding(*shares)
             location = stage.location(torch.cat([batch["boxes"][side] for side in order.T], dim=1))
             extra = torch.stack((stage.class_token.expand_as(location), location), dim=1)
@@ -110,11 +116,10 @@ def straightforward(model: DSFlash, batch: dict, pairs_at_once: int, features_of
             for block in stage.blocks:
                 x = block(x + shift)
             both.append(stage.disentangle(x[:, 0]))
-        (t_ab, t_ba), (u_ba, u_ab) = both
+        (t_ab, t_ba), (u_ba, u_ab) = (tokens.unbind(1) for tokens in both)
         loss = ((t_ab - u_ab).square() + (t_ba - u_ba).square()).mean()
         for tokens, target in zip(both, (targets, targets.flip(1)), strict=True):
-            logits = stage.head(torch.stack(tokens, dim=1))
-            loss = loss + F.binary_cross_entropy_with_logits(logits, target) / 2
+            loss = loss + F.binary_cross_entropy_with_logits(stage.head(tokens), target) / 2
         (loss * len(chunk) / len(batch["pairs"])).backward()
 
 

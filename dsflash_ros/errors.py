@@ -21,6 +21,10 @@ class ForeignWeightsError(WeightsError):
     """Weights can be read, but are no checkpoint of dsflash_ros."""
 
 
+class OptionError(DSFlashError, ValueError):
+    """An option asks for what the weights' segmenter or relation stage does not do."""
+
+
 class DeviceError(DSFlashError):
     """The device or precision asked for is not there."""
 

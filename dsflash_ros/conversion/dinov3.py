@@ -9,7 +9,7 @@ from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
 from dsflash_ros.conversion.layouts import DINOV3, Layout, expected_tensors, rename
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.segmenters.eomt import IMAGENET_MEAN, IMAGENET_STD
+from dsflash_ros.model.layers.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 META = Layout(
     "Meta's DINOv3",

@@ -8,7 +8,7 @@ import torch
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ARCHITECTURES, PATCH, ModelConfig
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.eomt import make_eomt
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _parts(
 def expected_tensors(config: ModelConfig) -> dict[str, torch.Tensor]:
     """The state dict of an `EoMT` without its values."""
     with torch.device("meta"):
-        return EoMT(config).state_dict()
+        return make_eomt(config).state_dict()
 
 
 def _shape(layout: Layout, tensors: Mapping[str, torch.Tensor], name: str) -> torch.Size:

@@ -58,7 +58,7 @@ def calibrate(
     reliability = evaluate(pipeline, dataset, "sgdet", limit).reliability
     calibration = reliability.fit()
     model, header = opened.load(), opened.header
-    calibration.apply(model.relations)
+    model.relations.rescale(calibration.slope, calibration.intercept)
     about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
     recipe = {**header.recipe, "calibration": {"dataset": about, **asdict(calibration)}}
     save_checkpoint(out, model, replace(header, recipe=recipe))

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.model.relaters.dsflash import RelationStage
 
 THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of relations' scores, at which precision and recall are told."""
@@ -29,15 +28,6 @@ class Calibration:
         """Scores (n,) 0..1 to scores (n,) float64."""
         logits = torch.from_numpy(np.asarray(scores, np.float64)).logit(eps=_CLOSEST)
         return (self.slope * logits + self.intercept).sigmoid().numpy()
-
-    def apply(self, stage: RelationStage) -> None:
-        """Change the head so that it scores relations so: its output 0 is the logit of "no
-        relation".
-        """
-        last = stage.head[-1]
-        with torch.no_grad():
-            last.weight[0] *= self.slope
-            last.bias[0] = self.slope * last.bias[0] - self.intercept
 
 
 class Reliability:

@@ -166,7 +166,8 @@ def predict(
     rgb = record.image()
     if protocol == "sgdet":
         return _prediction_of(pipeline(rgb))
-    ranked = pipeline.relate_segments(rgb, truth_labels, len(record.class_ids))
+    count = len(record.class_ids)
+    ranked = pipeline.relate_segments(rgb, truth_labels, count, record.class_ids)
     relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
     scores, options = ranked.scores.cpu().numpy(), pipeline.options
     kept = np.flatnonzero(scores >= options.relation_threshold)[: options.max_relations]

@@ -1,24 +1,21 @@
-"""DSFlash: EoMT and the relation stage, sharing one backbone (Lorenz et al., CVPR 2026, section
-3.1).
-"""
+"""The model: a segmenter and a relation stage that share features (DSFlash section 3.1)."""
 
 from torch import nn
 
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.relaters.dsflash import RelationStage
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.relaters import make_relater
+from dsflash_ros.model.segmenters import make_segmenter
 
 
 class DSFlash(nn.Module):
-    """The two stages. They run one after the other, with panoptic merging, which has no weights, in
-    between.
+    """Both parts of a model, of the kinds that the config names, with fresh random weights.
 
-    `segmenter` finds segments and features once for each image; `relations` relates each pair of
-    segments.
+    They run one after the other: `segmenter` finds segments and features once for each image,
+    panoptic merging, which has no weights, follows, and `relations` relates each pair of segments.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.segmenter = EoMT(config)
-        self.relations = RelationStage(config)
+        self.segmenter = make_segmenter(config)
+        self.relations = make_relater(config, self.segmenter)

@@ -1,6 +1,4 @@
-"""Checkpoints: one safetensors file with everything that a model needs to be used, and nothing to
-mix up.
-"""
+"""Checkpoints: one safetensors file that holds a model and says what it is."""
 
 import hashlib
 import json
@@ -28,9 +26,9 @@ class Header:
     """What a checkpoint says of itself.
 
     Attributes:
-        config: the model's sizes.
+        config: kinds and sizes of the model's parts.
         vocabulary: the names it was trained for; lengths agree with the config.
-        trained: which of `STAGES` mean anything. A checkpoint always holds a whole model; an
+        trained: which of `STAGES` were trained. A checkpoint always holds a whole model; an
             untrained relation stage is a start for training.
         recipe: how it was trained (free form).
         scores: what it reached (free form).
@@ -56,15 +54,13 @@ class Header:
             expected = getattr(config, f"num_{kind}")
             if len(names) != expected:
                 raise WeightsError(
-                    f"the weights' vocabulary names {len(names)} {kind}, but the model was built for {expected}; "
-                    "labels would be mixed up, so these weights are not used"
+                    f"the weights' vocabulary names {len(names)} {kind}, but the model was built "
+                    f"for {expected}; labels would be mixed up, so these weights are not used"
                 )
 
     @property
     def prunes(self) -> bool:
-        """Whether the relation stage learned from pruned patches alone (supplement section 15), and
-        knows no others.
-        """
+        """Whether the relation stage learned from pruned patches alone (supplement section 15)."""
         relations = self.recipe.get("relations")
         return isinstance(relations, dict) and bool(relations.get("pruning"))
 
@@ -90,7 +86,7 @@ def digest_of(module: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
@@ -127,11 +123,10 @@ class Checkpoint:
             if shape != tuple(expected[name].shape):
                 wrong.append(f"{name} is {shape}, should be {tuple(expected[name].shape)}")
         if wrong:
-            config = self.header.config
             more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
             raise WeightsError(
-                f"{self.path}: the tensors do not fit a {config.size} model with backbone "
-                f"{config.backbone}: {'; '.join(wrong[:5])}{more}"
+                f"{self.path}: the tensors do not fit a {self.header.config.kind}: "
+                f"{'; '.join(wrong[:5])}{more}"
             )
 
 
@@ -194,5 +189,6 @@ def _open(path: str | Path):
         raise WeightsError(f"cannot read the weights {str(path)!r}: {error}") from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a readable safetensors file ({error}); it may be half downloaded, get it again"
+            f"{path} is not a readable safetensors file ({error}); "
+            "it may be half downloaded, get it again"
         ) from error

@@ -1,22 +1,27 @@
-"""Sizes of the model. Imports no torch, so that a checkpoint's header can be read without it."""
+"""Kinds and sizes of the parts of a model.
 
-from dataclasses import asdict, dataclass
+Imports no torch, so that a checkpoint's header can be read without it.
+"""
+
+from dataclasses import MISSING, Field, asdict, dataclass, field
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.relaters import RELATERS
+from dsflash_ros.model.segmenters import SEGMENTERS
 
 PATCH = 16
 """Pixels along one side of a backbone patch."""
 
-CELLS = 3
-"""Backbone patches along one side of a patch of the relation stage (Conv2d with kernel and stride
-3).
-"""
-
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a size fixes: `query_blocks` last blocks see the queries, features come from after
-    `feature_blocks`.
+    """What the size of an EoMT fixes.
+
+    Attributes:
+        dim: channels of a token.
+        query_blocks: how many of the last blocks see the queries.
+        feature_blocks: the blocks after which the patch tokens are features.
+        timm_names: by backbone, the model's name in timm.
     """
 
     dim: int
@@ -50,13 +55,17 @@ class ModelConfig:
     """Everything that fixes the shapes of a `DSFlash` model.
 
     Attributes:
-        size: tiny, small, base or large.
-        backbone: dinov3 or dinov2 (with registers); tiny has plain only. Empty: the size's first.
-        image_size: side of the square network input, pixels; a multiple of 16, 64 or more.
+        size, backbone: of EoMT. The size is tiny, small, base or large, the backbone dinov3 or
+            dinov2 (with registers); tiny has plain only. Empty: the size's first.
+        image_size: side of the square network input, pixels. Of EoMT a multiple of 16, 64 or more.
         num_things, num_stuff, num_predicates: lengths of the vocabulary's lists.
-        num_queries: segments that EoMT can find in an image.
-        neck_dim, neck_depth, neck_heads: width, blocks and attention heads of the relation stage's
-            transformer.
+        num_queries: segments that the segmenter can find in an image.
+        neck_dim, neck_depth, neck_heads: of DSFlash's relation stage: width, blocks and attention
+            heads of its transformer.
+        segmenter: its kind, a name in `SEGMENTERS`.
+        relater: kind of the relation stage, a name in `RELATERS`.
+        segmenter_settings, relater_settings: what other kinds need besides, in values that JSON
+            has; their factories check it.
     """
 
     size: str = "small"
@@ -69,8 +78,30 @@ class ModelConfig:
     neck_dim: int = 384
     neck_depth: int = 6
     neck_heads: int = 8
+    segmenter: str = "eomt"
+    relater: str = "dsflash"
+    segmenter_settings: dict = field(default_factory=dict)
+    relater_settings: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        SEGMENTERS.check(self.segmenter)
+        RELATERS.check(self.relater)
+        self._check_at_least_one("num_predicates", "num_queries")
+        if min(self.num_things, self.num_stuff) < 0 or self.num_classes < 1:
+            raise WeightsError(
+                f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff"
+            )
+        if self.segmenter == "eomt":
+            self._check_eomt()
+        if self.relater == "dsflash":
+            self._check_neck()
+
+    def _check_at_least_one(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < 1:
+                raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def _check_eomt(self) -> None:
         if self.size not in ARCHITECTURES:
             raise WeightsError(
                 f"unknown model size {self.size!r}; it must be one of {', '.join(ARCHITECTURES)}"
@@ -82,30 +113,28 @@ class ModelConfig:
             raise WeightsError(
                 f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}"
             )
-        for name in ("num_predicates", "num_queries", "neck_dim", "neck_depth", "neck_heads"):
-            if getattr(self, name) < 1:
-                raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if min(self.num_things, self.num_stuff) < 0 or self.num_classes < 1:
-            raise WeightsError(
-                f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff"
-            )
         if self.image_size % PATCH or self.image_size < 4 * PATCH:
             raise WeightsError(
-                f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, got {self.image_size}"
+                f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, "
+                f"got {self.image_size}"
             )
+
+    def _check_neck(self) -> None:
+        self._check_at_least_one("neck_dim", "neck_depth", "neck_heads")
         if self.neck_dim % self.neck_heads or self.neck_dim % 4:
             raise WeightsError(
-                f"neck_dim {self.neck_dim} must be a multiple of 4 and of neck_heads {self.neck_heads}"
+                f"neck_dim {self.neck_dim} must be a multiple of 4 "
+                f"and of neck_heads {self.neck_heads}"
             )
 
     @property
     def architecture(self) -> Architecture:
-        """What the size fixes."""
+        """What the size of an EoMT fixes."""
         return ARCHITECTURES[self.size]
 
     @property
     def timm_name(self) -> str:
-        """Name of the backbone in timm."""
+        """Name of EoMT's backbone in timm."""
         return self.architecture.timm_names[self.backbone]
 
     @property
@@ -115,15 +144,15 @@ class ModelConfig:
 
     @property
     def grid(self) -> int:
-        """Backbone patches along one side: 40 for 640 pixels."""
+        """Patches of EoMT's backbone along one side: 40 for 640 pixels."""
         return self.image_size // PATCH
 
     @property
-    def pair_grid(self) -> int:
-        """Patches of the relation stage along one side: 13 for 640 pixels (one of 40 backbone
-        patches is left).
-        """
-        return self.grid // CELLS
+    def kind(self) -> str:
+        """What it is in words, as in `small model with backbone dinov3`."""
+        if self.segmenter == "eomt" and self.relater == "dsflash":
+            return f"{self.size} model with backbone {self.backbone}"
+        return f"model of segmenter {self.segmenter!r} and relation stage {self.relater!r}"
 
     def to_dict(self) -> dict:
         """Plain values, for a checkpoint's metadata."""
@@ -135,12 +164,18 @@ class ModelConfig:
 
         Raises `WeightsError` for unknown keys or values of a wrong type.
         """
-        unknown = set(raw) - set(cls.__dataclass_fields__)
+        known = cls.__dataclass_fields__
+        unknown = set(raw) - set(known)
         if unknown:
             raise WeightsError(
-                f"model config has unknown keys: {', '.join(sorted(unknown))}; newer dsflash_ros needed?"
+                f"model config has unknown keys: {', '.join(sorted(unknown))}; "
+                "newer dsflash_ros needed?"
             )
         for key, value in raw.items():
-            if type(value) is not type(cls.__dataclass_fields__[key].default):
+            if type(value) is not type(_default(known[key])):
                 raise WeightsError(f"model config: {key} cannot be {value!r}")
         return cls(**raw)
+
+
+def _default(entry: Field):
+    return entry.default_factory() if entry.default is MISSING else entry.default

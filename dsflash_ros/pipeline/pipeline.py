@@ -9,29 +9,24 @@ import numpy as np
 import torch
 
 from dsflash_ros.errors import ImageError
-from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
-from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
-from dsflash_ros.model.panoptic import merge_panoptic
 from dsflash_ros.model.ranking import RankedRelations, rank_relations
-from dsflash_ros.model.relaters.coverage import label_coverage, patch_coverage
-from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
+from dsflash_ros.pipeline import understood
+from dsflash_ros.pipeline.backends.base import Backend
+from dsflash_ros.pipeline.backends.torch import TorchBackend
 from dsflash_ros.pipeline.device import choose_device, choose_precision, use_threads
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.resizing import fit_image
-from dsflash_ros.pipeline.segments import ImageSegments, build_graph
+from dsflash_ros.pipeline.resizing import network_input
+from dsflash_ros.pipeline.segment_pairs import pairs_of_found, pairs_of_labels
+from dsflash_ros.pipeline.segments import ImageSegments, build_graph, merge_segments
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 _log = logging.getLogger(__name__)
-
-# On two CPU cores 16 to 64 are equally fast and 128 slower; a GPU wants large batches (512 is
-# unmeasured).
-PAIRS_AT_ONCE = {"cpu": 32, "cuda": 512}
 
 
 class SceneGraphPipeline:
@@ -41,31 +36,27 @@ class SceneGraphPipeline:
     `tome_ratio` > 0, which sums in no fixed order).
 
     Attributes:
-        options: assign a new `Options` at any time; it takes effect with the next call. Weights
-            whose relation stage learned from pruned patches alone keep `pruning` on.
+        backend: what runs the model.
+        config: kinds and sizes of the model's parts.
         vocabulary: the names behind class and predicate ids.
         weights: what was asked for.
         relates: False when the weights have no trained relation stage; graphs then have no
             relations.
-        device, dtype: where and in which precision the model runs.
     """
 
     def __init__(
-        self, model: DSFlash, header: Header, weights: str, device: torch.device, dtype: torch.dtype
+        self, backend: Backend, header: Header, weights: str, options: Options | None = None
     ) -> None:
-        """The pipeline takes the model over: it is moved and cast in place."""
-        self.model = model.to(device, dtype).eval()
-        self.model.relations.keep_head_precise()
+        """See `from_weights`, which makes the backend."""
+        self.backend = backend
         self.config = header.config
         self.vocabulary = header.vocabulary
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
         self.weights = weights
-        self.device = device
-        self.dtype = dtype
-        self._prunes = header.prunes
-        self.options = Options()
-        self._segmenter = self.model.segmenter
+        self._prunes = header.prunes and "pruning" in backend.relater_options
+        self._said: set[str] = set()
+        self.options = options or Options()
 
     @classmethod
     def from_weights(
@@ -97,38 +88,69 @@ class SceneGraphPipeline:
         Raises:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
             DeviceError: the device is not there.
+            OptionError: the weights' segmenter does not understand an option.
         """
         use_threads(threads)
         torch_device = choose_device(device)
         dtype = choose_precision(precision, torch_device)
         opened = open_weights(weights, vocabulary)
-        header = opened.header
-        pipeline = cls(opened.load(), header, opened.name, torch_device, dtype)
-        pipeline.options = options or Options()
-        if header.prunes:
+        backend = TorchBackend(opened.load(), torch_device, dtype, compile)
+        pipeline = cls(backend, opened.header, opened.name, options)
+        pipeline._tell_what_the_weights_are()
+        side = pipeline.config.image_size
+        pipeline(np.zeros((side, side, 3), np.uint8))
+        return pipeline
+
+    def _tell_what_the_weights_are(self) -> None:
+        if self._prunes:
             _log.info(
                 "the relation stage of %s learned from pruned patches: pruning is on and stays on",
-                opened.name,
+                self.weights,
             )
-        if not pipeline.relates:
+        if not self.relates:
             _log.warning(
                 "the weights %s have no trained relation stage: graphs will have no relations; "
                 "`dsflash train relations` trains one",
-                opened.name,
+                self.weights,
             )
-        if compile:
-            pipeline._segmenter = torch.compile(pipeline.model.segmenter, dynamic=False)
-        pipeline(np.zeros((pipeline.config.image_size, pipeline.config.image_size, 3), np.uint8))
-        return pipeline
 
     @property
     def options(self) -> Options:
-        """What the next call does."""
+        """What the next call does. Assign a new `Options` at any time.
+
+        Weights whose relation stage learned from pruned patches alone keep `pruning` on.
+        """
         return self._options
 
     @options.setter
     def options(self, options: Options) -> None:
+        self.check_options(options)
+        for name in understood.without_effect(options, self.backend.relater_options):
+            self._say_once(
+                f"{name} has no effect: the relation stage of the weights {self.weights!r} is "
+                f"{self.config.relater!r}, which does not have it"
+            )
         self._options = replace(options, pruning=options.pruning or self._prunes)
+
+    def check_options(self, options: Options) -> None:
+        """Raise `OptionError` for an option that the weights' segmenter does not understand."""
+        known = self.backend.segmenter_options
+        understood.refuse(options, known, self.config.segmenter, self.weights)
+
+    def _say_once(self, warning: str) -> None:
+        if warning not in self._said:
+            self._said.add(warning)
+            _log.warning("%s", warning)
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The PyTorch model that the backend runs."""
+        return self.backend.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.backend.device
 
     @property
     def is_trained(self) -> bool:
@@ -138,13 +160,12 @@ class SceneGraphPipeline:
     @property
     def precision(self) -> str:
         """`float32`, `bfloat16` or `float16`."""
-        return str(self.dtype).removeprefix("torch.")
+        return self.backend.precision
 
     def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
-        """The scene graph of an image, (H, W, 3) uint8 RGB, 16x16 to 8192x8192. Raises
-        `ImageError`.
+        """The scene graph of an image, (H, W, 3) uint8 RGB, 16x16 to 8192x8192.
 
-        `stamp`, seconds, and `source` are carried into the graph.
+        `stamp`, seconds, and `source` are carried into the graph. Raises `ImageError`.
         """
         return self.batch([rgb], [stamp], [source])[0]
 
@@ -155,8 +176,9 @@ class SceneGraphPipeline:
         stamps: Sequence[float] | None = None,
         sources: Sequence[str] | None = None,
     ) -> list[SceneGraph]:
-        """The scene graphs of several images, each as for `__call__`, in one pass; latencies are of
-        the whole batch.
+        """The scene graphs of several images, each as for `__call__`, in one pass.
+
+        Latencies are those of the whole batch.
         """
         images = list(images)
         if not images:
@@ -165,132 +187,84 @@ class SceneGraphPipeline:
         sources = [""] * len(images) if sources is None else sources
         if not len(images) == len(stamps) == len(sources):
             raise ValueError(
-                f"{len(images)} images need as many stamps and sources, got {len(stamps)}, {len(sources)}"
+                f"{len(images)} images need as many stamps and sources, "
+                f"got {len(stamps)}, {len(sources)}"
             )
         watch = Stopwatch(self.device)
         options = self.options
         boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
-        network_input = self._network_input(images, boxed)
+        fitted = network_input(images, boxed, self.device)
         watch.lap("preprocess")
 
-        segmentation = self._segmenter(network_input, options.tome_ratio)
+        segmentation = self.backend.segment(fitted, options)
         watch.lap("segment")
-        segments = [
-            self._merge(segmentation, index, box, options) for index, box in enumerate(boxed)
+        num_things = self.config.num_things
+        found = [
+            merge_segments(segmentation, index, num_things, box, options)
+            for index, box in enumerate(boxed)
         ]
         watch.lap("merge")
-        related = self._relate(segmentation.features, segments, options)
+        related = self._relate(segmentation.features, found, options)
         watch.lap("relate")
 
         graphs = []
-        for index, (found, (logits, pairs)) in enumerate(zip(segments, related, strict=True)):
-            ranked = rank_relations(
+        for index, (logits, pairs) in enumerate(related):
+            relations = rank_relations(
                 logits, pairs, options.relation_threshold, options.max_relations
             )
-            told = {
-                "stamp": float(stamps[index]),
-                "source": sources[index],
-                "weights": self.weights,
-            }
-            graphs.append(build_graph(found, ranked, self.vocabulary, **told))
+            graph = build_graph(
+                found[index],
+                relations,
+                self.vocabulary,
+                stamp=float(stamps[index]),
+                source=sources[index],
+                weights=self.weights,
+            )
+            graphs.append(graph)
         watch.lap("finish")
         for graph in graphs:
             graph.latency_ms.update(watch.latency_ms())
         return graphs
 
     @torch.inference_mode()
-    def relate_segments(self, rgb: np.ndarray, labels: np.ndarray, count: int) -> RankedRelations:
-        """Relate given segments (PredCls): one relation for each directed pair, whatever its score,
-        best first.
+    def relate_segments(
+        self,
+        rgb: np.ndarray,
+        labels: np.ndarray,
+        count: int,
+        class_ids: np.ndarray | None = None,
+    ) -> RankedRelations:
+        """Relate given segments (PredCls).
 
-        `rgb` is an image as for `__call__`, `labels` (H, W) int the segment of each pixel, 0 to
-        count - 1, or -1.
+        Args:
+            rgb: an image as for `__call__`.
+            labels: (H, W) int, the segment of each pixel, 0 to count - 1, or -1.
+            count: number of segments.
+            class_ids: (count,) int, their classes, for relation stages that look at them; None:
+                unknown.
+
+        Returns one relation for each directed pair, whatever its score, best first.
         """
         box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
         if labels.shape != rgb.shape[:2] or labels.max() >= count:
             raise ImageError(
-                f"a label map must be of its image's size, {rgb.shape[:2]}, and hold -1 to {count - 1}, "
-                f"got {labels.shape} and {labels.max()}"
+                f"a label map must be of its image's size, {rgb.shape[:2]}, and hold -1 to "
+                f"{count - 1}, got {labels.shape} and {labels.max()}"
             )
-        segmentation = self._segmenter(self._network_input([rgb], [box]), self.options.tome_ratio)
-        boxes = torch.from_numpy(
-            box.scale_boxes(label_boxes(labels, count)) * (2 / box.image_size) - 1
-        )
-        pairs = torch.combinations(torch.arange(count, device=self.device))
-        coverage = label_coverage(
-            torch.from_numpy(box.sample_labels(labels)).to(self.device), count, self.config
-        )
-        boxes, images = boxes.float().to(self.device), pairs.new_zeros(count)
-        logits = self._logits(
-            segmentation.features, coverage, boxes, images, pairs, options=self.options
-        )
-        return rank_relations(logits, pairs)
-
-    def _network_input(self, images: list[np.ndarray], boxes: list[Letterbox]) -> torch.Tensor:
-        """(B, 3, S, S) float32 in 0..1, on the device."""
-        pixels = torch.from_numpy(
-            np.stack([fit_image(rgb, box) for box, rgb in zip(boxes, images, strict=True)])
-        )
-        return pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
-
-    def _merge(
-        self, segmentation: Segmentation, index: int, box: Letterbox, options: Options
-    ) -> ImageSegments:
-        """Segments of one image of the batch, without the padding, at full or at low mask
-        resolution.
-        """
-        stride = MASK_STRIDE if options.low_resolution_masks else 1
-        segments = merge_panoptic(
-            segmentation.mask_logits[index],
-            segmentation.class_logits[index],
-            self.config.num_things,
-            options.mask_threshold,
-            options.overlap_threshold,
-            side=self.config.image_size // stride,
-            crop=(-(-box.height // stride), -(-box.width // stride)),
-        )
-        if len(segments) > options.max_segments:
-            best = segments.scores.topk(options.max_segments).indices
-            segments = segments.select(
-                torch.zeros_like(segments.scores, dtype=torch.bool).scatter(0, best, True)
-            )
-        return ImageSegments.measure(segments, box, stride)
+        if class_ids is None:
+            class_ids = np.full(count, -1)
+        fitted = network_input([rgb], [box], self.device)
+        features = self.backend.segment(fitted, self.options).features
+        inputs = pairs_of_labels(labels, class_ids, box, features, self.config, self.backend)
+        return rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
 
     def _relate(
         self, features: torch.Tensor, found: list[ImageSegments], options: Options
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """For each image the logits, (n, 2, 1 + predicates), of its unordered pairs, and the pairs,
-        (n, 2).
-        """
-        counts = [len(image) for image in found]
-        pairs = [
-            torch.combinations(torch.arange(count * self.relates, device=self.device))
-            for count in counts
-        ]
-        first = [sum(counts[:index]) for index in range(len(counts))]
-        logits = self._logits(
-            features,
-            torch.cat([patch_coverage(image.masks, self.config, image.stride) for image in found]),
-            torch.cat([image.locations() for image in found]),
-            torch.arange(len(found), device=self.device).repeat_interleave(
-                torch.tensor(counts, device=self.device)
-            ),
-            torch.cat(
-                [image_pairs + start for image_pairs, start in zip(pairs, first, strict=True)]
-            ),
-            options=options,
-        )
-        return list(
-            zip(logits.split([len(image_pairs) for image_pairs in pairs]), pairs, strict=True)
-        )
-
-    def _logits(
-        self, features: torch.Tensor, *inputs: torch.Tensor, options: Options
-    ) -> torch.Tensor:
-        """`RelationStage.forward` of the backbone's features; `inputs` are its coverage, boxes,
-        images and pairs.
-        """
-        stage, at_once = self.model.relations, PAIRS_AT_ONCE[self.device.type]
-        return stage(
-            stage.embed_patches(features), *inputs, pruning=options.pruning, pairs_at_once=at_once
-        )
+        """For each image the logits, (n, 2, 1 + predicates), of its unordered pairs, and these."""
+        if not self.relates:
+            no_logits = torch.zeros(0, 2, 1 + self.config.num_predicates)
+            return [(no_logits, torch.zeros(0, 2, dtype=torch.long)) for _ in found]
+        inputs, pairs = pairs_of_found(found, features, self.backend)
+        logits = self.backend.relate(inputs, options).split([len(own) for own in pairs])
+        return list(zip(logits, pairs, strict=True))

@@ -1,4 +1,6 @@
-"""Fitting an image into the square network input."""
+"""Fitting images into the square network input."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -8,13 +10,21 @@ import torch.nn.functional as F
 from dsflash_ros.images.letterbox import Letterbox
 
 
+def network_input(
+    images: Sequence[np.ndarray], boxes: Sequence[Letterbox], device: torch.device
+) -> torch.Tensor:
+    """Images, each (H, W, 3) uint8, to (B, 3, S, S) float32 in 0..1 on the device."""
+    fitted = [fit_image(rgb, box) for rgb, box in zip(images, boxes, strict=True)]
+    pixels = torch.from_numpy(np.stack(fitted)).to(device)
+    return pixels.permute(0, 3, 1, 2).float() / 255
+
+
 def fit_image(rgb: np.ndarray, box: Letterbox) -> np.ndarray:
     """Scale an image, (H, W, 3) uint8, into the network input.
 
     Returns:
-        (image_size, image_size, 3) uint8: the image at the top left, black where there is none.
-        Bilinear, and antialiased where it shrinks, as PIL does it within a grey level: what EoMT
-        was trained on.
+        (image_size, image_size, 3) uint8: the image at the top left, the rest black. Bilinear, and
+        antialiased where it shrinks, within a grey level of PIL, which EoMT was trained with.
     """
     square = np.zeros((box.image_size, box.image_size, 3), np.uint8)
     square[: box.height, : box.width] = _resize(rgb, box)

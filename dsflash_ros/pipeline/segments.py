@@ -8,8 +8,10 @@ import torch
 from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph, pack_panoptic
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox
-from dsflash_ros.model.panoptic import Segments, boxes_of
+from dsflash_ros.model.panoptic import Segments, boxes_of, merge_panoptic
 from dsflash_ros.model.ranking import RankedRelations
+from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
+from dsflash_ros.pipeline.options import Options
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,21 @@ class ImageSegments:
 
     @classmethod
     def measure(cls, segments: Segments, letterbox: Letterbox, stride: int) -> "ImageSegments":
-        """Measure segments; those that no source pixel falls on (an image smaller than the input)
-        are dropped.
+        """Measure segments. Those that no source pixel falls on are dropped.
 
-        Source pixels sample the label map row by row and column by column, so that sums over the
-        source image are sums over the much smaller map, weighted by how often each row and column
-        is sampled.
+        (An image may be smaller than the input.) Source pixels sample the label map row by row and
+        column by column, so that sums over the source image are sums over the much smaller map,
+        weighted by how often each row and column is sampled.
         """
         rows, columns = letterbox.sample_rows(stride), letterbox.sample_columns(stride)
         height, width = segments.labels.shape
-        row_count, column_count = (
-            np.bincount(rows, minlength=height),
-            np.bincount(columns, minlength=width),
-        )
+        row_count = np.bincount(rows, minlength=height)
+        column_count = np.bincount(columns, minlength=width)
         masks = segments.masks()
         weights = masks.float()
-        in_row = (
-            weights @ _like(column_count, weights)
-        ).double().cpu().numpy() * row_count  # (S, h) source pixels
-        in_column = (
-            _like(row_count, weights) @ weights
-        ).double().cpu().numpy() * column_count  # (S, w)
+        # source pixels of each segment, (S, h) and (S, w)
+        in_row = _numpy(weights @ _like(column_count, weights)) * row_count
+        in_column = _numpy(_like(row_count, weights) @ weights) * column_count
         areas = in_row.sum(1)
         alive = areas > 0
         if not alive.all():
@@ -81,21 +77,43 @@ class ImageSegments:
         return boxes_of(self.masks) * (2 * self.stride / self.letterbox.image_size) - 1
 
     def panoptic(self) -> np.ndarray:
-        """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`; node ids are segment
-        numbers.
+        """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`.
+
+        Node ids are segment numbers.
         """
         ids = torch.arange(len(self), device=self.masks.device)
-        packed = torch.cat(
-            (pack_panoptic(self.segments.class_ids, ids), ids.new_tensor([NOTHING]))
-        ).int()
+        packed = pack_panoptic(self.segments.class_ids, ids)
+        packed = torch.cat((packed, ids.new_tensor([NOTHING]))).int()
         small = packed[self.segments.labels].cpu().numpy()  # label -1 takes the last entry
-        rows, columns = (
-            self.letterbox.sample_rows(self.stride),
-            self.letterbox.sample_columns(self.stride),
-        )
+        rows = self.letterbox.sample_rows(self.stride)
+        columns = self.letterbox.sample_columns(self.stride)
         # Both at once, small[rows][:, columns], would give a transposed array, slow for whoever
         # reads it.
         return small.take(columns, 1).take(rows, 0)
+
+
+def merge_segments(
+    segmentation: Segmentation, index: int, num_things: int, box: Letterbox, options: Options
+) -> ImageSegments:
+    """The segments of one image of a batch, without the padding.
+
+    `index` is the image's, `num_things` how many of the classes are things.
+    """
+    stride = MASK_STRIDE if options.low_resolution_masks else 1
+    segments = merge_panoptic(
+        segmentation.mask_logits[index],
+        segmentation.class_logits[index],
+        num_things,
+        options.mask_threshold,
+        options.overlap_threshold,
+        side=box.image_size // stride,
+        crop=(-(-box.height // stride), -(-box.width // stride)),
+    )
+    if len(segments) > options.max_segments:
+        best = segments.scores.topk(options.max_segments).indices
+        keep = torch.zeros_like(segments.scores, dtype=torch.bool).scatter(0, best, True)
+        segments = segments.select(keep)
+    return ImageSegments.measure(segments, box, stride)
 
 
 def build_graph(
@@ -130,9 +148,14 @@ def _like(counts: np.ndarray, tensor: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(counts).to(tensor)
 
 
+def _numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
+
+
 def _extent(occupied: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past last source index that samples an occupied line, (S, lines) > 0, of each
-    segment.
+    """First and one past last source index that samples an occupied line of each segment.
+
+    `occupied` is (S, lines), more than 0 where a segment is.
     """
     lines = occupied > 0
     first, last = lines.argmax(1), lines.shape[1] - 1 - lines[:, ::-1].argmax(1)
@@ -140,8 +163,9 @@ def _extent(occupied: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _mean_centre(samples: np.ndarray, length: int) -> np.ndarray:
-    """(length,) mean centre, in source pixels, of the source lines that sample each line (0 where
-    none does).
+    """(length,) mean centre, in source pixels, of the source lines that sample each line.
+
+    0 where none does.
     """
     total = np.bincount(samples, weights=np.arange(len(samples)) + 0.5, minlength=length)
     return total / np.maximum(np.bincount(samples, minlength=length), 1)

@@ -34,6 +34,8 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from std_srvs.srv import SetBool
 
+from dsflash_ros.errors import OptionError
+from dsflash_ros.pipeline.option import Value
 from dsflash_ros.ros import parameters, qos
 from dsflash_ros.ros.chosen_model import check_choice, load_pipeline
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status
@@ -171,7 +173,20 @@ class DSFlashNode(LifecycleNode):
     def _check_parameters(self, changes: list[rclpy.Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
         reason = parameters.refusal(values, is_active=self._worker is not None)
+        reason = reason or self._refusal_of_model(values)
         return SetParametersResult(successful=not reason, reason=reason)
+
+    def _refusal_of_model(self, changes: dict[str, Value]) -> str:
+        """Why the loaded model cannot do with these changes, as a sentence; empty when it can."""
+        pipeline = self._worker.model if self._worker is not None else None
+        options = {name: changes[name] for name in parameters.OPTIONS if name in changes}
+        if pipeline is None or not options:
+            return ""
+        try:
+            pipeline.check_options(replace(pipeline.options, **options))
+        except OptionError as error:
+            return str(error)
+        return ""
 
     def _apply_options(self) -> None:
         if self._worker is not None and self._worker.model is not None:

@@ -23,13 +23,13 @@ class RunConfig(BaseModel):
     Attributes:
         dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where
             its files lie, if not beside it.
-        train_split, val_split: splits to learn from and to choose the best epoch by; a val_split of
-            "none" chooses the last epoch. PSG has no "val": with "test", as others do, the test
-            score of the best epoch is chosen on the test images; publish the last epoch's to be
-            strict.
+        train_split: split to learn from.
+        val_split: split that selects the best checkpoint; "none" selects the last epoch's. PSG has
+            no "val". With "test", as others do it, the best checkpoint is selected on the very
+            images that it is tested on; to be strict, publish the last epoch's scores.
         out: folder of the run: checkpoints, curves, configuration.
-        seed: everything random follows from it, the epoch and the image.
-        epochs, batch_size: images of a step, on each device.
+        seed: with the epoch and the image it fixes everything random.
+        batch_size: images of a step, on each device.
         workers: processes that load images, for each device.
         device: auto, cpu or cuda; `devices` of them train together (DDP).
         precision: bfloat16 is mixed precision; weights and losses stay float32.
@@ -61,9 +61,13 @@ class RelationConfig(RunConfig):
     Attributes:
         segmenter: weights whose segmenter is used, frozen; the relation stage starts anew...
         keep_relations: ... or, if set, from those weights' own.
-        neck_dim, neck_depth, neck_heads: size of a new relation stage; None: as the weights say.
-        lr, weight_decay, warmup_share: AdamW, then cosine decay after a linear warm-up over that
-            share of all steps.
+        relater, relater_settings: kind of the relation stage, see `ModelConfig`; None: as the
+            weights say.
+        neck_dim, neck_depth, neck_heads: sizes of DSFlash's relation stage; None: as the weights
+            say.
+        lr, weight_decay: of AdamW.
+        warmup_share: the learning rate warms up linearly over this share of all steps, then decays
+            with a cosine.
         consistency_weight: of Eq. 7 beside the binary cross entropy.
         negative_share: unrelated pairs for each true relation.
         balance_predicates: weigh rare predicates up (DSFormer's option; the paper does not use it).
@@ -71,16 +75,17 @@ class RelationConfig(RunConfig):
             14).
         pruning: leave out patches that neither mask touches (supplement section 15).
         augmentation: deit3 (section 3.6), flip or none.
-        feature_cache: folder for the frozen segmenter's features, so that each image is read and
-            passes it once;
-            needs an augmentation of flip or none, and disk: 5 MB an image for small at 640 pixels
-                (flip: 10).
-        pairs_at_once: pairs that pass the neck together; bounds the memory and changes nothing
-            else.
+        feature_cache: folder for the frozen segmenter's features, so that each image passes it only
+            once. It needs an augmentation of flip or none, and disk space: 5 MB an image for small
+            at 640 pixels (flip: 10).
+        pairs_at_once: pairs that pass the relation stage together; bounds the memory and changes
+            nothing else.
     """
 
     segmenter: Text
     keep_relations: bool = False
+    relater: str | None = None
+    relater_settings: dict[str, Any] | None = None
     neck_dim: Count | None = None
     neck_depth: Count | None = None
     neck_heads: Count | None = None
@@ -102,8 +107,8 @@ class RelationConfig(RunConfig):
         """Refuse values that contradict each other."""
         if self.feature_cache and self.augmentation == "deit3":
             raise ConfigError(
-                "feature_cache keeps the features of unchanged images, which augmentation=deit3 changes each time; "
-                "use augmentation=flip or none with it"
+                "feature_cache keeps the features of unchanged images, which augmentation=deit3 "
+                "changes each time; use augmentation=flip or none with it"
             )
         if self.feature_cache and self.masks_from == "segmenter":
             raise ConfigError(
@@ -112,30 +117,29 @@ class RelationConfig(RunConfig):
 
 
 class SegmenterConfig(RunConfig):
-    """Training of the segmenter; the defaults are EoMT's for DINOv2 (Kerssies et al., CVPR 2025).
+    """Training of a segmenter; the defaults are EoMT's for DINOv2 (Kerssies et al., CVPR 2025).
 
     (The package's own configurations are EoMT's for DINOv3. Two things differ: the last batch of an
     epoch may be smaller, and rotary positions are not scaled at random.)
 
     Attributes:
-        size, backbone, image_size, num_queries: of the model, see `ModelConfig`; the data set gives
-            the classes.
+        segmenter, segmenter_settings, size, backbone, image_size, num_queries: of the model, see
+            `ModelConfig`; the data set gives the classes.
         start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any
             image_size; its heads are kept where the classes are the same), a backbone in timm's
             layout (.safetensors, .pth), "timm" to download timm's own, None for none.
         lr, weight_decay: peak learning rate of AdamW, and its weight decay.
-        llrd: each backbone block learns at this times the rate of the next one;
-            `decay_query_blocks` says whether also in the blocks that see queries.
-        poly_power: exponent of the decay of learning rate and mask annealing.
-        warmup_steps: of what EoMT adds, then of the backbone.
-        annealing: for each query block, the shares of the run at which its masks start to lift and
-            are lifted; None: EoMT's for that many blocks.
-        num_points: sampled in each mask for the loss; mask_weight, dice_weight, class_weight: of
-            its parts;
-            no_object_weight: of queries that should find nothing.
+        llrd, decay_query_blocks, annealing: EoMT's, see `EoMTRecipe`.
+        poly_power: exponent of the decay of the learning rate, and of EoMT's mask annealing.
+        warmup_steps: of what the segmenter adds to a backbone, then of the backbone.
+        num_points: sampled in each mask for the loss.
+        mask_weight, dice_weight, class_weight: of the loss's parts.
+        no_object_weight: of queries that should find nothing, in the class loss.
         augmentation: eomt (flip, scale, crop), deit3, flip or none.
     """
 
+    segmenter: Text = "eomt"
+    segmenter_settings: dict[str, Any] = {}
     size: Literal["tiny", "small", "base", "large"] = "small"
     backbone: Literal["dinov3", "dinov2", "plain"] = "dinov2"
     image_size: Count = 640

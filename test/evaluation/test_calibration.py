@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from pair_inputs import pair_inputs
 from torchmetrics.functional.classification import binary_calibration_error
 
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Calibration, Reliability
-from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.ranking import rank_relations
-from dsflash_ros.model.relaters.dsflash import RelationStage
+from dsflash_ros.model.relaters.dsflash import DSFlashRelations
 
 
 def drawn(count, slope, intercept, seed=0):
@@ -73,19 +73,23 @@ def test_the_fit_finds_the_map_that_was_there():
     assert reliability.calibration_error(found) < 0.01
 
 
-def test_a_calibrated_head_scores_as_the_map_says_and_ranks_as_before():
+def test_a_calibrated_stage_scores_as_the_map_says_and_ranks_as_before():
     torch.manual_seed(1)
-    stage = RelationStage(
-        ModelConfig("tiny", "", 64, 2, 1, 6, num_queries=5, neck_dim=16, neck_depth=1, neck_heads=2)
+    stage = DSFlashRelations(8, 48, 1, num_predicates=6, dim=16, depth=1, heads=2)
+    pairs = torch.combinations(torch.arange(10))
+    inputs = pair_inputs(
+        prepared=stage.prepare(4 * torch.randn(10, 8, 3, 3)),
+        coverage=torch.rand(10, 1),
+        boxes=4 * torch.randn(10, 4),
+        images=torch.arange(10),
+        pairs=pairs,
     )
-    x, pairs = 4 * torch.randn(40, 16), torch.combinations(torch.arange(10))[:40]
-    before = rank_relations(stage.predict(x), pairs)
+    before = rank_relations(stage(inputs), pairs)
     calibration = Calibration(0.7, -1.8)
-    calibration.apply(stage)
-    after = rank_relations(stage.predict(x), pairs)
-    assert torch.equal(before.pairs, after.pairs) and torch.equal(
-        before.predicates, after.predicates
-    )
+    stage.rescale(calibration.slope, calibration.intercept)
+    after = rank_relations(stage(inputs), pairs)
+    assert torch.equal(before.pairs, after.pairs)
+    assert torch.equal(before.predicates, after.predicates)
     np.testing.assert_allclose(
         after.scores.detach(), calibration.map(before.scores.detach().numpy()), atol=1e-6
     )

@@ -41,7 +41,7 @@ class Oracle:
         relations = [Relation(s, o, p, "", 1.0) for s, o, p in record.relations.tolist()]
         return SceneGraph(tuple(nodes), tuple(relations), packed.astype(np.int32))
 
-    def relate_segments(self, rgb, labels, count):
+    def relate_segments(self, rgb, labels, count, class_ids):
         relations = torch.from_numpy(self._records[rgb.tobytes()].relations)
         return RankedRelations(
             relations[:, :2], relations[:, 2], torch.linspace(1, 0, len(relations))

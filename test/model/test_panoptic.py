@@ -24,7 +24,7 @@ def random_logits(queries=30, size=24, sure=12):
 
 
 def merge_with_loops(mask_logits, class_logits, mask_threshold, overlap_threshold):
-    """The rule, pixel by pixel, in Python floats: [(class, score, set of pixels)]."""
+    """The rule, pixel by pixel, in Python floats: [(class, score, set of pixels, best query)]."""
     probabilities = class_logits.double().softmax(-1)
     kept = []
     for query, row in enumerate(probabilities.tolist()):
@@ -47,9 +47,11 @@ def merge_with_loops(mask_logits, class_logits, mask_threshold, overlap_threshol
             continue
         same = next((s for s in segments if s[0] == class_id and class_id >= NUM_THINGS), None)
         if same:
-            same[1], same[2] = max(same[1], score), same[2] | (mask & won)
+            if score > same[1]:
+                same[1], same[3] = score, query
+            same[2] = same[2] | (mask & won)
         else:
-            segments.append([class_id, score, mask & won])
+            segments.append([class_id, score, mask & won, query])
     return segments
 
 
@@ -63,13 +65,15 @@ def test_agrees_with_a_loop(seed):
     assert len(expected) > 0
     assert found.class_ids.tolist() == [s[0] for s in expected]
     assert found.scores.tolist() == pytest.approx([s[1] for s in expected], abs=1e-5)
-    for mask, (_, _, pixels) in zip(found.masks(), expected, strict=True):
+    for mask, (_, _, pixels, _) in zip(found.masks(), expected, strict=True):
         assert {tuple(p) for p in mask.nonzero().tolist()} == pixels
+    best = class_logits[[query for _, _, _, query in expected]].softmax(-1)
+    torch.testing.assert_close(found.class_probabilities, best[:, :-1])
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_agrees_with_transformers(seed):
-    """Its post-processing works at the logits' resolution when the target size is the logits' own."""
+    """Its post-processing does not resize when the target size is that of the logits."""
     utils = pytest.importorskip("transformers.models.eomt.image_processing_eomt")
     torch.manual_seed(100 + seed)
     mask_logits, class_logits = random_logits()
@@ -119,6 +123,7 @@ def test_nothing_confident_gives_no_segment():
     assert found.labels.shape == (9, 12)
     assert (found.labels == -1).all()
     assert found.masks().shape == (0, 9, 12)
+    assert found.class_probabilities.shape == (0, NUM_CLASSES)
 
 
 def test_select_renumbers():
@@ -128,6 +133,7 @@ def test_select_renumbers():
     selected = found.select(keep)
     assert torch.equal(selected.masks(), found.masks()[keep])
     assert torch.equal(selected.class_ids, found.class_ids[keep])
+    assert torch.equal(selected.class_probabilities, found.class_probabilities[keep])
 
 
 def test_boxes_of_masks():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pair_inputs import pair_inputs
 
 from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import unpack_panoptic
@@ -124,7 +125,7 @@ def test_agrees_with_the_model_pair_by_pair(pipeline, low):
         ]
         segments = merge_panoptic(logits, found.class_logits[0], config.num_things)
         masks = F.pad(segments.masks().float(), (0, 0, 0, side - 240 // stride))
-        patches = model.relations.embed_patches(found.features)
+        patches = model.relations.prepare(found.features)
         expected = {}
         for a, b in combinations(range(len(masks)), 2):
             coverage = [F.avg_pool2d(masks[i][None], 48 // stride).flatten() for i in (a, b)]
@@ -134,13 +135,9 @@ def test_agrees_with_the_model_pair_by_pair(pipeline, low):
                 box_ = torch.stack((x.min(), y.min(), x.max() + 1, y.max() + 1)) / side
                 boxes.append(2 * box_ - 1)
             pair = torch.tensor([[0, 1]])
-            both = model.relations(
-                patches,
-                torch.stack(coverage),
-                torch.stack(boxes),
-                torch.zeros(2, dtype=torch.long),
-                pair,
-            )
+            images = torch.zeros(2, dtype=torch.long)
+            inputs = pair_inputs(patches, torch.stack(coverage), torch.stack(boxes), images, pair)
+            both = model.relations(inputs)
             for (s, o), row in zip(((a, b), (b, a)), both[0].tolist(), strict=True):
                 expected[s, o] = (1 / (1 + math.exp(row[0])), row[1:].index(max(row[1:])))
     assert [n.class_id for n in graph.nodes] == segments.class_ids.tolist()
@@ -194,7 +191,9 @@ def test_runs_without_gradients_and_once_before_the_first_frame(monkeypatch):
     monkeypatch.setattr(
         EoMT,
         "forward",
-        lambda *args: calls.append(torch.is_inference_mode_enabled()) or forward(*args),
+        lambda *args, **options: (
+            calls.append(torch.is_inference_mode_enabled()) or forward(*args, **options)
+        ),
     )
     loaded = SceneGraphPipeline.from_weights("random", device="cpu")
     assert len(calls) == 4, "three to make the untrained model, one to warm it up"

@@ -11,6 +11,7 @@ from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.pipeline.backends.torch import TorchBackend
 from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
 from dsflash_ros.pipeline.resizing import fit_image
 
@@ -36,9 +37,8 @@ def pipeline():
         for layer in (model.relations.location, model.relations.gate, model.relations.head):
             for parameter in layer.parameters():
                 parameter.mul_(4)  # so that scores tell pairs apart
-    return SceneGraphPipeline(
-        model, Header(CONFIG, VOCABULARY), "untrained", torch.device("cpu"), torch.float32
-    )
+    backend = TorchBackend(model, torch.device("cpu"), torch.float32)
+    return SceneGraphPipeline(backend, Header(CONFIG, VOCABULARY), "untrained")
 
 
 @pytest.fixture(scope="module", params=[(480, 360), (360, 480)], ids=["portrait", "landscape"])
@@ -57,9 +57,8 @@ def relate_pair_by_pair(pipeline, record, tome_ratio=0.0, pruning=False):
     image = torch.from_numpy(fit_image(record.image(), Letterbox(*labels.shape, SIDE))).permute(
         2, 0, 1
     )
-    patches = stage.embed_patches(pipeline.model.segmenter(image[None] / 255, tome_ratio).features)[
-        0
-    ]
+    features = pipeline.model.segmenter(image[None] / 255, tome_ratio=tome_ratio).features
+    patches = stage.prepare(features)[0]
     scale = SIDE / max(labels.shape)
     centres = [
         ((np.arange(round(side * scale)) + 0.5) / scale).astype(int) for side in labels.shape
@@ -82,7 +81,8 @@ def relate_pair_by_pair(pipeline, record, tome_ratio=0.0, pruning=False):
             tokens, positions = tokens[touched], positions[touched]
         location = stage.location(torch.cat((boxes[a], boxes[b])))
         tokens = torch.cat((torch.stack((stage.class_token, location)), tokens))
-        logits[a, b], logits[b, a] = stage.predict(stage.neck(tokens[None], positions[None]))[0]
+        x = stage.neck(tokens[None], positions[None])
+        logits[a, b], logits[b, a] = stage.head(stage.disentangle(x))[0]
     return logits
 
 

@@ -19,7 +19,13 @@ def random_segments(letterbox, stride, count=6):
         0, 0
     ].long()
     present = torch.tensor([(labels == index).any() for index in range(count)])
-    return Segments(labels, torch.arange(count) % 3, torch.rand(count)).select(present)
+    return segments_of(labels, torch.arange(count) % 3, torch.rand(count)).select(present)
+
+
+def segments_of(labels, class_ids, scores):
+    """Segments that are sure of their classes as far as their scores go."""
+    probabilities = torch.nn.functional.one_hot(class_ids, 3) * scores.unsqueeze(1)
+    return Segments(labels, class_ids, scores, probabilities)
 
 
 @pytest.mark.parametrize("size", [(480, 640), (100, 37), (16, 16), (720, 1280), (40, 900)])
@@ -49,7 +55,7 @@ def test_segments_that_no_source_pixel_shows_are_dropped():
     labels[0, 0] = 1  # source pixels sample rows 10, 30, ...
     labels[200:, 200:] = 2
     found = ImageSegments.measure(
-        Segments(labels, torch.tensor([0, 1, 2]), torch.rand(3)), letterbox, 1
+        segments_of(labels, torch.tensor([0, 1, 2]), torch.rand(3)), letterbox, 1
     )
     assert found.segments.class_ids.tolist() == [0, 2]
     assert found.areas.tolist() == [256 - 36, 36]
@@ -60,7 +66,8 @@ def test_locations_are_over_the_whole_input():
     letterbox = Letterbox(240, 320, 320)
     labels = torch.full((60, 80), -1)
     labels[0:30, 40:80] = 0
-    found = ImageSegments.measure(Segments(labels, torch.tensor([1]), torch.rand(1)), letterbox, 4)
+    segments = segments_of(labels, torch.tensor([1]), torch.rand(1))
+    found = ImageSegments.measure(segments, letterbox, 4)
     assert found.locations().tolist() == [[0.0, -1.0, 1.0, -0.25]]
 
 
@@ -68,7 +75,7 @@ def test_relations_carry_names():
     letterbox = Letterbox(32, 32, 320)
     labels = torch.arange(320).repeat(320, 1) // 160
     found = ImageSegments.measure(
-        Segments(labels, torch.tensor([0, 2]), torch.tensor([0.9, 0.8])), letterbox, 1
+        segments_of(labels, torch.tensor([0, 2]), torch.tensor([0.9, 0.8])), letterbox, 1
     )
     ranked = RankedRelations(
         torch.tensor([[0, 1], [1, 0]]), torch.tensor([0, 1]), torch.tensor([0.75, 0.5])

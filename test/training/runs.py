@@ -27,6 +27,8 @@ CONFIG = ModelConfig(
     neck_depth=2,
     neck_heads=2,
 )
+CELLS = (48, 2)
+"""Cell and grid of the relation stage."""
 NECK = ["neck_dim=32", "neck_depth=2", "neck_heads=2"]
 
 

@@ -120,7 +120,9 @@ def test_every_setting_of_the_recipe_changes_the_training(name, value):
             for factor in made["lr_scheduler"]["scheduler"].lr_lambdas
             for step in (30, 60, 1900)
         ]
-        return groups, factors, training._mask_probabilities(), training.loss
+        segmenter = training.model.segmenter
+        probabilities = segmenter.recipe.mask_probabilities(segmenter, 0.5)
+        return groups, factors, probabilities, training.loss
 
     config = configured()
     assert behaviour(config) == behaviour(config)

@@ -1,9 +1,11 @@
-"""timm vision transformers, seen as what EoMT needs of them."""
+"""timm's vision transformers as encoders whose blocks run one by one."""
+
+import math
 
 import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import apply_rot_embed_cat
+from timm.layers import apply_rot_embed_cat, resample_abs_pos_embed
 from torch import nn
 
 from dsflash_ros.model.config import PATCH, ModelConfig
@@ -16,21 +18,35 @@ class Backbone(nn.Module):
 
     Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches. The
     two subclasses hide where timm's families differ: in positions, biases and layer scale.
+
+    Attributes:
+        timm_name: the model's name in timm.
+        vit: that model.
+        grid: patches along one side of the image.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, timm_name: str, image_size: int) -> None:
         super().__init__()
-        self.grid = config.grid
+        self.timm_name, self.grid = timm_name, image_size // PATCH
         self.vit = timm.create_model(
-            config.timm_name,
-            img_size=config.image_size,
+            timm_name,
+            img_size=image_size,
             patch_size=PATCH,
             num_classes=0,
             dynamic_img_size=False,
         )
-        # EoMT normalises once, after the last block; timm's pooling head and its norm have no part
-        # in it.
+        # EoMT normalises once, after the last block; timm's pooling head and its norm are not used.
         self.vit.fc_norm = nn.Identity()
+
+    @property
+    def dim(self) -> int:
+        """Channels of a token."""
+        return self.vit.embed_dim
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.vit.blocks)
 
     @property
     def num_prefix_tokens(self) -> int:
@@ -42,9 +58,7 @@ class Backbone(nn.Module):
         return self.vit.norm(tokens)
 
     def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Normalised images (B, 3, S, S) to tokens, and the rotary embedding of the patches if
-        there is one.
-        """
+        """Normalised images (B, 3, S, S) to tokens, and the patches' rotary embedding or None."""
         raise NotImplementedError
 
     def qkv(self, attn: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
@@ -63,11 +77,13 @@ class Backbone(nn.Module):
         tome_ratio: float = 0.0,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Block `index` on tokens (B, N, D); its attention sees merged patches when `tome_ratio` >
-        0.
+        """Tokens (B, N, D) after block `index`.
 
-        `mask`, (B, Q, N) bool: which tokens each of the first Q attends to, at least one; the
-        others attend to all. It cannot go with merging.
+        Args:
+            rope: from `embed`.
+            tome_ratio: share of the patches that are merged before the attention.
+            mask: (B, Q, N) bool, which tokens each of the first Q attends to, at least one; the
+                others attend to all. It cannot be combined with merging.
         """
         block = self.vit.blocks[index]
         normed = block.norm1(tokens)
@@ -90,11 +106,10 @@ class Backbone(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rope is not None:
             query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
-        mixed = (
-            attention(query, key, value)
-            if mask is None
-            else _masked_attention(query, key, value, mask)
-        )
+        if mask is None:
+            mixed = attention(query, key, value)
+        else:
+            mixed = _masked_attention(query, key, value, mask)
         return attn.proj(mixed.transpose(1, 2).reshape(batch, count, dim))
 
     def _merged_attention(
@@ -112,6 +127,21 @@ class Backbone(nn.Module):
             rope = _circular_mean(merging.merge(rope.expand(tokens.shape[0], -1, -1))).unsqueeze(1)
         update = self._attention(attn, merged, rope)
         return torch.cat((update[:, :others], merging.unmerge(update[:, others:])), dim=1)
+
+    def fit_positions(self, tensors: dict[str, torch.Tensor], name: str = "pos_embed") -> None:
+        """Interpolate learned positions, if `tensors` has some by that name, to this grid.
+
+        Positions of an unexpected shape stay as they are.
+        """
+        positions = tensors.get(name)
+        if positions is None or getattr(self.vit, "pos_embed", None) is None or positions.ndim != 3:
+            return
+        prefix = 0 if self.vit.no_embed_class else self.num_prefix_tokens
+        side = math.isqrt(positions.shape[1] - prefix)
+        if side**2 + prefix == positions.shape[1]:
+            tensors[name] = resample_abs_pos_embed(
+                positions, [self.grid, self.grid], [side, side], num_prefix_tokens=prefix
+            )
 
 
 class AbsoluteViT(Backbone):
@@ -143,26 +173,24 @@ class RotaryViT(Backbone):
 
 def make_backbone(config: ModelConfig) -> Backbone:
     """The backbone that the config names, with fresh random weights."""
-    return (RotaryViT if config.backbone == "dinov3" else AbsoluteViT)(config)
+    kind = RotaryViT if config.backbone == "dinov3" else AbsoluteViT
+    return kind(config.timm_name, config.image_size)
 
 
 def _masked_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """Attention, (B, heads, N, d), whose first queries see only what `mask`, (B, Q, N) bool,
-    allows.
-    """
+    """Attention, (B, heads, N, d), whose first Q queries see what `mask`, (B, Q, N), allows."""
     # In two parts: one mask over all tokens takes N / Q times the memory and denies all of them the
     # faster kernels.
-    masked, plain = query.split((mask.shape[1], query.shape[2] - mask.shape[1]), dim=2)
-    return torch.cat(
-        (attention(masked, key, value, mask.unsqueeze(1)), attention(plain, key, value)), dim=2
-    )
+    first = mask.shape[1]
+    masked = attention(query[:, :, :first], key, value, mask.unsqueeze(1))
+    plain = attention(query[:, :, first:], key, value)
+    return torch.cat((masked, plain), dim=2)
 
 
 def _circular_mean(rope: torch.Tensor) -> torch.Tensor:
-    """Averaged sines and cosines, (..., 2 * d), scaled back to rotations: the position of merged
-    tokens.
+    """The position of merged tokens: averaged sines and cosines, (..., 2 * d), as rotations again.
 
     A plain average also shrinks queries and keys, the more the higher a frequency is. Of the four
     ways that `benchmarks/merged_positions.py` compares, this one stays closest to attention without
@@ -174,8 +202,9 @@ def _circular_mean(rope: torch.Tensor) -> torch.Tensor:
 
 
 def _rotate_patches(heads: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
-    """Rotate the patches, the last of (B, heads, N, d), by `rope`, (..., patches, 2 * d): sines,
-    then cosines.
+    """Rotate the patches, which are the last of (B, heads, N, d).
+
+    `rope` is (..., patches, 2 * d): sines, then cosines.
     """
     others = heads.shape[2] - rope.shape[-2]
     rotated = apply_rot_embed_cat(heads[:, :, others:], rope, half=True).type_as(heads)

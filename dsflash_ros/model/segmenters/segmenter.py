@@ -1,23 +1,110 @@
 """What a segmenter is."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from dsflash_ros.model.segmenters.backbone import Backbone
 
 MASK_STRIDE = 4
 """Pixels of the network input along one side of a pixel of the mask logits."""
 
 
 class Segmentation(NamedTuple):
-    """What EoMT says of a batch of images of side S.
+    """What a segmenter finds in a batch of B images of side S, with Q queries.
 
     Attributes:
         mask_logits: (B, Q, S/4, S/4).
         class_logits: (B, Q, classes + 1); the last is "no object".
-        features: (B, 4 * D, S/16, S/16); patch tokens after four blocks, for the relation stage
-            (DSFlash section 3.1).
+        features: (B, channels, S/stride, S/stride), for the relation stage; channels and stride
+            are the segmenter's `feature_channels` and `feature_stride`.
     """
 
     mask_logits: torch.Tensor
     class_logits: torch.Tensor
     features: torch.Tensor
+
+
+class Segmenter(nn.Module):
+    """Base of all segmenters.
+
+    A subclass sets the attributes and has `forward`; the rest is optional.
+
+    Attributes:
+        feature_channels: channels of the features.
+        feature_stride: pixels of the network input along one side of a pixel of the features.
+        options: names of the fields of `Options` that `forward` and `features` take as arguments.
+    """
+
+    feature_channels: int
+    feature_stride: int
+    options: frozenset[str] = frozenset()
+
+    def forward(self, images: torch.Tensor, **options) -> Segmentation:
+        """Segment images, (B, 3, S, S) float32, RGB in 0..1, padded below and to the right with
+        zeros.
+        """
+        raise NotImplementedError
+
+    def features(self, images: torch.Tensor, **options) -> torch.Tensor:
+        """The features alone, the same numbers as `forward`'s."""
+        return self(images, **options).features
+
+    # Training
+
+    def configure_training(self, settings: Mapping[str, object]) -> None:
+        """Take from the training's settings, by name, what this segmenter's own recipe needs.
+
+        Raises `ConfigError` for a value that does not suit this segmenter.
+        """
+
+    def parameter_groups(self, lr: float) -> list[dict[str, object]]:
+        """An optimizer's parameter groups: all parameters, each once.
+
+        Each group has `params`, its peak `lr`, a `name`, and `backbone`: whether its parameters are
+        pretrained and warm up after the others.
+        """
+        return [{"params": list(self.parameters()), "lr": lr, "name": "all", "backbone": False}]
+
+    def training_predictions(
+        self, images: torch.Tensor, progress: float, generator: torch.Generator | None = None
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """What the set loss is computed on: (mask_logits, class_logits), as in `Segmentation`.
+
+        Args:
+            images: as for `forward`.
+            progress: 0..1, the share of the run's steps that are done.
+            generator: draws what is random; on the images' device.
+        """
+        found = self(images)
+        return [(found.mask_logits, found.class_logits)]
+
+    def training_metrics(self, progress: float) -> dict[str, float]:
+        """What of the recipe is worth a curve, at this share of the run."""
+        return {}
+
+    # Starting points
+
+    @property
+    def encoder(self) -> "Backbone | None":
+        """The part that can start from a pretrained ViT of timm's; None where there is none."""
+        return None
+
+    def adapt_state(
+        self, state: dict[str, torch.Tensor], same_classes: bool
+    ) -> dict[str, torch.Tensor]:
+        """A state dict of another segmenter of this kind, made to fit this one.
+
+        The other one may have been built for another image size, or, where `same_classes` is False,
+        for other classes. What cannot be made to fit stays as it is.
+        """
+        return state
+
+    def make_decisive(self, noise: torch.Tensor) -> None:
+        """Change untrained weights so that the thresholds let some segments pass.
+
+        For `random` weights, which try the machinery. `noise`, (1, 3, S, S), is a smooth image.
+        """

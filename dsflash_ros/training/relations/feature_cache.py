@@ -16,7 +16,7 @@ from dsflash_ros.data.views import View, ViewError, Views
 from dsflash_ros.errors import OutputError
 from dsflash_ros.files import expand, save_tensors
 from dsflash_ros.model.checkpoints import digest_of
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.segmenter import Segmenter
 from dsflash_ros.progress_bar import progress
 
 
@@ -31,17 +31,17 @@ class FeatureCache:
     def __init__(
         self,
         directory: str | Path,
-        segmenter: EoMT,
+        segmenter: Segmenter,
         image_size: int,
         precision: Literal["float32", "bfloat16"],
     ) -> None:
-        """`precision` is the one that the segmenter computes in; bfloat16 is mixed precision."""
+        """`precision` is what the segmenter computes in; bfloat16 is mixed precision."""
         self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}-{precision}"
         self._image_size = image_size
         self._mixed = precision == "bfloat16"
 
     def load(self, record: Record, flipped: bool) -> torch.Tensor:
-        """(4 * D, grid, grid) bfloat16.
+        """(channels, h, w) bfloat16.
 
         Raises `ViewError` when the file is damaged, or gone, or the image is.
         """
@@ -57,14 +57,13 @@ class FeatureCache:
 
     def fill(
         self,
-        segmenter: EoMT,
+        segmenter: Segmenter,
         records: Sequence[Record],
         flips: Sequence[bool],
         batch_size: int,
         workers: int,
     ) -> None:
         """Compute what is missing. Can be interrupted at any time; what is there stays."""
-        device = segmenter.q.weight.device
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,25 +77,24 @@ class FeatureCache:
             views = Subset(Views(records, self._image_size), missing)
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
             for batch in progress(loader, "caching features", len(loader), "batch"):
-                images = torch.stack(
-                    [torch.from_numpy(_mirrored(view) if flipped else view.image) for view in batch]
-                )
-                with (
-                    torch.inference_mode(),
-                    torch.autocast(device.type, torch.bfloat16, enabled=self._mixed),
-                ):
-                    features = segmenter.features(
-                        images.to(device).permute(0, 3, 1, 2).float() / 255
-                    )
-                for view, tensor in zip(batch, features.bfloat16().cpu(), strict=True):
+                images = [_mirrored(view) if flipped else view.image for view in batch]
+                features = self._features(segmenter, np.stack(images))
+                for view, tensor in zip(batch, features, strict=True):
                     save_tensors(self._path(records[view.index], flipped), {"features": tensor})
+
+    @torch.inference_mode()
+    def _features(self, segmenter: Segmenter, images: np.ndarray) -> torch.Tensor:
+        """Of images (B, S, S, 3) uint8, on the CPU, bfloat16."""
+        device = next(segmenter.parameters()).device
+        pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
+            return segmenter.features(pixels).bfloat16().cpu()
 
     def _path(self, record: Record, flipped: bool) -> Path:
         path = record.image_path.resolve()
-        status = path.stat()  # an image that was replaced is another
-        name = hashlib.sha256(f"{path} {status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[
-            :24
-        ]
+        status = path.stat()  # an image that was replaced has features of its own
+        about = f"{path} {status.st_size} {status.st_mtime_ns}"
+        name = hashlib.sha256(about.encode()).hexdigest()[:24]
         return self._folder / f"{name}{'-mirrored' if flipped else ''}.safetensors"
 
 

@@ -1,6 +1,4 @@
-"""Training on the segmenter's own masks instead of the true ones (DSFlash's supplement, section
-14).
-"""
+"""Training on the segmenter's own masks instead of the true ones (supplement section 14)."""
 
 import numpy as np
 import torch
@@ -19,14 +17,16 @@ def with_found_segments(
     batch: RelationBatch,
     segmentation: Segmentation,
     config: ModelConfig,
+    cell: int,
+    grid: int,
     negative_share: float,
     random: np.random.Generator,
 ) -> RelationBatch:
-    """The batch with the segments that the segmenter found, and the relations of those that match
-    true ones.
+    """The batch with the segments that the segmenter found in place of the true ones.
 
-    Relations of true segments that were not found are lost. Pairs are sampled anew, see
-    `sample_pairs`.
+    Each found segment has the relations of the true one that it matches; relations of true segments
+    that were not found are lost. Pairs are sampled anew, see `sample_pairs`. `cell` and `grid` are
+    the relation stage's.
     """
     device = batch.counts.device
     parts, start = [], 0
@@ -54,9 +54,10 @@ def with_found_segments(
         parts.append(
             {
                 "counts": torch.tensor([len(found)]),
-                "coverage": label_coverage(labels, len(found), config),
+                "coverage": label_coverage(labels, len(found), cell, grid),
                 "boxes": boxes_of(found.masks()) * (2 / config.image_size) - 1,
                 "class_ids": found.class_ids,
+                "class_probabilities": found.class_probabilities,
                 "relations": relations + torch.tensor([start, start, 0]),
                 "pairs": pairs + start,
             }
@@ -68,8 +69,9 @@ def with_found_segments(
 
 
 def _carry_over(relations: torch.Tensor, matching: np.ndarray, num_true: int) -> torch.Tensor:
-    """Relations (R, 3) of true segments in terms of the found ones that `matching` gives them; the
-    rest is left out.
+    """Relations (R, 3) of true segments in terms of the found ones, those of lost ones left out.
+
+    `matching` has for each found segment the true one that it matches, or -1.
     """
     found = torch.full((num_true,), -1)
     matched = np.flatnonzero(matching >= 0)

@@ -1,4 +1,4 @@
-"""From annotated relations to the pairs of a training step and what they should say."""
+"""From annotated relations to the pairs of a training step and their targets."""
 
 import numpy as np
 import torch
@@ -9,9 +9,8 @@ def sample_pairs(
 ) -> torch.Tensor:
     """Unordered pairs to learn from in an image of `count` segments: (n, 2) int64, a < b.
 
-    All pairs that `relations`, (R, 3) int64, relates in either direction, and at random
-    `negative_share` times R of those that it does not (supplement section 11: one for five
-    relations), right on average.
+    All pairs that `relations`, (R, 3) int64, relates in either direction, and at random, on
+    average, `negative_share` times R of the others (supplement section 11: one for five relations).
     """
     related = torch.zeros(count, count, dtype=torch.bool)
     related[relations[:, 0], relations[:, 1]] = True
@@ -25,10 +24,9 @@ def sample_pairs(
 
 
 def pair_targets(relations: torch.Tensor, pairs: torch.Tensor, num_predicates: int) -> torch.Tensor:
-    """What both directions of pairs, (n, 2), should say: (n, 2, 1 + predicates) float32, 0 or 1;
-    index 0: no relation.
+    """Targets of both directions of pairs, (n, 2): (n, 2, 1 + predicates) float32, 0 or 1.
 
-    A directed pair may have several predicates; one that has none has "no relation".
+    A directed pair may have several predicates; one without any has "no relation", index 0.
     """
     directed = torch.stack((pairs, pairs.flip(1)), dim=1)  # (n, 2, 2)
     same = (directed.unsqueeze(2) == relations[:, :2]).all(-1)  # (n, 2, R)
@@ -40,16 +38,17 @@ def pair_targets(relations: torch.Tensor, pairs: torch.Tensor, num_predicates: i
 def predicate_weights(
     images: list[torch.Tensor], num_predicates: int, negative_share: float
 ) -> torch.Tensor:
-    """Weights of the positive terms of the cross entropy that balance predicates: (1 + predicates,)
-    float32.
+    """Weights of the cross entropy's positive terms that balance predicates.
 
-    DSFormer's rule: images that lack a predicate over images that have it, of the images'
-    relations, each (R, 3); for "no relation" one over the share of negatives. A predicate that
-    never occurs counts as if one image had it.
+    DSFormer's rule: images that lack a predicate over images that have it; for "no relation" one
+    over the share of negatives. A predicate that never occurs counts as if one image had it.
+
+    `images` are the relations of each image, (R, 3). The result is (1 + predicates,) float32.
     """
     has = torch.stack(
         [relations[:, 2].bincount(minlength=num_predicates) > 0 for relations in images]
     )
     positive = has.sum(0).clamp(min=1).float()
     weights = ((len(images) - positive) / positive).clamp(min=1 / len(images))
-    return torch.cat((torch.tensor([1 / negative_share if negative_share else 1.0]), weights))
+    no_relation = 1 / negative_share if negative_share else 1.0
+    return torch.cat((torch.tensor([no_relation]), weights))

@@ -11,6 +11,7 @@ from dsflash_ros.data.psg import Record
 from dsflash_ros.data.views import View, Views
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
+from dsflash_ros.model.relaters.relater import PairInputs, known_classes
 from dsflash_ros.training.relations.feature_cache import FeatureCache
 from dsflash_ros.training.relations.pairs import sample_pairs
 
@@ -19,12 +20,13 @@ class RelationSample(NamedTuple):
     """An image with S segments, R relations and n pairs.
 
     Attributes:
-        image: (3, size, size) uint8, or its features (4 * D, grid, grid) float where they were
-            cached.
-        labels: (size, size) int16, the segment of each pixel or -1; or empty where not asked for.
-        coverage: (S, patches) float32, see `label_coverage`.
+        image: (3, size, size) uint8; where the segmenter's features were cached, these instead,
+            (channels, h, w) float.
+        labels: (size, size) int16, the segment of each pixel or -1; empty where not asked for.
+        coverage: (S, cells) float32, see `label_coverage`.
         boxes: (S, 4) float32, scaled to -1..1 over the network input.
         class_ids: (S,) int64.
+        class_probabilities: (S, classes) float32.
         relations: (R, 3) int64: subject, object, predicate.
         pairs: (n, 2) int64, those to learn from.
         content: (2,) int64, height and width of the network input that show the image.
@@ -35,6 +37,7 @@ class RelationSample(NamedTuple):
     coverage: torch.Tensor
     boxes: torch.Tensor
     class_ids: torch.Tensor
+    class_probabilities: torch.Tensor
     relations: torch.Tensor
     pairs: torch.Tensor
     content: torch.Tensor
@@ -46,7 +49,7 @@ class RelationBatch(NamedTuple):
     Attributes:
         images, labels, contents: stacked.
         counts: (B,) int64, segments of each image.
-        coverage, boxes, class_ids, relations, pairs: concatenated.
+        coverage, boxes, class_ids, class_probabilities, relations, pairs: concatenated.
     """
 
     images: torch.Tensor
@@ -56,6 +59,7 @@ class RelationBatch(NamedTuple):
     coverage: torch.Tensor
     boxes: torch.Tensor
     class_ids: torch.Tensor
+    class_probabilities: torch.Tensor
     relations: torch.Tensor
     pairs: torch.Tensor
 
@@ -65,7 +69,7 @@ class RelationBatch(NamedTuple):
         return self.counts.cumsum(0) - self.counts
 
     def of_image(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Relations (R, 3), in terms of the image's own segments, and class ids (S,) of one image."""
+        """Relations (R, 3), by the image's own segment numbers, and class ids (S,) of one image."""
         start, count = int(self.starts[index]), int(self.counts[index])
         mine = (self.relations[:, 0] >= start) & (self.relations[:, 0] < start + count)
         shift = torch.tensor([start, start, 0], device=self.relations.device)
@@ -74,8 +78,22 @@ class RelationBatch(NamedTuple):
     @property
     def image_of(self) -> torch.Tensor:
         """(S,) int64, the image of each segment."""
-        return torch.arange(len(self.counts), device=self.counts.device).repeat_interleave(
-            self.counts
+        numbers = torch.arange(len(self.counts), device=self.counts.device)
+        return numbers.repeat_interleave(self.counts)
+
+    def pair_inputs(self, prepared: torch.Tensor, pairs: torch.Tensor | None = None) -> PairInputs:
+        """What a relation stage is given of `pairs`, (n, 2); None: the pairs to learn from.
+
+        `prepared` is what the stage made of the images' features.
+        """
+        return PairInputs(
+            prepared,
+            self.coverage,
+            self.boxes,
+            self.class_ids,
+            self.class_probabilities,
+            self.image_of,
+            self.pairs if pairs is None else pairs,
         )
 
 
@@ -85,6 +103,7 @@ class RelationSamples(Dataset):
     Args:
         records: the images.
         config: of the model.
+        cell, grid: of the relation stage.
         augmentation, seed: see `Views`.
         negative_share: see `sample_pairs`.
         cache: features to use instead of images.
@@ -95,6 +114,8 @@ class RelationSamples(Dataset):
         self,
         records: Sequence[Record],
         config: ModelConfig,
+        cell: int,
+        grid: int,
         augmentation: str = "none",
         seed: int = 0,
         negative_share: float = 0.2,
@@ -105,6 +126,7 @@ class RelationSamples(Dataset):
             records, config.image_size, augmentation, seed, with_images=cache is None
         )
         self.records, self.config, self.seed = records, config, seed
+        self.cell, self.grid = cell, grid
         self.negative_share, self.cache, self.with_labels = negative_share, cache, with_labels
 
     def __len__(self) -> int:
@@ -115,14 +137,16 @@ class RelationSamples(Dataset):
         record, view = self.records[index], self.views[epoch, index]
         labels = torch.from_numpy(view.labels)
         relations = torch.from_numpy(record.relations)
-        count = len(record.class_ids)
+        class_ids = torch.from_numpy(record.class_ids)
+        count = len(class_ids)
         random = np.random.default_rng((self.seed, epoch, index))
         return RelationSample(
             self._image(record, view),
             labels if self.with_labels else labels.new_empty(0),
-            label_coverage(labels, count, self.config),
+            label_coverage(labels, count, self.cell, self.grid),
             torch.from_numpy(view.boxes) * (2 / self.config.image_size) - 1,
-            torch.from_numpy(record.class_ids),
+            class_ids,
+            known_classes(class_ids, self.config.num_classes),
             relations,
             sample_pairs(relations, count, self.negative_share, random),
             torch.tensor([view.height, view.width]),
@@ -148,6 +172,7 @@ def collate_relations(samples: list[RelationSample]) -> RelationBatch:
         torch.cat(columns.coverage),
         torch.cat(columns.boxes),
         torch.cat(columns.class_ids),
+        torch.cat(columns.class_probabilities),
         torch.cat([part + shift for part, shift in zip(columns.relations, shifts, strict=True)]),
         torch.cat([part + start for part, start in zip(columns.pairs, first, strict=True)]),
     )

@@ -1,17 +1,17 @@
-"""The loss of the relation stage, and its gradient in bounded memory."""
+"""The loss of a relation stage, and its gradient in bounded memory."""
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-from dsflash_ros.model.relaters.dsflash import RelationStage
-from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.model.relaters.relater import PairInputs, RelationStage
 
 
 class PairLosses(NamedTuple):
-    """Mean losses of a batch; what is minimised is `cross_entropy + consistency_weight *
-    consistency`.
+    """Mean losses of a batch.
+
+    Training minimises `cross_entropy + consistency_weight * consistency`.
     """
 
     cross_entropy: torch.Tensor
@@ -21,30 +21,30 @@ class PairLosses(NamedTuple):
 def pair_losses(
     stage: RelationStage,
     inputs: PairInputs,
-    pairs: torch.Tensor,
     targets: torch.Tensor,
-    pruning: bool = False,
     positive_weights: torch.Tensor | None = None,
+    **options,
 ) -> PairLosses:
-    """PairLosses of pairs (n, 2) with targets (n, 2, 1 + predicates), each pair in both orders
-    (DSFlash section 3.3).
+    """The losses of all pairs, each in both orders (DSFlash section 3.3).
 
-    The two orders pass the neck as one batch; what does not depend on the order (patches, coverage)
-    was computed once. The cross entropy is the mean over both directions of both orders;
-    consistency is Eq. 7.
+    Both orders pass the stage as one batch; what does not depend on the order was computed once.
+    The cross entropy is the mean over both directions of both orders; consistency is Eq. 7.
+
+    Args:
+        inputs: of n pairs.
+        targets: (n, 2, 1 + predicates) float32, see `pair_targets`.
+        positive_weights: (1 + predicates,), of the cross entropy's positive terms.
+        options: of `stage.relate`.
     """
-    x = stage.encode(*inputs, torch.cat((pairs, pairs.flip(1))), pruning).to(
-        stage.head[0].weight.dtype
-    )
-    with torch.autocast(
-        x.device.type, enabled=False
-    ):  # as at inference, gate and head stay float32
-        forward, backward = stage.disentangle(x)
-        logits = stage.head(torch.stack((forward, backward), dim=1))
+    pairs = torch.cat((inputs.pairs, inputs.pairs.flip(1)))
+    found = stage.relate(inputs._replace(pairs=pairs), **options)
+    dtype = inputs.coverage.dtype  # float32, also under autocast
+    with torch.autocast(targets.device.type, enabled=False):
         both = torch.cat((targets, targets.flip(1)))
         cross_entropy = F.binary_cross_entropy_with_logits(
-            logits, both, pos_weight=positive_weights
+            found.logits.to(dtype), both, pos_weight=positive_weights
         )
+        forward, backward = found.directions.to(dtype).unbind(1)
         (t_ab, t_ba_swapped), (t_ba, t_ab_swapped) = forward.chunk(2), backward.chunk(2)
         squares = (t_ab - t_ab_swapped).square() + (t_ba - t_ba_swapped).square()
     return PairLosses(cross_entropy, squares.mean())
@@ -53,43 +53,46 @@ def pair_losses(
 def batch_losses(
     stage: RelationStage,
     inputs: PairInputs,
-    pairs: torch.Tensor,
     targets: torch.Tensor,
     consistency_weight: float = 1.0,
     pairs_at_once: int = 32,
+    positive_weights: torch.Tensor | None = None,
     **options,
 ) -> tuple[torch.Tensor, PairLosses]:
-    """The loss of a batch, to be differentiated as usual, and its parts; `options` are those of
-    `pair_losses`.
+    """The loss of a batch, to be differentiated as usual, and its parts; see `pair_losses`.
 
     Memory is that of `pairs_at_once` pairs: each group's gradient is taken before the next one is
     computed, and the loss hands the sums out when it is differentiated.
     """
-    parameters = [
-        p
-        for name, p in stage.named_parameters()
-        if p.requires_grad and not name.startswith("patch_embed.")
-    ]
-    leaf = inputs.patches.detach().requires_grad_()
-    gradients = [torch.zeros_like(tensor) for tensor in (leaf, *parameters)]
-    sums = leaf.new_zeros(2)
-    with torch.enable_grad():
-        for group in stage.chunks(
-            inputs.coverage, pairs, options.get("pruning", False), pairs_at_once
-        ):
-            parts = pair_losses(
-                stage, inputs._replace(patches=leaf), pairs[group], targets[group], **options
-            )
-            share = len(group) / len(pairs)
+    prepared = inputs.prepared.detach().requires_grad_()
+    parameters = [parameter for parameter in stage.parameters() if parameter.requires_grad]
+    gradients = [torch.zeros_like(tensor) for tensor in (prepared, *parameters)]
+    sums = inputs.coverage.new_zeros(2)
+    for group in stage.chunks(inputs, pairs_at_once, **options):
+        chosen = inputs._replace(prepared=prepared, pairs=inputs.pairs[group])
+        with torch.enable_grad():
+            parts = pair_losses(stage, chosen, targets[group], positive_weights, **options)
+            share = len(group) / len(targets)
             loss = share * (parts.cross_entropy + consistency_weight * parts.consistency)
-            for total, gradient in zip(
-                gradients, torch.autograd.grad(loss, (leaf, *parameters)), strict=True
-            ):
-                total += gradient
-            sums += share * torch.stack(parts).detach()
+        _add_gradients(gradients, loss, (prepared, *parameters))
+        sums += share * torch.stack(parts).detach()
     parts = PairLosses(*sums)
     value = parts.cross_entropy + consistency_weight * parts.consistency
-    return _GivenGradients.apply(value, gradients, inputs.patches, *parameters), parts
+    return _GivenGradients.apply(value, gradients, inputs.prepared, *parameters), parts
+
+
+def _add_gradients(
+    totals: list[torch.Tensor], loss: torch.Tensor, tensors: tuple[torch.Tensor, ...]
+) -> None:
+    """Add the loss's gradient with respect to each tensor to its total.
+
+    Parameters that only `RelationStage.prepare` uses have none here: theirs goes through
+    `prepared`.
+    """
+    found = torch.autograd.grad(loss, tensors, allow_unused=True)
+    for total, gradient in zip(totals, found, strict=True):
+        if gradient is not None:
+            total += gradient
 
 
 class _GivenGradients(torch.autograd.Function):

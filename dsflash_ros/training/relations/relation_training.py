@@ -1,6 +1,4 @@
-"""Training of the relation stage on a frozen segmenter, as the paper does (section 3, supplement
-section 11).
-"""
+"""Training of a relation stage on a frozen segmenter (section 3, supplement section 11)."""
 
 import lightning
 import numpy as np
@@ -12,7 +10,6 @@ from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.ranking import rank_relations
-from dsflash_ros.model.relaters.relater import PairInputs
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.found_segments import with_found_segments
 from dsflash_ros.training.relations.pairs import pair_targets
@@ -23,14 +20,14 @@ from dsflash_ros.training.run.schedules import cosine_with_warmup
 
 
 class RelationTraining(lightning.LightningModule):
-    """Learns `model.relations`; `model.segmenter` stays as it is.
+    """Trains `model.relations`; `model.segmenter` stays as it is.
 
     Each epoch ends with PredCls on the validation split. `positive_weights`, (1 + predicates,),
     weigh the cross entropy's positive terms, see `predicate_weights`.
     """
 
-    score = "mR@50"
-    """What the best epoch has most of."""
+    selection_metric = "mR@50"
+    """The metric that selects the best checkpoint: the larger the better."""
 
     def __init__(
         self,
@@ -48,15 +45,16 @@ class RelationTraining(lightning.LightningModule):
         self.register_buffer("positive_weights", positive_weights, persistent=False)
         self.metrics = RecallMetrics(predicates)
         self._direction_gaps: list[float] = []
+        self._options = {name: getattr(config, name) for name in model.relations.options}
 
     def train(self, mode: bool = True) -> "RelationTraining":
-        """Training mode, but for the segmenter."""
+        """Training mode for all but the segmenter."""
         super().train(mode)
         self.model.segmenter.eval()
         return self
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep what is learned, and what it was learned upon."""
+        """Keep what is learned, and the digest of the segmenter that it was learned with."""
         checkpoint["segmenter"] = self._segmenter_digest
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {
@@ -67,7 +65,8 @@ class RelationTraining(lightning.LightningModule):
         """Raise `TrainingError` when the segmenter is not the one that the run began with."""
         if checkpoint.get("segmenter") != self._segmenter_digest:
             raise TrainingError(
-                f"the segmenter {self.config.segmenter} has changed since the run began; start anew in another out=..."
+                f"the segmenter {self.config.segmenter} has changed since the run began; "
+                "start anew in another out=..."
             )
 
     def configure_optimizers(self):
@@ -85,31 +84,19 @@ class RelationTraining(lightning.LightningModule):
 
     def training_step(self, batch: RelationBatch, index: int) -> torch.Tensor:
         """The loss of a batch."""
-        config, stage = self.config, self.model.relations
-        if config.masks_from == "segmenter":
-            with torch.no_grad():
-                seen = self.model.segmenter(batch.images.float() / 255)
-            features = seen.features
-            random = np.random.default_rng((config.seed, self.global_step, self.global_rank))
-            batch = with_found_segments(
-                batch, seen, self.model.config, config.negative_share, random
-            )
+        if self.config.masks_from == "segmenter":
+            batch, features = self._find_segments(batch)
         else:
             features = self._features(batch.images)
-        patches = stage.embed_patches(
-            features
-        ).float()  # a bfloat16 residual stream would round away what blocks add
-        inputs = PairInputs(patches, batch.coverage, batch.boxes, batch.image_of)
         targets = pair_targets(batch.relations, batch.pairs, len(self.metrics.predicates))
         loss, parts = batch_losses(
-            stage,
-            inputs,
-            batch.pairs,
+            self.model.relations,
+            batch.pair_inputs(self._prepare(features)),
             targets,
-            config.consistency_weight,
-            config.pairs_at_once,
-            pruning=config.pruning,
-            positive_weights=self.positive_weights,
+            self.config.consistency_weight,
+            self.config.pairs_at_once,
+            self.positive_weights,
+            **self._options,
         )
         refuse_not_finite(self, loss)
         self._pairs_of_epoch += len(batch.pairs)
@@ -120,37 +107,31 @@ class RelationTraining(lightning.LightningModule):
         return loss
 
     def on_train_epoch_start(self) -> None:
-        """Count anew."""
+        """Start to count pairs."""
         self._pairs_of_epoch = 0
 
     def on_train_epoch_end(self) -> None:
-        """Raise `TrainingError` when there was nothing to learn from, as with a segmenter that
-        finds nothing.
-        """
+        """Raise `TrainingError` when there was no pair, as when the segmenter finds nothing."""
         if not self._pairs_of_epoch:
             raise TrainingError(
-                f"no pair of segments to learn from in epoch {self.current_epoch + 1}: the segmenter finds none of the "
-                "related segments; train it longer, or use masks_from=truth"
+                f"no pair of segments to learn from in epoch {self.current_epoch + 1}: "
+                "the segmenter finds none of the related segments; "
+                "train it longer, or use masks_from=truth"
             )
 
     def validation_step(self, batch: RelationBatch, index: int) -> None:
-        """PredCls: all pairs of true segments, and how far the two orders of related ones differ."""
-        stage = self.model.relations
-        patches = stage.embed_patches(self._features(batch.images)).float()
-        rest = (batch.coverage, batch.boxes, batch.image_of)
-        options = {"pruning": self.config.pruning, "pairs_at_once": self.config.pairs_at_once}
-        for image, (start, count) in enumerate(
-            zip(batch.starts.tolist(), batch.counts.tolist(), strict=True)
-        ):
+        """PredCls on all pairs of true segments, and how far both orders of related ones differ."""
+        prepared = self._prepare(self._features(batch.images))
+        starts, counts = batch.starts.tolist(), batch.counts.tolist()
+        for image, (start, count) in enumerate(zip(starts, counts, strict=True)):
             pairs = torch.combinations(torch.arange(count, device=self.device))
-            ranked = rank_relations(stage(patches, *rest, pairs + start, **options), pairs)
+            ranked = rank_relations(self._logits(batch, prepared, pairs + start), pairs)
             truth, _ = batch.of_image(image)
             predicted = torch.cat((ranked.pairs, ranked.predicates.unsqueeze(1)), dim=1)
             self.metrics.add(truth.cpu().numpy(), predicted.cpu().numpy(), np.arange(count), count)
         related = batch.relations[:, :2]
-        logits, swapped = (
-            stage(patches, *rest, pairs, **options) for pairs in (related, related.flip(1))
-        )
+        logits = self._logits(batch, prepared, related)
+        swapped = self._logits(batch, prepared, related.flip(1))
         self._direction_gaps += (logits - swapped.flip(1)).abs().mean((1, 2)).tolist()
 
     def on_validation_epoch_end(self) -> None:
@@ -163,19 +144,38 @@ class RelationTraining(lightning.LightningModule):
         metrics.merge(part for part, _ in gathered)
         gaps = [gap for _, part in gathered for gap in part]
         results = metrics.results()
-        scores = {
-            name: results[name]
-            for name in ("R@20", "R@50", "mR@20", "mR@50")
-            if results[name] is not None
-        }
+        names = ("R@20", "R@50", "mR@20", "mR@50")
+        scores = {name: results[name] for name in names if results[name] is not None}
         scores["direction_gap"] = float(np.mean(gaps)) if gaps else 0.0
         for name, value in scores.items():
-            self.log(f"val/{name}", value, prog_bar=name == self.score, rank_zero_only=True)
+            in_bar = name == self.selection_metric
+            self.log(f"val/{name}", value, prog_bar=in_bar, rank_zero_only=True)
         self.metrics, self._direction_gaps = RecallMetrics(self.metrics.predicates), []
 
     @torch.no_grad()
     def _features(self, images: torch.Tensor) -> torch.Tensor:
-        """Features of images (B, 3, S, S) uint8; those that were cached are given back."""
+        """Features of images (B, 3, S, S) uint8; features from the cache stay as they are."""
         if images.dtype != torch.uint8:
             return images.float()
         return self.model.segmenter.features(images.float() / 255)
+
+    @torch.no_grad()
+    def _find_segments(self, batch: RelationBatch) -> tuple[RelationBatch, torch.Tensor]:
+        """The batch with the segmenter's own segments, and the images' features."""
+        config, stage = self.config, self.model.relations
+        seen = self.model.segmenter(batch.images.float() / 255)
+        random = np.random.default_rng((config.seed, self.global_step, self.global_rank))
+        found = with_found_segments(
+            batch, seen, self.model.config, stage.cell, stage.grid, config.negative_share, random
+        )
+        return found, seen.features
+
+    def _prepare(self, features: torch.Tensor) -> torch.Tensor:
+        # A bfloat16 residual stream would round away what the stage's blocks add to it.
+        return self.model.relations.prepare(features).float()
+
+    def _logits(
+        self, batch: RelationBatch, prepared: torch.Tensor, pairs: torch.Tensor
+    ) -> torch.Tensor:
+        inputs = batch.pair_inputs(prepared, pairs)
+        return self.model.relations(inputs, self.config.pairs_at_once, **self._options)

@@ -12,7 +12,7 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import STAGES, Header
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.relaters.dsflash import RelationStage
+from dsflash_ros.model.relaters import make_relater
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.feature_cache import FeatureCache
@@ -23,6 +23,9 @@ from dsflash_ros.training.run import fit as run
 from dsflash_ros.training.run.loaders import Loaders
 from dsflash_ros.training.run.out_folder import run_folder
 from dsflash_ros.weights.loading import open_weights
+
+NECK = ("neck_dim", "neck_depth", "neck_heads")
+"""Settings of DSFlash's relation stage."""
 
 
 def train_relations(config: RelationConfig, resume: bool = False) -> Path:
@@ -35,57 +38,69 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     model, header = prepare_model(config, train.vocabulary)
     records, val_records = run.with_relations(train), list(val) if val else None
     with run_folder(config, resume, run.is_first_process()) as state:
-        cache = (
-            filled_cache(config, model, [*records, *(val_records or [])])
-            if config.feature_cache
-            else None
-        )
+        cache = None
+        if config.feature_cache:
+            cache = filled_cache(config, model, [*records, *(val_records or [])])
+        cells = (model.relations.cell, model.relations.grid)
         samples = RelationSamples(
             records,
             header.config,
+            *cells,
             config.augmentation,
             config.seed,
             config.negative_share,
             cache,
             with_labels=config.masks_from == "segmenter",
         )
-        val_samples = (
-            RelationSamples(val_records, header.config, cache=cache) if val_records else None
-        )
-        module = RelationTraining(
-            model, config, train.vocabulary.predicates, _predicate_weights(config, records, header)
-        )
-        return run.fit(
-            module, Loaders(config, samples, val_samples, collate_relations), config, header, state
-        )
+        val_samples = None
+        if val_records:
+            val_samples = RelationSamples(val_records, header.config, *cells, cache=cache)
+        weights = _predicate_weights(config, records, header)
+        module = RelationTraining(model, config, train.vocabulary.predicates, weights)
+        loaders = Loaders(config, samples, val_samples, collate_relations)
+        return run.fit(module, loaders, config, header, state)
 
 
 def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
-    """The segmenter that the configuration names, with a new relation stage for the vocabulary's
-    predicates.
+    """The segmenter that the configuration names, and a relation stage for the data set's
+    predicates: a new one, or the one of those weights.
     """
     if config.segmenter.startswith("random"):
         raise WeightsError(
-            f"segmenter={config.segmenter}: an untrained segmenter finds nothing; name trained weights"
+            f"segmenter={config.segmenter}: an untrained segmenter finds nothing; "
+            "name trained weights"
         )
     opened = open_weights(config.segmenter)
-    model, header = opened.load(), opened.header
+    header = opened.header
     _check_segmenter(config.segmenter, header, vocabulary)
-    wanted = {
-        key: getattr(config, key)
-        for key in ("neck_dim", "neck_depth", "neck_heads")
-        if getattr(config, key)
-    }
-    model_config = replace(header.config, num_predicates=len(vocabulary.predicates), **wanted)
+    model_config = _model_config(config, header.config, vocabulary)
     if config.keep_relations:
         _check_relations(config.segmenter, header, vocabulary, model_config)
+        model = opened.load()
     else:
+        model = opened.load()
         torch.manual_seed(config.seed)
-        model.config, model.relations = model_config, RelationStage(model_config)
+        model.config, model.relations = model_config, make_relater(model_config, model.segmenter)
         header = replace(header, config=model_config, vocabulary=vocabulary)
+    if config.pruning and "pruning" not in model.relations.options:
+        raise ConfigError(
+            f"pruning=true: the relation stage {model_config.relater!r} has nothing to prune"
+        )
     recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
     recipe.pop("calibration", None)  # of the scores of before
     return model, replace(header, trained=STAGES, recipe=recipe, scores={})
+
+
+def _model_config(
+    config: RelationConfig, before: ModelConfig, vocabulary: Vocabulary
+) -> ModelConfig:
+    """The segmenter's as it is, the relation stage's as the configuration says."""
+    changes = {key: getattr(config, key) for key in NECK if getattr(config, key)}
+    if config.relater and config.relater != before.relater:
+        changes |= {"relater": config.relater, "relater_settings": {}}
+    if config.relater_settings is not None:
+        changes["relater_settings"] = config.relater_settings
+    return replace(before, num_predicates=len(vocabulary.predicates), **changes)
 
 
 def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
@@ -104,8 +119,9 @@ def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
 def _check_relations(
     name: str, header: Header, vocabulary: Vocabulary, wanted: ModelConfig
 ) -> None:
-    """That the weights have a relation stage to keep, trained or a DSFormer's, and that it is the
-    wanted one.
+    """Raise an error unless the weights have a relation stage to keep, and it is the wanted one.
+
+    It may be trained here, or converted from a DSFormer.
     """
     if "relations" not in header.trained and "relations" not in header.recipe:
         raise WeightsError(
@@ -115,11 +131,18 @@ def _check_relations(
         raise ConfigError(
             f"keep_relations: {name} was made for other predicates than the data set's"
         )
-    if header.config != wanted:
-        sizes = ", ".join(
-            f"{key}={getattr(header.config, key)}"
-            for key in ("neck_dim", "neck_depth", "neck_heads")
+    if header.config.relater != wanted.relater:
+        raise ConfigError(
+            f"keep_relations: the relation stage of {name} is {header.config.relater!r}; "
+            "set relater to this, or null"
         )
+    if header.config.relater_settings != wanted.relater_settings:
+        raise ConfigError(
+            f"keep_relations: the relation stage of {name} has "
+            f"relater_settings={header.config.relater_settings}; set these, or null"
+        )
+    if header.config != wanted:
+        sizes = ", ".join(f"{key}={getattr(header.config, key)}" for key in NECK)
         raise ConfigError(
             f"keep_relations: the neck of {name} has {sizes}; set these, or null, as neck_dim=null"
         )
@@ -129,8 +152,8 @@ def _refuse_mirrored_sides(config: RelationConfig, vocabulary: Vocabulary) -> No
     sided = [name for name in vocabulary.predicates if re.search(r"\b(left|right)\b", name)]
     if sided and config.augmentation != "none":
         raise ConfigError(
-            f"augmentation={config.augmentation} mirrors images, after which {sided[0]!r} would be wrong; "
-            "use augmentation=none with predicates that tell left from right"
+            f"augmentation={config.augmentation} mirrors images, after which {sided[0]!r} would be "
+            "wrong; use augmentation=none with predicates that tell left from right"
         )
 
 

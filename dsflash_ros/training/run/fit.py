@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
     """The splits to train on and to validate on.
 
-    Says what is in them. Raises `ConfigError` when one is too small.
+    Logs what is in them. Raises `ConfigError` when one is too small.
     """
     train = _open_split(config, "train_split")
     val = None if config.val_split == "none" else _open_split(config, "val_split")
@@ -37,8 +37,9 @@ def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
             continue
         if len(dataset) < config.devices:
             raise ConfigError(
-                f"the split {split!r} of {dataset.path} has {len(dataset)} images, too few for {config.devices} "
-                f"device(s){'; val_split=none does without' if dataset is val else ''}"
+                f"the split {split!r} of {dataset.path} has {len(dataset)} images, too few for "
+                f"{config.devices} device(s)"
+                f"{'; val_split=none does without' if dataset is val else ''}"
             )
         if is_first_process():
             _log.warning("%s", dataset.report())
@@ -57,9 +58,9 @@ def _open_split(config: RunConfig, setting: str) -> PsgDataset:
 
 
 def with_relations(dataset: PsgDataset) -> list[Record]:
-    """The images to learn relations from.
+    """The images that have relations.
 
-    Says how many there are not; raises `TrainingError` when none is left.
+    Logs how many have none. Raises `TrainingError` when all have none.
     """
     records = [record for record in dataset if len(record.relations)]
     if not records:
@@ -76,7 +77,7 @@ def with_relations(dataset: PsgDataset) -> list[Record]:
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one of a run's that speaks."""
+    """Whether this is the process, of all of the run's, that logs and writes."""
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
@@ -90,16 +91,17 @@ def fit(
     """Train, from the beginning or from a state. Returns the path of the best weights.
 
     Raises:
-        DeviceError: there are not so many devices.
+        DeviceError: there are fewer devices than asked for.
         TrainingError: the loss is not finite, the state is damaged, another process ended, or
             memory ran out.
         DatasetError: an image or mask cannot be read.
         OutputError: the disk is full.
-        KeyboardInterrupt: on Ctrl-C; all epochs that ended are kept.
+        KeyboardInterrupt: on Ctrl-C; the weights of all epochs that ended are kept.
     """
     quieten()
     out = expand(config.out)
-    kept = KeepWeights(out, header, f"val/{module.score}" if loaders.val is not None else None)
+    metric = None if loaders.val is None else f"val/{module.selection_metric}"
+    kept = KeepWeights(out, header, metric)
     trainer = lightning.Trainer(
         **_devices(config),
         precision={"float32": "32-true", "bfloat16": "bf16-mixed"}[config.precision],
@@ -152,9 +154,8 @@ def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
             "the GPU ran out of memory: lower batch_size or pairs_at_once"
         ) from error
     if "DataLoader worker" in told and "Terminated" in told:
-        raise SystemExit(
-            128 + signal.SIGTERM
-        ) from None  # whoever terminates all processes means the run
+        # whoever terminates all processes means the run
+        raise SystemExit(128 + signal.SIGTERM) from None
     lost = isinstance(error, (EOFError, ConnectionError)) or any(
         words in str(error)
         for words in ("closed by peer", "Connection reset", "Broken pipe", "Connection refused")
@@ -163,8 +164,8 @@ def _explain(error: BaseException, out: Path, devices: int) -> NoReturn:
     # noticed.
     if "DataLoader worker" in told or (lost and devices == 1):
         raise TrainingError(
-            f"a process that loads images died ({told or 'it answers no more'}), often for want of memory: "
-            "lower workers and go on with --resume"
+            f"a process that loads images died ({told or 'it answers no more'}), often for want of "
+            "memory: lower workers and go on with --resume"
         ) from error
     if lost:
         raise TrainingError(

@@ -13,9 +13,7 @@ from dsflash_ros.training.configuration import RunConfig
 
 
 class Loaders(lightning.LightningDataModule):
-    """Shuffled training data, dealt out to the processes; validation data in order, each image
-    once.
-    """
+    """Training data, shuffled and dealt out to the processes; validation data in order."""
 
     def __init__(
         self, config: RunConfig, train: Dataset, val: Dataset | None, collate: Callable[[list], Any]
@@ -25,7 +23,7 @@ class Loaders(lightning.LightningDataModule):
         self._first_epoch = 0
 
     def state_dict(self) -> dict:
-        """What a resumed run has to know before its loading processes begin to fetch images ahead."""
+        """The next epoch: loading processes of a resumed run fetch its images ahead."""
         return {"first_epoch": self.trainer.current_epoch + 1}
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -67,11 +65,9 @@ class Loaders(lightning.LightningDataModule):
 
 
 def part_quietly(_worker: int) -> None:
-    """Make a loading process say nothing when the run leaves in the middle of a hand-over, as it
-    does on Ctrl-C.
+    """Keep a loading process quiet when the run ends while it hands over tensors, as on Ctrl-C.
 
-    Its thread that hands tensors over would print a traceback then. Errors of the data set go
-    another way.
+    Its thread would print a traceback then. Errors of the data set are reported another way.
     """
     usual = sys.excepthook
 

@@ -1,4 +1,4 @@
-"""The folder of a run: made, kept from other runs, compared with what is to be resumed."""
+"""The folder of a run: making it, keeping other runs out, checking what is to be resumed."""
 
 import fcntl
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ PATHS = {"dataset", "images", "masks", "segmenter", "start"}
 
 @contextmanager
 def run_folder(config: RunConfig, resume: bool, is_first_process: bool) -> Iterator[Path | None]:
-    """Make the run's folder and keep its configuration there. Gives the state to resume from, if
-    that is wanted.
+    """Make the run's folder and write its configuration there.
 
-    The first of a run's processes does so, and keeps other runs out until the block ends.
+    Gives the path of the state to resume from, or None. Only the first of a run's processes writes;
+    it keeps other runs out until the block ends.
 
     Raises:
         ConfigError: the folder holds a run already, or another is at work in it; or there is none
@@ -73,6 +73,9 @@ def _refuse_changes(kept: Path, config: RunConfig) -> None:
     if not isinstance(before, dict):
         raise ConfigError(f"{kept} is no configuration; the run cannot be resumed")
     now = config.model_dump(mode="json")
+    # A setting that the version that began the run did not know had its default.
+    fields = type(config).model_fields.items()
+    before = {name: field.default for name, field in fields if not field.is_required()} | before
     changed = [
         key for key in now if key not in MAY_DIFFER and not _same(key, before.get(key), now[key])
     ]

@@ -1,4 +1,4 @@
-"""What a person sees of a run."""
+"""What a person sees of a run: warnings, a bar, a line for each epoch."""
 
 import logging
 import sys
@@ -48,10 +48,8 @@ def refuse_not_finite(module: LightningModule, loss: torch.Tensor) -> None:
 def scores_of(trainer: Trainer) -> dict[str, float]:
     """What was logged, losses averaged over the epoch; without learning rates."""
     logged = trainer.callback_metrics.items()
-    left_out = (
-        "_step",
-        "_epoch",
-    )  # Lightning's other names for what is logged by step and by epoch
+    # Lightning's other names for what is logged by step and by epoch
+    left_out = ("_step", "_epoch")
     return {
         name: round(float(value), 5)
         for name, value in logged

@@ -43,7 +43,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 raise ValueError("it is no state of a run")
         except Exception as error:  # damaged bytes make the unpickler raise anything
             raise TrainingError(
-                f"cannot resume from {path}: {type(error).__name__}, {' '.join(str(error).split())[:100]}; "
+                f"cannot resume from {path}: {type(error).__name__}, "
+                f"{' '.join(str(error).split())[:100]}; "
                 f"{BEST} and {LAST} may be whole, from which a new run can start"
             ) from error
         return state
@@ -52,17 +53,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class KeepWeights(Callback):
     """Writes `last.safetensors`, `best.safetensors` and the state after each epoch.
 
-    `score` names the logged value that is best when it is largest, the later epoch if there are
-    several; None keeps the last epoch as the best. `epochs` counts those that were trained.
+    `metric` names the logged value that selects the best checkpoint: the largest, of equal ones the
+    latest. None: the last epoch's is the best. `epochs` counts those that were trained.
     """
 
-    def __init__(self, out: Path, header: Header, score: str | None) -> None:
-        self.out, self.header, self.score = out, header, score
+    def __init__(self, out: Path, header: Header, metric: str | None) -> None:
+        self.out, self.header, self.metric = out, header, metric
         self.best: float | None = None
         self.epochs = 0
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Forget the scores of an epoch that is done again, as after a disk was full."""
+        """Drop the scores of an epoch that is trained again, as after a disk was full."""
         scores = self.out / SCORES
         if trainer.is_global_zero and scores.exists():
             lines = scores.read_text().splitlines(keepends=True)
@@ -78,12 +79,12 @@ class KeepWeights(Callback):
         self.best = state_dict["best"]
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Write.
+        """Write the weights, the scores and then the state.
 
-        The state comes last: whoever resumes from it finds the weights that it speaks of.
+        The state comes last, so that whoever resumes from it finds the weights of its epoch.
         """
         scores = scores_of(trainer)
-        current = scores.get(self.score) if self.score else None
+        current = scores.get(self.metric) if self.metric else None
         is_best = current is None or self.best is None or current >= self.best
         if is_best:
             self.best = current
@@ -100,9 +101,9 @@ class KeepWeights(Callback):
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, in place of what had it.
+    """Give a file a second name, in place of the file that had it.
 
-    (A new `source` takes its own name only.)
+    When `source` is replaced later, `target` stays the old file.
     """
     with replacing(target) as partial:
         partial.unlink()

@@ -1,37 +1,31 @@
-"""Training of the segmenter, EoMT, by its own recipe (Kerssies et al., CVPR 2025)."""
+"""Training of a segmenter, by EoMT's recipe (Kerssies et al., CVPR 2025) and its own."""
 
 import lightning
 import numpy as np
 import torch
 
-from dsflash_ros.errors import ConfigError
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.panoptic import merge_panoptic
 from dsflash_ros.training.configuration import SegmenterConfig
 from dsflash_ros.training.run.progress import refuse_not_finite
-from dsflash_ros.training.run.schedules import (
-    EOMT_ANNEALING,
-    layer_decayed_groups,
-    mask_probability,
-    two_stage_scheduler,
-)
+from dsflash_ros.training.run.schedules import two_stage_scheduler
 from dsflash_ros.training.segmenter.segmenter_data import SegmenterBatch
 from dsflash_ros.training.segmenter.set_loss import SetLoss
 
 
 class SegmenterTraining(lightning.LightningModule):
-    """Learns `model.segmenter`; `model.relations` stays as it is.
+    """Trains `model.segmenter`; `model.relations` stays as it is.
 
     Each epoch ends with the panoptic quality on the validation split, at the resolution of the
-    network input and with
-    plain attention, as inference has it: low while masks still steer the attention (see
-    `mask_probability`).
+    network input, of what inference finds. EoMT's is low while masks still steer its attention.
+
+    Raises `ConfigError` for settings that do not suit the segmenter.
     """
 
-    score = "PQ"
-    """What the best epoch has most of."""
+    selection_metric = "PQ"
+    """The metric that selects the best checkpoint: the larger the better."""
 
     def __init__(self, model: DSFlash, vocabulary: Vocabulary, config: SegmenterConfig) -> None:
         super().__init__()
@@ -45,15 +39,7 @@ class SegmenterTraining(lightning.LightningModule):
             no_object_weight=config.no_object_weight,
         )
         self.model.relations.requires_grad_(False)
-        blocks = model.segmenter.depth - model.segmenter.query_block
-        self.annealing = (
-            EOMT_ANNEALING[blocks] if self.config.annealing is None else self.config.annealing
-        )
-        if len(self.annealing) != blocks:
-            raise ConfigError(
-                f"annealing has {len(self.annealing)} pairs, but size {model.config.size} has {blocks} query blocks: "
-                "give one pair (start, end) for each"
-            )
+        self.model.segmenter.configure_training(config.model_dump())
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep what is learned."""
@@ -68,9 +54,7 @@ class SegmenterTraining(lightning.LightningModule):
         Raises `ConfigError` when the run is shorter than the warm-up.
         """
         config = self.config
-        groups = layer_decayed_groups(
-            self.model.segmenter, config.lr, config.llrd, config.decay_query_blocks
-        )
+        groups = self.model.segmenter.parameter_groups(config.lr)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = two_stage_scheduler(optimizer, config.warmup_steps, total, config.poly_power)
@@ -81,25 +65,18 @@ class SegmenterTraining(lightning.LightningModule):
         numbers = (self.config.seed, self.global_step, index, self.global_rank)
         seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
         generator = torch.Generator(self.device).manual_seed(seed)
-        probabilities = self._mask_probabilities()
-        predictions = self.model.segmenter.predict_each_block(
-            batch.images / 255, probabilities, generator
-        )
+        progress = self.global_step / int(self.trainer.estimated_stepping_batches)
+        segmenter = self.model.segmenter
+        predictions = segmenter.training_predictions(batch.images / 255, progress, generator)
         losses = self.loss(predictions, batch.labels, batch.class_ids, generator)
         refuse_not_finite(self, losses.total)
         logged = {"on_epoch": True, "batch_size": len(batch.images)}
         self.log("train/loss", losses.total.detach(), prog_bar=True, **logged)
         for name in ("mask", "dice", "classes"):
             self.log(f"train/{name}", getattr(losses, name).detach(), **logged)
-        self.log("train/mask_probability", sum(probabilities) / len(probabilities))
+        for name, value in segmenter.training_metrics(progress).items():
+            self.log(f"train/{name}", value)
         return losses.total
-
-    def _mask_probabilities(self) -> list[float]:
-        total, power = int(self.trainer.estimated_stepping_batches), self.config.poly_power
-        return [
-            mask_probability(self.global_step, start, end, total, power)
-            for start, end in self.annealing
-        ]
 
     def on_validation_epoch_start(self) -> None:
         """Start anew."""
@@ -132,6 +109,5 @@ class SegmenterTraining(lightning.LightningModule):
         """Log the scores."""
         results = self._quality.results()
         for name in ("PQ", "SQ", "RQ"):
-            self.log(
-                f"val/{name}", results[name] or 0.0, prog_bar=name == self.score, sync_dist=True
-            )
+            in_bar = name == self.selection_metric
+            self.log(f"val/{name}", results[name] or 0.0, prog_bar=in_bar, sync_dist=True)

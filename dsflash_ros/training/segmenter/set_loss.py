@@ -1,6 +1,4 @@
-"""EoMT's loss, which is Mask2Former's: queries and segments are sets; match them, then compare what
-is matched.
-"""
+"""EoMT's loss, which is Mask2Former's: queries are matched with segments, then compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +16,14 @@ except ImportError as error:
     raise missing_extra("train", error) from error
 
 HOPELESS = 1e6
-"""Cost of a pair whose true cost is no number: matched last, yet small enough to leave the others
-their digits.
+"""Cost of a pair whose true cost is no number.
+
+Large, so that it is matched last, yet small enough to leave the others their digits.
 """
 
 
 class SetLosses(NamedTuple):
-    """Scalars, float32: the weighted total, and its parts without their weights, each summed over
-    the predictions.
-    """
+    """Scalars, float32, summed over the predictions: the weighted total, its parts unweighted."""
 
     total: torch.Tensor
     mask: torch.Tensor
@@ -35,8 +32,9 @@ class SetLosses(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """M pairs of a query and the segment that it should find; each (M,) int64, on the predictions'
-    device.
+    """M pairs of a query and the segment that it should find.
+
+    Each field is (M,) int64, on the predictions' device.
     """
 
     images: torch.Tensor
@@ -74,13 +72,14 @@ class SetLoss:
         class_ids: Sequence[torch.Tensor],
         generator: torch.Generator | None = None,
     ) -> SetLosses:
-        """The losses of `EoMT.predict_each_block`'s predictions, each matched by itself; in
-        float32.
+        """The losses of a segmenter's training predictions, each matched by itself; in float32.
 
-        `labels`, (B, S, S) int: which segment of its image a pixel belongs to; -1, or a number from
-        an image's
-        n on: none. `class_ids`: (n,) int64 for each image. `generator`, on the predictions' device,
-        draws the points.
+        Args:
+            predictions: (mask_logits, class_logits) each, as in `Segmentation`.
+            labels: (B, S, S) int, the segment of its image that a pixel belongs to; -1, or a number
+                that is no segment's: none.
+            class_ids: (n,) int64 for each image, of its segments.
+            generator: draws the points; on the predictions' device.
         """
         with torch.autocast(labels.device.type, enabled=False):
             num_queries = predictions[0][0].shape[1]
@@ -92,13 +91,8 @@ class SetLoss:
                 mask_logits, class_logits = mask_logits.float(), class_logits.float()
                 matches = self.match(mask_logits, class_logits, labels, class_ids, generator)
                 mask, dice = self._mask_losses(mask_logits, labels, matches, generator)
-                parts.append(
-                    (
-                        mask / num_masks,
-                        dice / num_masks,
-                        self._class_loss(class_logits, class_ids, matches),
-                    )
-                )
+                classes = self._class_loss(class_logits, class_ids, matches)
+                parts.append((mask / num_masks, dice / num_masks, classes))
             mask, dice, classes = (torch.stack(part).sum() for part in zip(*parts, strict=True))
             total = self.mask_weight * mask + self.dice_weight * dice + self.class_weight * classes
             return SetLosses(total, mask, dice, classes)
@@ -112,16 +106,14 @@ class SetLoss:
         class_ids: Sequence[torch.Tensor],
         generator: torch.Generator | None = None,
     ) -> Matches:
-        """The cheapest pairing, one to one, of an image's queries and segments: min(Q, n) pairs of
-        each image.
+        """The cheapest matching of queries with segments, one to one: min(Q, n) in each image.
 
         Masks are compared at points that all queries and segments of an image share.
         """
         costs = []
         for image, ids in enumerate(class_ids):
-            points = torch.rand(
-                1, self.num_points, 2, generator=generator, device=mask_logits.device
-            )
+            size = (1, self.num_points, 2)
+            points = torch.rand(size, generator=generator, device=mask_logits.device)
             found = _sample_logits(mask_logits[image : image + 1], points)[0]
             segments = torch.arange(len(ids), device=labels.device)
             wanted = sample_masks(labels, torch.full_like(segments, image), segments, points)
@@ -129,16 +121,13 @@ class SetLoss:
             cost += self.dice_weight * _pairwise_dice(found, wanted)
             cost -= self.class_weight * class_logits[image].softmax(-1)[:, ids]
             costs.append(cost.nan_to_num(HOPELESS, HOPELESS, HOPELESS))
-        together = torch.cat(
-            [cost.flatten() for cost in costs]
-        ).cpu()  # one wait for the device, not one an image
+        # one wait for the device, not one for each image
+        together = torch.cat([cost.flatten() for cost in costs]).cpu()
+        values = together.split([cost.numel() for cost in costs])
         pairs = []
-        for image, (cost, values) in enumerate(
-            zip(costs, together.split([c.numel() for c in costs]), strict=True)
-        ):
-            queries, segments = map(
-                torch.from_numpy, linear_sum_assignment(values.view(cost.shape).numpy())
-            )
+        for image, cost in enumerate(costs):
+            matrix = values[image].view(cost.shape).numpy()
+            queries, segments = map(torch.from_numpy, linear_sum_assignment(matrix))
             pairs.append(torch.stack((torch.full_like(queries, image), queries, segments)))
         return Matches(*torch.cat(pairs, dim=1).to(mask_logits.device))
 
@@ -163,8 +152,9 @@ class SetLoss:
     def _choose_points(
         self, logits: torch.Tensor, generator: torch.Generator | None
     ) -> torch.Tensor:
-        """For each of M masks, (M, 1, h, w), its own (M, num_points, 2); most where the mask is
-        undecided.
+        """Points for each of M masks, (M, 1, h, w), most where it is undecided.
+
+        The result is (M, num_points, 2), x and y in 0..1.
         """
         count, device = len(logits), logits.device
         candidates = torch.rand(
@@ -196,12 +186,11 @@ class SetLoss:
 def sample_masks(
     labels: torch.Tensor, images: torch.Tensor, segments: torch.Tensor, points: torch.Tensor
 ) -> torch.Tensor:
-    """Shares, (M, P) float32 in 0..1, that M segments have of points, (M or 1, P, 2), x and y in
-    0..1.
+    """Shares, (M, P) float32 in 0..1, that M segments have of points, (M or 1, P, 2).
 
-    `segments`, (M,), are numbers in the maps `images`, (M,), of `labels`, (B, S, S) int. The same
-    as sampling each mask bilinearly (`grid_sample`, zeros outside), without an image of floats for
-    each.
+    x and y of a point are in 0..1. `segments`, (M,), are numbers in the maps `images`, (M,), of
+    `labels`, (B, S, S) int. This is what sampling each mask bilinearly gives (`grid_sample`, zeros
+    outside), but needs no image of floats for each mask.
     """
     height, width = labels.shape[1:]
     x, y = points[..., 0] * width - 0.5, points[..., 1] * height - 0.5

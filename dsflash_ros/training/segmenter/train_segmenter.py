@@ -1,6 +1,4 @@
-"""`dsflash train segmenter`: from a data set, and a pretrained backbone if there is one, to a model
-that segments.
-"""
+"""`dsflash train segmenter`: from a data set, and a pretrained backbone, to a segmenter."""
 
 import logging
 from pathlib import Path
@@ -16,7 +14,7 @@ from dsflash_ros.training.configuration import SegmenterConfig
 from dsflash_ros.training.run import fit as run
 from dsflash_ros.training.run.loaders import Loaders
 from dsflash_ros.training.run.out_folder import run_folder
-from dsflash_ros.training.segmenter.pretrained import load_backbone, scale_positions
+from dsflash_ros.training.segmenter.pretrained import load_backbone
 from dsflash_ros.training.segmenter.segmenter_data import SegmenterSamples, collate_segmenter
 from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining
 from dsflash_ros.weights.loading import OpenedWeights, open_weights, require_file
@@ -39,47 +37,45 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
         )
     model, header = prepare_model(config, train.vocabulary)
     module = SegmenterTraining(model, train.vocabulary, config)
+    side = header.config.image_size
     with run_folder(config, resume, run.is_first_process()) as state:
-        samples = SegmenterSamples(
-            train, header.config.image_size, config.augmentation, config.seed
-        )
-        val_samples = SegmenterSamples(val, header.config.image_size) if val else None
-        return run.fit(
-            module, Loaders(config, samples, val_samples, collate_segmenter), config, header, state
-        )
+        samples = SegmenterSamples(train, side, config.augmentation, config.seed)
+        val_samples = SegmenterSamples(val, side) if val else None
+        loaders = Loaders(config, samples, val_samples, collate_segmenter)
+        return run.fit(module, loaders, config, header, state)
 
 
 def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
     """A model for the vocabulary, started as the configuration says; its relation stage is new."""
     try:
         model_config = ModelConfig(
-            config.size,
-            config.backbone,
-            config.image_size,
-            len(vocabulary.things),
-            len(vocabulary.stuff),
-            len(vocabulary.predicates),
-            config.num_queries,
+            segmenter=config.segmenter,
+            segmenter_settings=config.segmenter_settings,
+            size=config.size,
+            backbone=config.backbone,
+            image_size=config.image_size,
+            num_queries=config.num_queries,
+            num_things=len(vocabulary.things),
+            num_stuff=len(vocabulary.stuff),
+            num_predicates=len(vocabulary.predicates),
         )
     except WeightsError as error:
         raise ConfigError(str(error)) from error
     torch.manual_seed(config.seed)
     model = DSFlash(model_config)
-    if config.start == "timm":
-        load_backbone(model.segmenter, f"timm:{model_config.timm_name}")
-    elif config.start:
+    if config.start:
         opened = _open_model(config.start)
         if opened:
-            _start_from(model, opened, vocabulary)
+            _take_over(model, opened, vocabulary)
         else:
-            load_backbone(model.segmenter, config.start)
+            _start_from_backbone(model, config.start)
     recipe = {"segmenter": config.model_dump(mode="json")}
     return model, Header(model_config, vocabulary, trained=("segmenter",), recipe=recipe)
 
 
 def _open_model(start: str) -> OpenedWeights | None:
     """The weights to start from. None: they are a backbone alone."""
-    if start.startswith("timm:"):
+    if start == "timm" or start.startswith("timm:"):
         return None
     try:
         opened = open_weights(start)
@@ -89,24 +85,45 @@ def _open_model(start: str) -> OpenedWeights | None:
     return opened
 
 
-def _start_from(model: DSFlash, opened: OpenedWeights, vocabulary: Vocabulary) -> None:
-    """Take over a trained segmenter, whatever its image size; where the classes differ, all but the
-    class head.
-    """
-    header = opened.header
-    state = opened.load().segmenter.state_dict()
-    scale_positions(state, model.segmenter, "backbone.vit.pos_embed")
-    expected = model.segmenter.state_dict()
-    if header.vocabulary.classes != vocabulary.classes:
-        state.update(
-            {name: tensor for name, tensor in expected.items() if name.startswith("class_head.")}
+def _start_from_backbone(model: DSFlash, start: str) -> None:
+    """Take over a pretrained backbone: a file, or one that timm downloads."""
+    encoder = model.segmenter.encoder
+    if encoder is None:
+        raise ConfigError(
+            f"start={start}: the segmenter {model.config.segmenter!r} has no backbone that could "
+            "start from it; give a checkpoint of dsflash_ros, or null"
         )
-    wrong = [
-        name for name in expected if name not in state or state[name].shape != expected[name].shape
-    ]
-    if wrong or len(state) > len(expected):
+    load_backbone(encoder, f"timm:{encoder.timm_name}" if start == "timm" else start)
+
+
+def _take_over(model: DSFlash, opened: OpenedWeights, vocabulary: Vocabulary) -> None:
+    """Take over a trained segmenter, as far as `Segmenter.adapt_state` makes it fit."""
+    config, wanted = opened.header.config, model.config
+    if config.segmenter != wanted.segmenter:
         raise WeightsError(
-            f"{opened.name} cannot be the start: it is {header.config.size} {header.config.backbone} with "
-            f"{header.config.num_queries} queries; set size, backbone and num_queries to the same"
+            f"{opened.name} cannot be the start: its segmenter is {config.segmenter!r}, "
+            f"not {wanted.segmenter!r}; set segmenter to the same"
         )
+    same_classes = opened.header.vocabulary.classes == vocabulary.classes
+    state = opened.load().segmenter.state_dict()
+    state = model.segmenter.adapt_state(state, same_classes)
+    expected = model.segmenter.state_dict()
+    fits = state.keys() == expected.keys() and all(
+        state[name].shape == expected[name].shape for name in expected
+    )
+    if not fits:
+        raise WeightsError(f"{opened.name} cannot be the start: it is {_sizes(config)} to the same")
     model.segmenter.load_state_dict(state)
+
+
+def _sizes(config: ModelConfig) -> str:
+    """What fixes the shapes of a segmenter, and the settings that have to be set."""
+    if config.segmenter == "eomt":
+        return (
+            f"{config.size} {config.backbone} with {config.num_queries} queries; "
+            "set size, backbone and num_queries"
+        )
+    return (
+        f"{config.segmenter!r} of {config.image_size} pixels with {config.segmenter_settings}; "
+        "set image_size and segmenter_settings"
+    )

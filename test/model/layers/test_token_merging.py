@@ -3,7 +3,7 @@ import torch
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.token_merging import match_tokens
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.eomt import make_eomt
 
 
 def merge_and_unmerge_with_loops(tokens: torch.Tensor, grid: int, ratio: float) -> torch.Tensor:
@@ -58,7 +58,7 @@ def test_ratio_zero_merges_nothing():
     ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
 )
 def test_model_runs_with_merging_and_ratio_zero_is_none(size, backbone):
-    model = EoMT(ModelConfig(size, backbone, 128)).eval()
+    model = make_eomt(ModelConfig(size, backbone, 128)).eval()
     images = torch.rand(2, 3, 128, 128)
     with torch.inference_mode():
         plain, zero, merged = model(images), model(images, 0.0), model(images, 0.4)
@@ -72,7 +72,7 @@ def test_model_runs_with_merging_and_ratio_zero_is_none(size, backbone):
 @pytest.mark.parametrize(("size", "backbone"), [("tiny", "plain"), ("small", "dinov3")])
 def test_queries_and_prefix_tokens_stay_out_of_merging(size, backbone):
     """Attention sees half of the patches, and all other tokens as they were."""
-    model = EoMT(ModelConfig(size, backbone, 128)).eval().double()
+    model = make_eomt(ModelConfig(size, backbone, 128)).eval().double()
     others = 7
     tokens = torch.randn(1, others + 64, model.q.embedding_dim, dtype=torch.float64)
     tokens[:, others:] = tokens[:, others : others + 1]
@@ -92,7 +92,7 @@ def test_merged_rotary_attention_agrees_with_the_plain_way():
     update.
     """
     torch.manual_seed(0)
-    backbone = EoMT(ModelConfig("small", "dinov3", 128)).eval().double().backbone
+    backbone = make_eomt(ModelConfig("small", "dinov3", 128)).eval().double().backbone
     block, others, merging_ratio = backbone.vit.blocks[0], 7, 0.5
     for parameter, low, high in (
         (block.gamma_1, 0.5, 1),

@@ -4,7 +4,7 @@ from reference_eomt import reference_model, weights_of
 
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.eomt import make_eomt
 
 # ImageNet's, as everybody prints them
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -22,7 +22,7 @@ CASES = [
 @pytest.mark.parametrize(("size", "backbone", "image_size"), CASES)
 def test_agrees_with_transformers(size, backbone, image_size):
     reference = reference_model(size, backbone, image_size, num_classes=133)
-    ours = EoMT(ModelConfig(size, backbone, image_size)).eval()
+    ours = make_eomt(ModelConfig(size, backbone, image_size)).eval()
     ours.load_state_dict(weights_of(reference, backbone), strict=True)
     images = torch.rand(2 if image_size < 640 else 1, 3, image_size, image_size)
     normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
@@ -38,7 +38,7 @@ def test_agrees_with_transformers(size, backbone, image_size):
 @pytest.mark.parametrize("backbone", ["dinov2", "dinov3"])
 def test_features_are_the_patch_tokens_after_the_four_blocks(backbone):
     config = ModelConfig("small", backbone, 160)
-    model = EoMT(config).eval()
+    model = make_eomt(config).eval()
     blocks, outputs = model.backbone.vit.blocks, []
     original = model.backbone.run_block
     model.backbone.run_block = lambda *args: outputs.append(original(*args)) or outputs[-1]
@@ -56,21 +56,23 @@ def test_features_are_the_patch_tokens_after_the_four_blocks(backbone):
 
 def test_feature_and_query_blocks_of_large():
     with torch.device("meta"):
-        model = EoMT(ModelConfig("large"))
+        model = make_eomt(ModelConfig("large"))
     assert (model.feature_blocks, model.query_block, model.depth) == ((5, 11, 17, 23), 20, 24)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 def test_pixels_are_normalised_in_float32(dtype):
-    model = EoMT(ModelConfig("tiny", image_size=64)).to(dtype)
-    assert model.pixel_mean.dtype == model.pixel_std.dtype == torch.float32
-    assert model.pixel_mean.flatten().tolist() == pytest.approx(MEAN)
+    model = make_eomt(ModelConfig("tiny", image_size=64)).to(dtype)
+    pixels = model.normalise
+    assert pixels.mean.dtype == pixels.std.dtype == torch.float32
+    assert pixels.mean.flatten().tolist() == pytest.approx(MEAN)
+    assert pixels.std.flatten().tolist() == pytest.approx(STD)
     assert model(torch.rand(1, 3, 64, 64)).mask_logits.dtype == dtype
-    assert not [name for name in model.state_dict() if "pixel" in name]
+    assert not [name for name in model.state_dict() if "normalise" in name]
 
 
 def test_plain_tiny_backbone_has_one_prefix_token_and_runs():
-    model = EoMT(ModelConfig("tiny", image_size=160)).eval()
+    model = make_eomt(ModelConfig("tiny", image_size=160)).eval()
     with torch.inference_mode():
         found = model(torch.rand(1, 3, 160, 160))
     assert model.backbone.num_prefix_tokens == 1

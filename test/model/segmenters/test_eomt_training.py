@@ -4,7 +4,7 @@ from reference_eomt import reference_model, weights_of
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.attention import attention
-from dsflash_ros.model.segmenters.eomt import EoMT, UpscaleBlock
+from dsflash_ros.model.segmenters.eomt import UpscaleBlock, make_eomt
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PROBES = (
@@ -27,7 +27,7 @@ def pair(backbone, image_size=96):
                 parameter.mul_(4)
             if name.endswith("layer_scale1.lambda1"):
                 parameter.fill_(1)
-    ours = EoMT(ModelConfig("small", backbone, image_size, num_things=4, num_stuff=3))
+    ours = make_eomt(ModelConfig("small", backbone, image_size, num_things=4, num_stuff=3))
     ours.load_state_dict(weights_of(reference, backbone), strict=True)
     reference.train()
     if backbone == "dinov3":
@@ -110,7 +110,7 @@ def test_lifted_masks_agree_with_transformers(backbone):
     ("size", "backbone"), [("tiny", "plain"), ("small", "dinov2"), ("small", "dinov3")]
 )
 def test_after_annealing_the_last_prediction_is_inference(size, backbone):
-    model = EoMT(ModelConfig(size, backbone, 96, num_queries=11)).train()
+    model = make_eomt(ModelConfig(size, backbone, 96, num_queries=11)).train()
     images = torch.rand(2, 3, 96, 96)
     with torch.no_grad():
         masks, classes = model.predict_each_block(images, (0.0, 0.0, 0.0))[-1]
@@ -121,15 +121,16 @@ def test_after_annealing_the_last_prediction_is_inference(size, backbone):
 
 @pytest.mark.parametrize("tome_ratio", [0.0, 0.5])
 def test_features_alone_are_those_of_a_segmentation(tome_ratio):
-    model = EoMT(ModelConfig("tiny", image_size=96, num_queries=11)).eval()
+    model = make_eomt(ModelConfig("tiny", image_size=96, num_queries=11)).eval()
     images = torch.rand(2, 3, 96, 96)
     with torch.no_grad():
-        assert torch.equal(model.features(images, tome_ratio), model(images, tome_ratio).features)
+        alone = model.features(images, tome_ratio=tome_ratio)
+        assert torch.equal(alone, model(images, tome_ratio=tome_ratio).features)
 
 
 def test_masked_attention_is_attention_under_one_full_mask():
     """The plain backbone, against scaled_dot_product_attention's own mask over all tokens."""
-    model = EoMT(ModelConfig("tiny", image_size=64, num_queries=5))
+    model = make_eomt(ModelConfig("tiny", image_size=64, num_queries=5))
     backbone, (heads, dim) = model.backbone, (3, 64)
     tokens = torch.randn(2, 5 + 1 + 16, 192)
     mask = torch.rand(2, 5, 22) > 0.5

@@ -1,14 +1,17 @@
+import os
 import subprocess
 import sys
 
 import pytest
+from places import ROOT
 
 STEP = r"""
 import re, sys, torch
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.relaters.dsflash import label_coverage
-from dsflash_ros.training.relations.relation_loss import PairInputs, batch_losses
+from dsflash_ros.model.relaters.coverage import label_coverage
+from dsflash_ros.training.relations.relation_loss import batch_losses
+from pair_inputs import pair_inputs
 
 model = DSFlash(ModelConfig(sys.argv[1]))
 segments, pairs = 40, torch.combinations(torch.arange(40))[:96]
@@ -16,9 +19,10 @@ labels = torch.randint(segments, (20, 20)).repeat_interleave(32, 0).repeat_inter
 with torch.no_grad():
     features = model.segmenter.features(torch.rand(1, 3, 640, 640))
 stage = model.relations
-coverage = label_coverage(labels, segments, model.config)
-inputs = PairInputs(stage.embed_patches(features), coverage, torch.rand(segments, 4), torch.zeros(segments).long())
-batch_losses(stage, inputs, pairs, torch.rand(len(pairs), 2, 57).round(), 1.0, 32)[0].backward()
+coverage = label_coverage(labels, segments, stage.cell, stage.grid)
+images = torch.zeros(segments, dtype=torch.long)
+inputs = pair_inputs(stage.prepare(features), coverage, torch.rand(segments, 4), images, pairs)
+batch_losses(stage, inputs, torch.rand(len(pairs), 2, 57).round(), 1.0, 32)[0].backward()
 # (Not ru_maxrss: a new process inherits that of the one that started it.)
 print(int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1]) / 2**20)
 """
@@ -33,6 +37,10 @@ def test_a_step_with_forty_segments_stays_below_four_gigabytes(size):
     If the three groups were held at once, it would be 4.5 GB with small.
     """
     step = subprocess.run(
-        [sys.executable, "-c", STEP, size], capture_output=True, text=True, check=True
+        [sys.executable, "-c", STEP, size],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "test"), *sys.path])},
     )
     assert float(step.stdout) < 4

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from runs import CONFIG
+from runs import CELLS, CONFIG
 from torch.utils.data import DataLoader
 
 from dsflash_ros.data.psg import PsgDataset
@@ -11,7 +11,7 @@ from dsflash_ros.data.shapes import write_shapes
 from dsflash_ros.data.views import Views
 from dsflash_ros.errors import DatasetError
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.relaters.coverage import patch_coverage
+from dsflash_ros.model.relaters.coverage import mask_coverage
 from dsflash_ros.model.segmenters.segmenter import Segmentation
 from dsflash_ros.training.relations.feature_cache import FeatureCache
 from dsflash_ros.training.relations.found_segments import with_found_segments
@@ -28,7 +28,7 @@ def records(tmp_path_factory):
 
 
 def test_a_sample_says_what_its_view_shows(records):
-    samples = RelationSamples(records, CONFIG, "flip", seed=3, with_labels=True)
+    samples = RelationSamples(records, CONFIG, *CELLS, "flip", seed=3, with_labels=True)
     views = Views(records, SIDE, "flip", seed=3)
     for key in ((0, 0), (1, 0), (5, 2)):
         sample, view = samples[key], views[key]
@@ -36,17 +36,19 @@ def test_a_sample_says_what_its_view_shows(records):
         assert np.array_equal(sample.image.permute(1, 2, 0), view.image)
         assert np.array_equal(sample.labels, view.labels)
         masks = sample.labels == torch.arange(count).view(-1, 1, 1)
-        assert torch.allclose(sample.coverage, patch_coverage(masks, CONFIG, 1), atol=1e-6)
+        assert torch.allclose(sample.coverage, mask_coverage(masks, *CELLS), atol=1e-6)
         assert torch.allclose(
             sample.boxes, torch.from_numpy(view.boxes) / (SIDE / 2) - 1, atol=1e-6
         )
+        assert torch.equal(sample.class_probabilities.argmax(1), sample.class_ids)
+        assert (sample.class_probabilities.sort(1).values[:, -2:] == torch.tensor([0, 1])).all()
         assert sample.content.tolist() == [view.height, view.width]
         assert np.array_equal(sample.relations, records[key[1]].relations)
 
 
 def test_samples_change_with_epoch_and_seed_only(records):
     def of(seed):
-        return RelationSamples(records, CONFIG, "deit3", seed, negative_share=2.0)
+        return RelationSamples(records, CONFIG, *CELLS, "deit3", seed, negative_share=2.0)
 
     one, same, other = of(1)[3, 0], of(1)[3, 0], of(2)[3, 0]
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
@@ -55,7 +57,7 @@ def test_samples_change_with_epoch_and_seed_only(records):
 
 
 def test_a_batch_numbers_segments_through(records):
-    samples = [RelationSamples(records, CONFIG)[index] for index in range(4)]
+    samples = [RelationSamples(records, CONFIG, *CELLS)[index] for index in range(4)]
     batch = collate_relations(samples)
     start = 0
     for index, sample in enumerate(samples):
@@ -92,12 +94,15 @@ def perfect_segmentation(batch, config, keep):
 def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
     write_shapes(tmp_path, 4, seed=5, height=270, width=390)
     config = replace(CONFIG, image_size=384)  # large enough for masks at a quarter of it to match
-    samples = RelationSamples(list(PsgDataset.open(tmp_path)), config, with_labels=True)
+    cells = (48, 8)
+    records = list(PsgDataset.open(tmp_path))
+    samples = RelationSamples(records, config, *cells, with_labels=True)
     batch = collate_relations([samples[index] for index in range(4)])
     segments = [(image, s) for image in range(4) for s in range(int(batch.counts[image]))]
     lost = set(segments[::5])
     segmentation = perfect_segmentation(batch, config, set(segments) - lost)
-    found = with_found_segments(batch, segmentation, config, 0.2, np.random.default_rng(0))
+    random = np.random.default_rng(0)
+    found = with_found_segments(batch, segmentation, config, *cells, 0.2, random)
     for image in range(4):
         relations, class_ids = batch.of_image(image)
         new_relations, new_class_ids = found.of_image(image)
@@ -112,6 +117,9 @@ def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
         old = [int(batch.starts[image]) + s for s in order]
         assert torch.allclose(found.coverage[rows], batch.coverage[old], atol=0.1)
         assert torch.allclose(found.boxes[rows], batch.boxes[old], atol=0.05)
+        assert torch.allclose(
+            found.class_probabilities[rows], batch.class_probabilities[old], atol=1e-6
+        )
     related = {tuple(sorted(pair)) for pair in found.relations[:, :2].tolist()}
     assert related <= {tuple(pair) for pair in found.pairs.tolist()}
     assert 0 < len(found.relations) < len(batch.relations)
@@ -121,8 +129,8 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
     segmenter = DSFlash(CONFIG).segmenter.eval()
     cache = FeatureCache(tmp_path / "cache", segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False, True), 2, 0)
-    cached = RelationSamples(records, CONFIG, "flip", seed=1, cache=cache)
-    plain = RelationSamples(records, CONFIG, "flip", seed=1)
+    cached = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1, cache=cache)
+    plain = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1)
     flipped = {plain.views[epoch, 1].flipped for epoch in range(4)}
     assert flipped == {False, True}
     for epoch in range(4):
@@ -142,7 +150,10 @@ def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path,
     for path in tmp_path.rglob("*.safetensors"):
         path.unlink()
     loader = DataLoader(
-        RelationSamples(records, CONFIG, cache=cache), 2, num_workers=workers, collate_fn=list
+        RelationSamples(records, CONFIG, *CELLS, cache=cache),
+        2,
+        num_workers=workers,
+        collate_fn=list,
     )
     with pytest.raises(
         DatasetError, match=r"^the cached features of image \S+ cannot be read .* start again$"
@@ -155,7 +166,7 @@ def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
-    assert len(RelationSamples(records, CONFIG, cache=cache)[2].coverage) == len(
+    assert len(RelationSamples(records, CONFIG, *CELLS, cache=cache)[2].coverage) == len(
         records[2].class_ids
     )
 

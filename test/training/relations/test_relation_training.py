@@ -9,15 +9,14 @@ pytest.importorskip("lightning")
 pytest.importorskip("pydantic")
 
 import torch
-from runs import CONFIG, make_inputs
+from runs import CELLS, CONFIG, make_inputs
 
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.relaters.dsflash import RelationStage
-from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.model.relaters.dsflash import DSFlashRelations
 from dsflash_ros.pipeline.resizing import fit_image
 from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.feature_cache import FeatureCache
@@ -37,7 +36,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def batch(folder):
-    samples = RelationSamples(list(PsgDataset.open(folder / "data")), CONFIG, negative_share=1.0)
+    records = list(PsgDataset.open(folder / "data"))
+    samples = RelationSamples(records, CONFIG, *CELLS, negative_share=1.0)
     return collate_relations([samples[index] for index in range(3)])
 
 
@@ -58,7 +58,8 @@ def make_training(*settings, weights=None):
 
 
 def test_images_change_from_epoch_to_epoch(folder):
-    samples = RelationSamples(list(PsgDataset.open(folder / "data")), CONFIG, "deit3", seed=3)
+    records = list(PsgDataset.open(folder / "data"))
+    samples = RelationSamples(records, CONFIG, *CELLS, "deit3", seed=3)
     assert len({samples[epoch, 0].image.numpy().tobytes() for epoch in range(4)}) == 4
 
 
@@ -80,17 +81,18 @@ def test_cached_mirror_images_keep_the_padding_where_it_is(height, width, tmp_pa
 
 def test_gate_head_and_loss_stay_float32_under_autocast(batch):
     torch.manual_seed(0)
-    stage, features = RelationStage(CONFIG), torch.randn(3, 768, 6, 6)
+    stage = DSFlashRelations(20, *CELLS, CONFIG.num_predicates, dim=32, depth=2, heads=2)
+    features = torch.randn(3, 20, 6, 6)
     with torch.no_grad():
         stage.head[-1].weight.mul_(10)
-        inputs = PairInputs(
-            stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of
-        )
+        inputs = batch.pair_inputs(stage.prepare(features))
         targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
         with torch.autocast("cpu", torch.bfloat16):
-            found = pair_losses(stage, inputs, batch.pairs, targets)
-            x = stage.encode(*inputs, torch.cat((batch.pairs, batch.pairs.flip(1)))).float()
-        (t_ab, u_ba), (t_ba, u_ab) = (part.chunk(2) for part in stage.disentangle(x))
+            found = pair_losses(stage, inputs, targets)
+            both = torch.cat((batch.pairs, batch.pairs.flip(1)))
+            x = stage.encode(inputs._replace(pairs=both)).float()
+        forward, backward = stage.disentangle(x).unbind(1)
+        (t_ab, u_ba), (t_ba, u_ab) = forward.chunk(2), backward.chunk(2)
         losses = [
             torch.nn.functional.binary_cross_entropy_with_logits(
                 stage.head(t), targets[:, direction]
@@ -184,11 +186,11 @@ def test_a_steps_loss_is_that_of_its_settings(settings, options, batch):
     loss = training.training_step(batch, 0)
     stage = training.model.relations
     with torch.no_grad():
-        patches = stage.embed_patches(training.model.segmenter.features(batch.images / 255))
-        inputs = PairInputs(patches, batch.coverage, batch.boxes, batch.image_of)
+        prepared = stage.prepare(training.model.segmenter.features(batch.images / 255))
+        inputs = batch.pair_inputs(prepared)
         targets = pair_targets(batch.relations, batch.pairs, CONFIG.num_predicates)
-        parts = pair_losses(stage, inputs, batch.pairs, targets, **options)
-        plain = pair_losses(stage, inputs, batch.pairs, targets)
+        parts = pair_losses(stage, inputs, targets, **options)
+        plain = pair_losses(stage, inputs, targets)
     assert loss.item() == pytest.approx(
         (parts.cross_entropy + weight * parts.consistency).item(), rel=1e-5
     )
@@ -212,12 +214,13 @@ def test_the_direction_gap_is_how_far_both_orders_of_a_pair_differ(pruning, batc
         training.validation_step(batch, 0)
         training.on_validation_epoch_end()
         stage = training.model.relations
-        patches = stage.embed_patches(training.model.segmenter.features(batch.images / 255))
+        prepared = stage.prepare(training.model.segmenter.features(batch.images / 255))
         gaps = []
         for a, b, _ in batch.relations.tolist():
-            rest = (patches, batch.coverage, batch.boxes, batch.image_of)
-            ab, ba = stage(*rest, torch.tensor([[a, b]]), pruning)[0]
-            swapped_ba, swapped_ab = stage(*rest, torch.tensor([[b, a]]), pruning)[0]
+            pair = batch.pair_inputs(prepared, torch.tensor([[a, b]]))
+            ab, ba = stage(pair, pruning=pruning)[0]
+            swapped = pair._replace(pairs=torch.tensor([[b, a]]))
+            swapped_ba, swapped_ab = stage(swapped, pruning=pruning)[0]
             gaps.append((torch.stack((ab - swapped_ab, ba - swapped_ba))).abs().mean().item())
     assert logged["val/direction_gap"] == pytest.approx(np.mean(gaps), rel=1e-3)
     assert {"val/R@20", "val/mR@50"} <= set(logged)

@@ -10,7 +10,7 @@ pytest.importorskip("lightning")
 pytest.importorskip("pydantic")
 
 import torch
-from runs import CONFIG, weights_of
+from runs import CELLS, CONFIG, weights_of
 
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
@@ -71,12 +71,8 @@ def test_without_a_score_the_last_epoch_is_the_best(tmp_path):
 
 def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
     records, model = list(PsgDataset.open(folder / "data", "train"))[:3], DSFlash(CONFIG).eval()
-    images = (
-        torch.stack(
-            [RelationSamples(records, CONFIG)[index].image for index in range(len(records))]
-        )
-        / 255
-    )
+    samples = RelationSamples(records, CONFIG, *CELLS)
+    images = torch.stack([samples[index].image for index in range(len(records))]) / 255
     cached = {}
     for precision in ("float32", "bfloat16"):
         config = configured(

@@ -7,14 +7,13 @@ import pytest
 pytest.importorskip("lightning")
 
 import torch
-from runs import Run, arguments, same, weights_of
+from runs import CELLS, Run, arguments, same, weights_of
 
 from dsflash_ros import cli
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.data.views import EpochSampler
 from dsflash_ros.model.checkpoints import load_checkpoint, read_header
-from dsflash_ros.model.relaters.relater import PairInputs
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.pairs import pair_targets
@@ -132,7 +131,7 @@ def learn_by_hand(folder, settings, processes):
     config = load_config(RelationConfig, "tiny", settings, "relations")
     records = list(PsgDataset.open(config.dataset, "train"))
     model, header = prepare_model(config, VOCABULARY)
-    stage, samples = model.relations, RelationSamples(records, header.config)
+    stage, samples = model.relations, RelationSamples(records, header.config, *CELLS)
     optimizer = torch.optim.AdamW(stage.parameters(), weight_decay=config.weight_decay)
     shares = [
         EpochSampler(range(len(records)), rank=rank, world_size=processes)
@@ -147,11 +146,9 @@ def learn_by_hand(folder, settings, processes):
             keys = list(share)[position * config.batch_size : (position + 1) * config.batch_size]
             batch = collate_relations([samples[key] for key in keys])
             features = model.segmenter.eval()(batch.images / 255).features.detach()
-            inputs = PairInputs(
-                stage.embed_patches(features), batch.coverage, batch.boxes, batch.image_of
-            )
+            inputs = batch.pair_inputs(stage.prepare(features))
             targets = pair_targets(batch.relations, batch.pairs, len(VOCABULARY.predicates))
-            parts = pair_losses(stage, inputs, batch.pairs, targets)
+            parts = pair_losses(stage, inputs, targets)
             (
                 (parts.cross_entropy + config.consistency_weight * parts.consistency) / processes
             ).backward()

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.segmenters.eomt import EoMT
+from dsflash_ros.model.segmenters.eomt import make_eomt
 from dsflash_ros.training.segmenter.pretrained import load_backbone
 
 DEIT = SHARED / "weights/deit_tiny_patch16_224.safetensors"
@@ -28,8 +28,8 @@ def backbone_tokens(segmenter, images):
 @needs_deit
 @torch.inference_mode()
 def test_deit_gives_what_timm_gives():
-    segmenter = EoMT(ModelConfig("tiny", image_size=224)).eval()
-    load_backbone(segmenter, DEIT)
+    segmenter = make_eomt(ModelConfig("tiny", image_size=224)).eval()
+    load_backbone(segmenter.backbone, DEIT)
     reference = timm.create_model("deit_tiny_patch16_224").eval()
     reference.load_state_dict({name: tensor.float() for name, tensor in load_file(DEIT).items()})
     images, found = backbone_tokens(segmenter, torch.rand(1, 3, 224, 224))
@@ -40,8 +40,8 @@ def test_deit_gives_what_timm_gives():
 @needs_deit
 @torch.inference_mode()
 def test_positions_are_scaled_as_timm_scales_them(tmp_path):
-    segmenter = EoMT(ModelConfig("tiny", image_size=128)).eval()
-    load_backbone(segmenter, DEIT)
+    segmenter = make_eomt(ModelConfig("tiny", image_size=128)).eval()
+    load_backbone(segmenter.backbone, DEIT)
     # timm scales in the precision of the file; we in float32.
     save_file(
         {name: tensor.float() for name, tensor in load_file(DEIT).items()},
@@ -75,7 +75,7 @@ def test_timm_checkpoints_of_other_patches_grids_and_biases(backbone, name, imag
         source.state_dict(), tmp_path / "vit.safetensors"
     )  # float32: timm resizes in the numbers of the file
     torch.save({"model": source.half().state_dict()}, tmp_path / "vit.pth")
-    segmenter = EoMT(ModelConfig("small", backbone, 128)).eval()
+    segmenter = make_eomt(ModelConfig("small", backbone, 128)).eval()
     overlay = {"file": str(tmp_path / "vit.safetensors"), "num_classes": 5}
     reference = timm.create_model(
         name,
@@ -86,13 +86,13 @@ def test_timm_checkpoints_of_other_patches_grids_and_biases(backbone, name, imag
         pretrained_cfg_overlay=overlay,
     ).eval()
     for file in ("vit.pth", "vit.safetensors"):
-        load_backbone(segmenter, tmp_path / file)
+        load_backbone(segmenter.backbone, tmp_path / file)
         images, found = backbone_tokens(segmenter, torch.rand(1, 3, 128, 128))
         assert (found - reference.forward_features(images)).abs().max() < 1e-3
 
 
 def test_every_tensor_is_accounted_for(tmp_path):
-    segmenter = EoMT(ModelConfig("tiny", image_size=64))
+    segmenter = make_eomt(ModelConfig("tiny", image_size=64))
     before = {name: tensor.clone() for name, tensor in segmenter.state_dict().items()}
     state = {name: tensor + 1 for name, tensor in segmenter.backbone.vit.state_dict().items()}
     del state["blocks.3.norm1.weight"]
@@ -100,7 +100,7 @@ def test_every_tensor_is_accounted_for(tmp_path):
     state["norm.bias"] = torch.zeros(7)
     save_file(state, tmp_path / "wrong.safetensors")
     with pytest.raises(WeightsError) as error:
-        load_backbone(segmenter, tmp_path / "wrong.safetensors")
+        load_backbone(segmenter.backbone, tmp_path / "wrong.safetensors")
     for part in (
         "missing: blocks.3.norm1.weight",
         "left over: blocks.12.norm1.weight",
@@ -113,7 +113,7 @@ def test_every_tensor_is_accounted_for(tmp_path):
 @needs_deit
 def test_another_size_is_refused():
     with pytest.raises(WeightsError, match="does not fit this backbone"):
-        load_backbone(EoMT(ModelConfig("small", "dinov2", 64)), DEIT)
+        load_backbone(make_eomt(ModelConfig("small", "dinov2", 64)).backbone, DEIT)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ def test_files_that_are_no_weights(content, suffix, message, tmp_path):
     elif content is not None:
         torch.save(content, path)
     with pytest.raises(WeightsError, match=message) as error:
-        load_backbone(EoMT(ModelConfig("tiny", image_size=64)), path)
+        load_backbone(make_eomt(ModelConfig("tiny", image_size=64)).backbone, path)
     assert "\n" not in str(error.value)
 
 
 def test_a_name_that_timm_does_not_know():
     with pytest.raises(WeightsError, match="timm cannot give the weights 'timm:vit_of_nobody'"):
-        load_backbone(EoMT(ModelConfig("tiny", image_size=64)), "timm:vit_of_nobody")
+        load_backbone(make_eomt(ModelConfig("tiny", image_size=64)).backbone, "timm:vit_of_nobody")

@@ -243,7 +243,7 @@ def test_a_run_shorter_than_its_warmup_is_refused(shapes):
 def test_annealing_needs_a_pair_for_each_query_block():
     settings = QUICK.model_copy(update={"annealing": ((0.0, 0.5),)})
     with pytest.raises(
-        ConfigError, match="annealing has 1 pairs, but size tiny has 3 query blocks"
+        ConfigError, match="annealing has 1 pairs, but a model of this size has 3 query blocks"
     ):
         SegmenterTraining(tiny_model(), VOCABULARY, settings)
 

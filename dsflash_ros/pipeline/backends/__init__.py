@@ -1,0 +1,1 @@
+"""What runs a model for the pipeline. `base.py` says what a backend is."""
