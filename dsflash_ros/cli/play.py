@@ -1,8 +1,7 @@
-"""Publish images on a ROS 2 topic as a camera would: stamped with the time of publishing, at a
-steady rate.
+"""Publish images on a ROS 2 topic as a camera would: at a steady rate, each stamped as it is sent.
 
-Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there under their
-images' headers.
+Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there, with the
+headers of their images.
 
 examples:
   dsflash play clip.mp4 --loop
@@ -16,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 from dsflash_ros.argument_types import positive, positive_float
+from dsflash_ros.cli.publishing import add_topic_arguments, open_player
 from dsflash_ros.errors import SourceError, missing_ros
 
 HELP = "publish images as a camera would"
@@ -26,19 +26,15 @@ _log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Sources, topic, timing and quality of service."""
+    """Sources, timing, and how the images are published."""
     parser.add_argument(
         "source",
         nargs="+",
         metavar="SOURCE",
         help="image, folder of images, video, camera index, or ROS bag",
     )
-    parser.add_argument("--topic", default="image", help="topic to publish on (default: image)")
     parser.add_argument(
         "--bag-topic", metavar="TOPIC", help="image topic of a bag; needed when it has several"
-    )
-    parser.add_argument(
-        "--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)"
     )
     parser.add_argument(
         "--rate",
@@ -50,69 +46,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loop", action="store_true", help="begin again at the end, until interrupted"
     )
     parser.add_argument("--count", type=positive, metavar="N", help="stop after N images")
-    parser.add_argument(
-        "--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed"
-    )
-    parser.add_argument(
-        "--best-effort",
-        action="store_true",
-        help="as most camera drivers do; by default reliable, which suits all",
-    )
-    parser.add_argument(
-        "--wait", type=positive, metavar="N", help="wait for N subscribers before the first image"
-    )
+    add_topic_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Publish until the sources end, or for ever."""
     try:
-        import rclpy
-        from rclpy.signals import SignalHandlerOptions
-
-        from dsflash_ros.msg import SceneGraph
-        from dsflash_ros.ros.playback.player import Player
-        from dsflash_ros.ros.process.transport import prepare_transport
+        import dsflash_ros.msg
+        import dsflash_ros.ros.playback.player  # noqa: F401
     except ImportError as error:
         raise missing_ros(error) from error
-    from dsflash_ros.graph.topics import TRUTH_TOPIC
     from dsflash_ros.sources import open_sources
 
     sources = open_sources(args.source, args.bag_topic)
-    prepare_transport()
-    rclpy.init(
-        args=[], signal_handler_options=SignalHandlerOptions.NO
-    )  # Ctrl-C is the command's own matter
-    player = Player(
-        args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort
-    )
     try:
-        truths = (
-            player.advertise(SceneGraph, TRUTH_TOPIC)
-            if any(source.has_truth for source in sources)
-            else None
-        )
-        if args.wait:
-            player.wait_for_subscribers(args.wait)
-        start = time.monotonic()
-        for frame, seconds in _timed_frames(sources, args):
-            header = player.publish(frame.rgb, seconds)
-            if frame.truth is not None:
-                truths.publish(_truth(frame, header))
-        player.flush()
-        seconds = time.monotonic() - start
-        print(f"published {player.count} images on {player.topic} in {seconds:.1f} s")
-        if not player.was_heard:
-            _log.warning("nobody subscribed to %s while it was played", player.topic)
+        with open_player(args) as player:
+            _play(player, sources, args)
     finally:
-        player.close()
-        rclpy.try_shutdown()
         for source in sources:
             source.close()
     return 0
 
 
+def _play(player, sources: list, args: argparse.Namespace) -> None:
+    from dsflash_ros.graph.topics import TRUTH_TOPIC
+    from dsflash_ros.msg import SceneGraph
+
+    truths = None
+    if any(source.has_truth for source in sources):
+        truths = player.advertise(SceneGraph, TRUTH_TOPIC)
+    if args.wait:
+        player.wait_for_subscribers(args.wait)
+    start = time.monotonic()
+    for frame, seconds in _timed_frames(sources, args):
+        header = player.publish(frame.rgb, seconds)
+        if frame.truth is not None:
+            truths.publish(_truth(frame, header))
+    player.flush()
+    seconds = time.monotonic() - start
+    print(f"published {player.count} images on {player.topic} in {seconds:.1f} s")
+    if not player.was_heard:
+        _log.warning("nobody subscribed to %s while it was played", player.topic)
+
+
 def _truth(frame, header):
-    """The frame's true graph, dsflash_ros/SceneGraph, under the header that the image has now."""
+    """The frame's true graph, a dsflash_ros/SceneGraph, under the header that its image has now."""
     from rclpy.serialization import deserialize_message
 
     from dsflash_ros.msg import SceneGraph
@@ -121,8 +99,8 @@ def _truth(frame, header):
         truth = deserialize_message(frame.truth, SceneGraph)
     except Exception as error:  # the middleware's own
         raise SourceError(
-            f"the true scene graph of {frame.name} at {frame.stamp} s cannot be read: it is damaged, or of another "
-            "version's message; leave the topic out of the bag"
+            f"the true scene graph of {frame.name} at {frame.stamp} s cannot be read: it is "
+            "damaged, or of another version's message; leave the topic out of the bag"
         ) from error
     truth.header = header
     return truth

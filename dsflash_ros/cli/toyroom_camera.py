@@ -1,37 +1,40 @@
-"""Publish what a robot's camera sees that drives through a simulated room, and what is really
-there.
+"""Publish what a robot's camera sees on its drive through a simulated room, and what is there.
 
 Publishes
-    image (sensor_msgs/Image, rgb8), or image/compressed (sensor_msgs/CompressedImage, jpeg) with
-    --compressed. depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as REP-118 has
-    them. camera_info (sensor_msgs/CameraInfo): no distortion.
+    image (sensor_msgs/Image, rgb8), or with --compressed
+        image/compressed (sensor_msgs/CompressedImage, jpeg).
+    depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as in REP-118.
+    camera_info (sensor_msgs/CameraInfo): no distortion.
     /tf (tf2_msgs/TFMessage): the camera's optical frame in `map`, where tf2_msgs is installed.
     /ground_truth/scene_graph (dsflash_ros/SceneGraph): what is in view, all scores 1.
     /ground_truth/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1
-    where nothing is.
-All have the image's stamp. depth and camera_info are beside the image, as in /front/depth for
---topic /front/image. With --record nothing is published: image/compressed, camera_info, /tf and
+        where nothing is.
+All have the image's stamp. depth and camera_info are beside the image: /front/depth for
+--topic /front/image.
+
+With --record nothing is published: image/compressed, camera_info, /tf and
 /ground_truth/scene_graph go into a new bag, as fast as they are rendered, with stamps that begin at
 1 s. The same arguments give the same bag on the same machine.
 
 examples:
-  dsflash toyroom camera                                               a drive that never ends ...
-  dsflash node --ros-args -p weights:=toyroom                        ... and the node that looks at
-  it dsflash toyroom camera --seed 7 --rate 6 --duration 25 --record bag
+  dsflash toyroom camera                                 a drive that never ends ...
+  dsflash node --ros-args -p weights:=toyroom            ... and the node that looks at it
+  dsflash toyroom camera --seed 7 --rate 6 --duration 25 --record bag
 """
 
 import argparse
 from itertools import chain, islice
 from pathlib import Path
 
-from dsflash_ros.argument_types import natural, positive, positive_float, size
+from dsflash_ros.argument_types import natural, positive_float, size
+from dsflash_ros.cli.publishing import add_topic_arguments, open_player
 from dsflash_ros.errors import missing_ros
 
 HELP = "publish a robot camera that drives through a room, with depth, pose and the true graph"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The room, the picture, and the options that `dsflash play` has."""
+    """The room, the picture, and how the images are published or recorded."""
     parser.add_argument(
         "--seed", type=natural, default=0, metavar="S", help="of room and drive (default: 0)"
     )
@@ -44,21 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", type=positive_float, metavar="S", help="seconds (default: until interrupted)"
     )
-    parser.add_argument("--topic", default="image", help="topic of the images (default: image)")
-    parser.add_argument(
-        "--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed"
-    )
-    parser.add_argument(
-        "--best-effort",
-        action="store_true",
-        help="as most camera drivers do; by default reliable, which suits all",
-    )
-    parser.add_argument(
-        "--wait", type=positive, metavar="N", help="wait for N subscribers before the first image"
-    )
+    add_topic_arguments(parser)
     parser.add_argument("--record", metavar="BAG", help="write a bag instead; needs --duration")
 
 
@@ -83,22 +72,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _publish(shots, args: argparse.Namespace) -> None:
-    import rclpy
-    from rclpy.signals import SignalHandlerOptions
-
-    from dsflash_ros.ros.playback.player import Player
     from dsflash_ros.ros.playback.robot_camera import RobotCamera
-    from dsflash_ros.ros.process.transport import prepare_transport
 
     first = next(shots)  # fails before anything is advertised where it cannot be rendered
-    prepare_transport()
-    rclpy.init(
-        args=[], signal_handler_options=SignalHandlerOptions.NO
-    )  # Ctrl-C is the command's own matter
-    player = Player(
-        args.topic, args.frame_id, compressed=args.compressed, reliable=not args.best_effort
-    )
-    try:
+    with open_player(args) as player:
         camera = RobotCamera(player)
         if args.wait:
             player.wait_for_subscribers(args.wait)
@@ -106,6 +83,3 @@ def _publish(shots, args: argparse.Namespace) -> None:
             camera.publish(shot, 1 / args.rate)
         player.flush()
         print(f"published {player.count} images on {player.topic}")
-    finally:
-        player.close()
-        rclpy.try_shutdown()

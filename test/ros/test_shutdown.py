@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 from harness import image_message
+from places import ROOT
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
@@ -65,6 +68,24 @@ def test_idle_and_nothing_left_in_shared_memory(start_node):
     assert mapped, "without the profile's shared memory this test would see nothing"
     assert_clean_end(node, signal.SIGINT)
     assert not [path for path in mapped if Path(path).exists()]
+
+
+@pytest.mark.parametrize("argv", [["dsflash_node"], ["dsflash", "node"]])
+def test_during_the_imports(argv):
+    """Ctrl-C while rclpy is imported, which takes half a second."""
+    program = (
+        "import runpy, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'rclpy':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        f"sys.argv = {argv}\n"
+        f"runpy.run_path('{ROOT / 'scripts' / argv[0]}', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def bag(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def live(client):
-    """The messages of the first five frames of the same drive by topic, as a subscriber gets them."""
+    """By topic, what a subscriber gets of the first five frames of the same drive."""
     from sensor_msgs.msg import CameraInfo, Image
 
     from dsflash_ros.msg import SceneGraph
