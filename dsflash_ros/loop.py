@@ -1,6 +1,7 @@
 """The loop from sources through the pipeline to sinks, written once for all commands."""
 
 import logging
+import math
 import statistics
 import time
 from array import array
@@ -14,7 +15,7 @@ from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.sinks.sink import Sink
-from dsflash_ros.sources.source import Source
+from dsflash_ros.sources.source import Frame, Source
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Tally:
 
     Attributes:
         latencies_ms: the pipeline's total latency of each graph.
-        seconds: that the loop ran.
+        seconds: that the loop took, known when it has ended.
         skipped: frames that could not be used.
         bad_stamps: stamps that went back or were no number.
     """
@@ -94,33 +95,33 @@ class Loop:
 
     def _run(self, source: Source) -> None:
         """Make the graphs of one source."""
-        before = self.tally.graphs, source.skipped, source.bad_stamps
-        frames = islice(source, 0, self._end(), self._stride)
+        graphs, skipped, bad_stamps = self.tally.graphs, source.skipped, source.bad_stamps
+        frames = islice(islice(source, 0, None, self._stride), self._limit)
         try:
             for frame in progress(frames, source.name, self._count(source)):
-                try:
-                    graph = self._pipeline(frame.rgb, frame.stamp, frame.name)
-                except ImageError as error:
-                    source.skip(f"{frame.name}: {error}")
-                    continue
-                self._warn_untrained(graph)
-                for sink in self._sinks:
-                    sink.write(graph, frame, source)
-                self.tally.latencies_ms.append(graph.latency_ms["total"])
+                self._take(frame, source)
         finally:
-            self.tally.skipped += source.skipped - before[1]
-            self.tally.bad_stamps += source.bad_stamps - before[2]
-        if self.tally.graphs == before[0]:
+            self.tally.skipped += source.skipped - skipped
+            self.tally.bad_stamps += source.bad_stamps - bad_stamps
+        if self.tally.graphs == graphs:
             raise SourceError(f"no frame of {source.name} could be used")
 
-    def _end(self) -> int | None:
-        """The number of a source's frame at which reading ends."""
-        return None if self._limit is None else self._limit * self._stride
+    def _take(self, frame: Frame, source: Source) -> None:
+        """Make the graph of a frame and hand it on, or skip the frame."""
+        try:
+            graph = self._pipeline(frame.rgb, frame.stamp, frame.name)
+        except ImageError as error:
+            source.skip(f"{frame.name}: {error}")
+            return
+        self._warn_untrained(graph)
+        for sink in self._sinks:
+            sink.write(graph, frame, source)
+        self.tally.latencies_ms.append(graph.latency_ms["total"])
 
     def _count(self, source: Source) -> int | None:
         """How many frames of a source are to be used; None where that is unknown."""
         try:
-            count = -(-len(source) // self._stride)
+            count = math.ceil(len(source) / self._stride)
         except TypeError:
             return self._limit
         return count if self._limit is None else min(count, self._limit)

@@ -95,9 +95,9 @@ def _relation_rate(
         return sum(_pairs(len(graph.nodes)) for graph in graphs), ms
 
     name = f"batches of {batch}"
-    for _ in _passes(run, f"{name}, warm-up", -(-warm_up // batch), seconds / 3, "batch"):
+    for _ in _passes(run, f"{name}, warm-up", math.ceil(warm_up / batch), seconds / 3, "batch"):
         pass
-    results = list(_passes(run, name, -(-timed // batch), seconds * 2 / 3, "batch"))
+    results = list(_passes(run, name, math.ceil(timed / batch), seconds * 2 / 3, "batch"))
     pairs, ms = sum(pairs for pairs, _ in results), sum(ms for _, ms in results)
     return pairs / ms * 1e3 if pairs else None
 
