@@ -2,8 +2,8 @@
 
 python -m dsflash_ros.bench.busy PROGRAM NICENESS PARENT
 
-PROGRAM is `loop` or `training`. The process says "ready" when it is busy, and is killed when the
-process PARENT, which started it, ends, however that ends.
+PROGRAM is `loop` or `training`. The process says "ready" and pauses before it gets busy. It is
+killed when the process PARENT, which started it, ends, however that ends.
 """
 
 import ctypes
@@ -11,22 +11,43 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from dsflash_ros.errors import DSFlashError
 
 PROGRAMS = ("loop", "training")
 
+AUTOGROUP = Path("/proc/sys/kernel/sched_autogroup_enabled")
+
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
-class BusyProgram:
-    """A child process that keeps a core busy while it is not paused. A context that ends it."""
+def own_groups_are_scheduled() -> bool:
+    """Whether the kernel shares time among sessions first, then among the programs of each."""
+    try:
+        return AUTOGROUP.read_text().strip() == "1"
+    except OSError:
+        return False
 
-    def __init__(self, program: str, niceness: int) -> None:
+
+class BusyProgram:
+    """A child process that keeps a core busy while it is not paused. A context that ends it.
+
+    Args:
+        program: one of `PROGRAMS`.
+        niceness: 0 to 19.
+        is_apart: in a session of its own. To the scheduler that is what another container or
+            service is: a group whose share does not depend on how many threads it has.
+    """
+
+    def __init__(self, program: str, niceness: int, is_apart: bool = False) -> None:
         command = [sys.executable, "-m", __name__, program, str(niceness), str(os.getpid())]
-        # in a session of its own, so that Ctrl-C reaches only the process that ends this one
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            # Ctrl-C is for the process that ends this one
+            preexec_fn=os.setsid if is_apart else os.setpgrp,
         )
         self.pid = self._process.pid
         self._cores: set[int] = set()
@@ -40,11 +61,11 @@ class BusyProgram:
         self._process.stdout.close()
 
     def wait_until_ready(self) -> None:
-        """Wait until it is busy, then pause it. Raises `DSFlashError` when it ended instead."""
+        """Wait until it has paused. Raises `DSFlashError` when it ended instead."""
         if self._process.stdout.readline() != b"ready\n":
             raise DSFlashError("a busy program of the benchmark ended; see what it said above")
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
         self._cores = os.sched_getaffinity(self.pid)
-        self.pause()
 
     def go_on(self, is_pinned: bool) -> None:
         """Be busy: on any core, or on the first one only."""
@@ -72,8 +93,13 @@ def end_with(parent: int) -> None:
         sys.exit()
 
 
-def _loop() -> None:
+def _pause_when_ready() -> None:
     print("ready", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _loop() -> None:
+    _pause_when_ready()
     while True:
         pass
 
@@ -87,15 +113,12 @@ def _train() -> None:
     model = torch.nn.Sequential(*layers)
     optimizer = torch.optim.AdamW(model.parameters())
     images = torch.randn(256, 512)
-    is_ready = False
+    _pause_when_ready()
     while True:
         loss = (model(images) - images).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if not is_ready:
-            print("ready", flush=True)
-            is_ready = True
 
 
 if __name__ == "__main__":

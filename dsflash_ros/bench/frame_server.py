@@ -10,7 +10,6 @@ line of JSON on stdout; what cannot be used with one that has `error`, a sentenc
 
 import json
 import os
-import signal
 import sys
 import time
 from itertools import islice
@@ -25,7 +24,6 @@ FRAMES = 20
 
 def main() -> None:
     """Load the model, say how many threads it has, then measure when asked to."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     settings = json.loads(sys.argv[1])
     end_with(settings["parent"])
     if settings["group"]:

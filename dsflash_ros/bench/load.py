@@ -1,8 +1,9 @@
 """Frames a second while other programs keep the cores busy, and under a CPU quota.
 
-Robots are always loaded. What counts is how the pipeline's rate falls against what a fair scheduler
+Robots are always loaded. What counts is how the pipeline's rate falls against what the scheduler
 leaves to it: beside one busy program two cores leave 1.33 of them to two threads of the same
-niceness, so the rate should fall to 67 %, and not to 5 %.
+niceness, so the rate should fall to 67 %, and not to 5 %. Beside a program in a group of its own,
+as a container or service is, they leave 1 core, whatever the number of threads and the niceness.
 
 The pipeline runs in a process of its own, and in further ones under a quota or with other
 environments. All of them stay alive. In each round every pipeline is measured beside every load, so
@@ -15,8 +16,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from dsflash_ros.bench.busy import PROGRAMS, BusyProgram
-from dsflash_ros.bench.fair_share import NICE_19, fair_cores
+from dsflash_ros.bench.busy import PROGRAMS, BusyProgram, own_groups_are_scheduled
+from dsflash_ros.bench.fair_share import NICE_19, fair_cores, fair_cores_beside_a_full_core
 from dsflash_ros.bench.pipeline_process import PipelineProcess
 from dsflash_ros.bench.quota import NoQuotaError, cpu_quota_group
 from dsflash_ros.progress_bar import progress
@@ -36,12 +37,14 @@ class Load:
         program: `loop` or `training`.
         niceness: 0 or 19.
         is_pinned: all of them on the first core.
+        is_apart: each of them in a group of its own.
     """
 
     count: int
     program: str = "loop"
     niceness: int = 0
     is_pinned: bool = False
+    is_apart: bool = False
 
     @property
     def name(self) -> str:
@@ -56,12 +59,18 @@ class Load:
             text += f", nice {self.niceness}"
         if self.is_pinned:
             text += ", pinned to a core"
+        if self.is_apart:
+            text += ", in a group of its own" if self.count == 1 else ", in groups of their own"
         return text
 
     def cores_left(self, threads: int) -> float:
         """How many cores a fair scheduler leaves to so many threads."""
-        weight = NICE_19 if self.niceness else 1.0
-        return fair_cores(threads, self.count, weight, self.is_pinned, affinity_cores())
+        cores = affinity_cores()
+        if self.is_pinned:
+            return fair_cores_beside_a_full_core(threads, self.count, cores)
+        if self.is_apart:
+            return fair_cores(threads, self.count, cores, weight=threads)
+        return fair_cores(threads, self.count, cores, NICE_19 if self.niceness else 1.0)
 
 
 IDLE = Load(0)
@@ -70,7 +79,9 @@ LOADS = (
     IDLE,
     *(Load(n, program, nice) for program in PROGRAMS for nice in (0, 19) for n in (1, 2)),
     *(Load(n, program, is_pinned=True) for program in PROGRAMS for n in (1, 2)),
+    *(Load(n, program, is_apart=True) for program in PROGRAMS for n in (1, 2)),
 )
+"""Those with programs in groups of their own count only where the kernel schedules groups."""
 
 LOADS_UNDER_QUOTA = (IDLE, Load(1))
 
@@ -102,9 +113,10 @@ class Subject:
     results: dict[Load, list[tuple[float, float]]] = field(default_factory=dict)
 
     @property
-    def loads(self) -> tuple[Load, ...]:
+    def loads(self) -> list[Load]:
         """Those that it is measured beside."""
-        return LOADS if self.quota is None else LOADS_UNDER_QUOTA
+        loads = LOADS if self.quota is None else LOADS_UNDER_QUOTA
+        return [load for load in loads if not load.is_apart or own_groups_are_scheduled()]
 
 
 def measure(
@@ -122,13 +134,7 @@ def measure(
         DSFlashError: a process ended, as it does for weights that are not there.
     """
     with ExitStack() as stack:
-        busy = {
-            (program, niceness): [
-                stack.enter_context(BusyProgram(program, niceness)) for _ in range(2)
-            ]
-            for program in PROGRAMS
-            for niceness in (0, 19)
-        }
+        busy = {kind: _start(stack, kind) for kind in {_kind(load) for load in LOADS}}
         subjects = [
             Subject(text, stack.enter_context(PipelineProcess(settings, text)))
             for text in ("", *environments)
@@ -145,6 +151,18 @@ def measure(
     return [_row(subject, load, subjects[0]) for subject in subjects for load in subject.loads]
 
 
+Kind = tuple[str, int, bool]
+"""Of a busy program: its name, its niceness, whether it is in a group of its own."""
+
+
+def _kind(load: Load) -> Kind:
+    return load.program, load.niceness, load.is_apart
+
+
+def _start(stack: ExitStack, kind: Kind) -> list[BusyProgram]:
+    return [stack.enter_context(BusyProgram(*kind)) for _ in range(2)]
+
+
 def _under_quota(stack: ExitStack, settings: dict[str, object]) -> Subject:
     """The pipeline in a control group that allows half of the cores, where one can be made."""
     cores = affinity_cores()
@@ -158,10 +176,12 @@ def _under_quota(stack: ExitStack, settings: dict[str, object]) -> Subject:
     return Subject(title, process, quota)
 
 
-def _measure_round(subjects: list[Subject], busy: dict, seconds: float) -> None:
+def _measure_round(
+    subjects: list[Subject], busy: dict[Kind, list[BusyProgram]], seconds: float
+) -> None:
     idle = {}
-    for load in LOADS:
-        beside = busy[load.program, load.niceness][: load.count]
+    for load in subjects[0].loads:
+        beside = busy[_kind(load)][: load.count]
         for program in beside:
             program.go_on(load.is_pinned)
         time.sleep(SETTLE_S)

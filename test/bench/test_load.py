@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -21,26 +22,41 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's s
 
 
 @pytest.mark.parametrize(
-    ("threads", "others", "weight", "is_pinned", "cores", "left"),
+    ("threads", "others", "cores", "weight", "left"),
     [
-        (2, 0, 1.0, False, 2, 2),
-        (4, 0, 1.0, False, 2, 2),
-        (2, 1, 1.0, False, 2, 4 / 3),
-        (2, 2, 1.0, False, 2, 1),
-        (1, 1, 1.0, False, 2, 1),
-        (4, 1, 1.0, False, 8, 4),
-        (2, 2, 0.5, False, 2, 4 / 3),
-        (1, 2, 0.5, False, 2, 1),
-        (2, 3, 2.0, False, 2, 0.5),
-        (2, 1, 4.0, False, 2, 1),  # its share were 1.33 cores: it takes one
-        (2, 1, 1.0, True, 2, 1.5),
-        (2, 2, 1.0, True, 2, 4 / 3),
-        (1, 2, 1.0, True, 2, 1),
-        (2, 0, 1.0, True, 2, 2),
+        (2, 0, 2, 1.0, 2),
+        (4, 0, 2, 1.0, 2),
+        (2, 1, 2, 1.0, 4 / 3),
+        (2, 2, 2, 1.0, 1),
+        (1, 1, 2, 1.0, 1),
+        (4, 1, 8, 1.0, 4),
+        (2, 2, 2, 0.5, 4 / 3),
+        (1, 2, 2, 0.5, 1),
+        (2, 3, 2, 2.0, 0.5),
+        (2, 1, 2, 4.0, 1),  # its share were 1.33 cores: it takes one
     ],
 )
-def test_a_fair_share(threads, others, weight, is_pinned, cores, left):
-    assert fair_cores(threads, others, weight, is_pinned, cores) == pytest.approx(left)
+def test_a_fair_share(threads, others, cores, weight, left):
+    assert fair_cores(threads, others, cores, weight) == pytest.approx(left)
+
+
+@pytest.mark.parametrize(
+    ("beside", "left"),
+    [
+        (IDLE, 2),
+        (Load(1), 4 / 3),
+        (Load(2), 1),
+        (Load(1, niceness=19), 2 * 1024 / (1024 + 7.5)),
+        (Load(1, is_pinned=True), 1.5),
+        (Load(2, is_pinned=True), 4 / 3),
+        (Load(1, is_apart=True), 1),
+        (Load(2, is_apart=True), 2 / 3),
+    ],
+)
+def test_cores_left_of_two(monkeypatch, beside, left):
+    monkeypatch.setattr("dsflash_ros.bench.load.affinity_cores", lambda: 2)
+    assert beside.cores_left(2) == pytest.approx(left)
+    assert Load(2, is_pinned=True).cores_left(1) == 1
 
 
 def test_every_kind_of_load_is_there_once():
@@ -48,6 +64,7 @@ def test_every_kind_of_load_is_there_once():
     assert len(set(names)) == len(names) and names[0] == "idle"
     assert {"1 bare loop", "2 bare loops, nice 19", "2 PyTorch trainings"} < set(names)
     assert "1 PyTorch training, pinned to a core" in names
+    assert "1 bare loop, in a group of its own" in names
 
 
 def used_seconds(pid, during=0.2):
@@ -72,6 +89,13 @@ def test_a_busy_program_is_busy_only_when_told_to():
     assert not psutil.pid_exists(program.pid)
 
 
+def test_a_program_apart_has_a_session_of_its_own():
+    for is_apart in (False, True):
+        with BusyProgram("loop", 0, is_apart) as program:
+            assert (os.getsid(program.pid) != os.getsid(0)) == is_apart
+            assert os.getpgid(program.pid) == program.pid  # where Ctrl-C does not reach it
+
+
 def test_training_is_busy():
     with BusyProgram("training", 0) as program:
         program.wait_until_ready()
@@ -85,7 +109,6 @@ SETTINGS |= {"weights": "random", "max_segments": 2, "source": None, "size": (64
 
 def test_rows(monkeypatch):
     """The real processes, beside bare loops only."""
-    monkeypatch.setattr(load, "PROGRAMS", ("loop",))
     monkeypatch.setattr(load, "LOADS", (IDLE, Load(1), Load(2, niceness=19)))
     rows = load.measure(SETTINGS, rounds=1, seconds=0.05, environments=[])
     names = ["idle", "1 bare loop", "2 bare loops, nice 19"]
@@ -160,21 +183,23 @@ def test_no_quota_without_control_groups(tmp_path):
         pass
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_nothing_stays_behind(number, code):
-    """Its own processes end with it, by whatever it is ended."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_stays_behind(number):
+    """The processes of a measurement end with the one that started them."""
+    program = (
+        "import json, sys; from dsflash_ros.bench.load import measure\n"
+        "measure(json.loads(sys.argv[1]), rounds=1, seconds=1.0, environments=[])"
+    )
     bench = subprocess.Popen(
-        [sys.executable, "-m", "dsflash_ros.cli", "bench", "load", "--size", "64x48"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", program, json.dumps(SETTINGS)], stderr=subprocess.DEVNULL
     )
     children = []
     end = time.monotonic() + 60
-    while len(children) < 10 and time.monotonic() < end:  # 8 are busy, 2 have pipelines
+    while len(children) < 14 and time.monotonic() < end:  # 12 are busy, 2 have pipelines
         time.sleep(0.05)
         children = psutil.Process(bench.pid).children()
     bench.send_signal(number)
-    assert bench.wait(60) == code
-    assert len(children) >= 9  # without rights to make a quota
+    assert bench.wait(60) == -number
+    assert len(children) >= 13  # without rights to make a quota
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
