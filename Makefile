@@ -25,7 +25,7 @@ demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video
 test: lint  ## lint, then all tests
 	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
 	$(PYTEST) test/ros test/bench  # they measure, or wait for one another: nothing beside them
-	$(PYTEST) test/toyroom  # apart: Triton, which torch loads, crashes when it is loaded after OSMesa
+	$(PYTEST) test/toyroom  # apart: these tests render, and refuse to import torch
 
 lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff check
