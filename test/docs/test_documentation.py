@@ -14,7 +14,7 @@ from places import ROOT
 
 from dsflash_ros import Options, SceneGraph, cli
 from dsflash_ros.graph.scene_graph import Node, Relation
-from dsflash_ros.ros.parameter_table import BY_NAME, markdown
+from dsflash_ros.ros.parameter_table import BY_NAME
 
 PARSER = cli._parser()
 README = read_page(ROOT / "README.md")
@@ -203,11 +203,6 @@ def test_the_tables_of_topics_agree():
     rows |= {row[0]: row[1] for row in NODE.table("Published topics")[1:]}
     for topic, kind, _ in README.table("On a robot")[1:]:
         assert rows[topic].startswith(kind)
-
-
-def test_the_table_of_parameters_is_the_nodes():
-    text = (ROOT / NODE.path).read_text()
-    assert f"\n{markdown()}\n" in text, "python -m dsflash_ros.ros.parameter_table markdown"
 
 
 def test_the_table_of_options_is_the_pipelines():
