@@ -10,11 +10,11 @@ LEAST_IOU = 0.5
 
 
 class Agreement:
-    """Counts over frames, of objects, relations and parts of answers: the true ones, those told,
-    those in both.
+    """Counts of objects, relations and parts of answers over frames.
 
-    Objects are the same where class and place are; relations where both their objects and the
-    predicate are; of answers each part counts, as "cup" of what is on the table.
+    Each is counted three times: the true ones, those that the graphs tell, and those in both. Two
+    objects are the same if class and place are, two relations if both objects and the predicate
+    are. Of an answer each part counts, such as "cup" of what is on the table.
     """
 
     def __init__(self) -> None:
@@ -41,8 +41,9 @@ class Agreement:
         lines = [f"graphs beside the truth, in {self.frames} frames that have both:"]
         for what, true in self.true.items():
             told, both = self.told[what], self.both[what]
-            shares = f"{_percent(both, true)} of {true} true ones told, {_percent(both, told)} of {told} told are true"
-            lines.append(f"  {what:<30} {shares}")
+            recall = f"{_percent(both, true)} of {true} true ones told"
+            precision = f"{_percent(both, told)} of {told} told are true"
+            lines.append(f"  {what:<30} {recall}, {precision}")
         return "\n".join(lines)
 
     def _count(self, what: str, true: int, told: int, both: int) -> None:
@@ -56,8 +57,9 @@ def _percent(part: int, whole: int) -> str:
 
 
 def matches(graph: SceneGraph, truth: SceneGraph) -> dict[int, int]:
-    """Ids of true nodes and of the nodes that show the same: of one class, boxes overlapping by
-    half, best first.
+    """Ids of true nodes, and for each the id of the node that shows the same object.
+
+    That is one of the same class whose box overlaps by half at least; the best pairs come first.
     """
     overlaps = [
         (iou(a, b), a.id, b.id) for a in truth.nodes for b in graph.nodes if a.label == b.label
@@ -71,11 +73,8 @@ def matches(graph: SceneGraph, truth: SceneGraph) -> dict[int, int]:
 
 def iou(a: SceneNode, b: SceneNode) -> float:
     """Intersection over union of the boxes."""
-    width = min(a.box.x_offset + a.box.width, b.box.x_offset + b.box.width) - max(
-        a.box.x_offset, b.box.x_offset
-    )
-    height = min(a.box.y_offset + a.box.height, b.box.y_offset + b.box.height) - max(
-        a.box.y_offset, b.box.y_offset
-    )
-    both = max(width, 0) * max(height, 0)
+    left, top = max(a.box.x_offset, b.box.x_offset), max(a.box.y_offset, b.box.y_offset)
+    right = min(a.box.x_offset + a.box.width, b.box.x_offset + b.box.width)
+    bottom = min(a.box.y_offset + a.box.height, b.box.y_offset + b.box.height)
+    both = max(right - left, 0) * max(bottom - top, 0)
     return both / (a.box.width * a.box.height + b.box.width * b.box.height - both)

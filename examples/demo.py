@@ -1,13 +1,12 @@
-"""The whole way in one command: a player, the node and a planner as three processes that talk over
-DDS.
+"""The whole way in one command: player, node and planner as three processes that talk over DDS.
 
     python examples/demo.py [SOURCE]
 
-SOURCE is an image, a folder, a video or a bag; without it a drive through a simulated room is
-played that the model has never seen, with the true graphs beside the images. The planner answers
-three questions while it goes on; the end tells how much of the truth the graphs told, and how much
-of what they told is true. Records the graphs in out/demo/scene_graph.jsonl, the newest overlay in
-out/demo/overlay.png and, unless SOURCE is images, all of them in out/demo/overlay.mp4.
+SOURCE is an image, a folder, a video or a bag. Without it a drive through a simulated room is
+played that the model has never seen, with the true graphs beside the images. Meanwhile the planner
+answers three questions. In the end the demo says how much of the truth the graphs told, and how
+much of what they told is true. It records the graphs in out/demo/scene_graph.jsonl, the newest
+overlay in out/demo/overlay.png and, unless SOURCE is images, all of them in out/demo/overlay.mp4.
 
 Exit code: 0 when the graphs of the frames that were played arrived, 1 when not.
 """
@@ -31,9 +30,8 @@ from dsflash_ros.sources import Source, open_source
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).resolve().parent
-DRIVE = (
-    HERE / "drive"
-)  # dsflash toyroom camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
+# dsflash toyroom camera --seed 4000000018 --rate 6 --duration 25 --record examples/drive
+DRIVE = HERE / "drive"
 DEFAULT_RATE = 10.0  # Hz, the player's
 START_S = 120.0  # for loading the model and finding each other
 PLAY_S = 40.0  # longer sources are cut
@@ -44,17 +42,11 @@ class Processes:
     """The three child processes."""
 
     def __init__(self, source: Source, text: str, weights: str) -> None:
-        rate = [] if source.is_sequence else ["--rate", "1"]
-        play = [
-            "-m",
-            "dsflash_ros.cli",
-            "play",
-            text,
-            *rate,
-            "--wait",
-            "2",
-        ]  # for the node and the recorder
-        node = ["-m", "dsflash_ros.ros.node", "--ros-args", "-p", f"weights:={weights}"]
+        command = ["-m", "dsflash_ros.cli"]
+        play = [*command, "play", text, "--wait", "2"]  # for the node and the recorder
+        if not source.is_sequence:
+            play += ["--rate", "1"]
+        node = [*command, "node", "--ros-args", "-p", f"weights:={weights}"]
         self.planner = subprocess.Popen([sys.executable, str(HERE / "planner.py")])
         self.node = subprocess.Popen([sys.executable, *node])
         self.player = subprocess.Popen([sys.executable, *play])
@@ -63,17 +55,16 @@ class Processes:
         """Which process ended that should not have, as a sentence; empty while all is well."""
         for name in ("node", "planner", "player"):
             code = getattr(self, name).poll()
-            if code is not None and (name, code) not in (
-                ("player", 0),
-                ("player", 128 + signal.SIGTERM),
-            ):
+            is_done = name == "player" and code in (0, 128 + signal.SIGTERM)
+            if code is not None and not is_done:
                 return f"the {name} ended with exit code {code}; see what it said above"
         return ""
 
     def end(self) -> None:
         for process in (self.player, self.planner, self.node):
             if process.poll() is None:
-                process.terminate()  # not SIGINT, whose KeyboardInterrupt prints a traceback while Python starts
+                # not SIGINT, which makes a process that is about to start print a traceback
+                process.terminate()
         for process in (self.player, self.planner, self.node):
             try:
                 process.wait(5.0)
@@ -100,7 +91,10 @@ def follow(processes: Processes, recorder: Recorder) -> str:
         if time.monotonic() < end:
             continue
         if not playing:
-            return f"no frame was played within {START_S:.0f} s: the node and the player did not find each other"
+            return (
+                f"no frame was played within {START_S:.0f} s: "
+                "the node and the player did not find each other"
+            )
         if processes.player.poll() is not None:
             return f"the last frame that was played got no graph within {LAST_S:.0f} s"
         processes.player.terminate()
@@ -108,7 +102,7 @@ def follow(processes: Processes, recorder: Recorder) -> str:
         end = time.monotonic() + LAST_S
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -127,7 +121,11 @@ def main() -> int:
         default=Path("out/demo"),
         help="folder for the results (default: out/demo)",
     )
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_arguments()
     if not is_trained(args.weights):
         print(
             "The model is untrained: its graphs show that the machinery works, and mean nothing.",

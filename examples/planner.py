@@ -1,8 +1,8 @@
-"""An example of a planner: subscribes scene graphs and answers three questions about what is in
-view.
+"""An example of a planner: it subscribes scene graphs and answers three questions about the view.
 
-Run it next to the node: `python examples/planner.py`, or with a namespace: `--ros-args -r
-__ns:=/front`.
+Run it beside the node, with a namespace where the node has one:
+
+    python examples/planner.py --ros-args -r __ns:=/front
 """
 
 import sys
@@ -23,8 +23,9 @@ HOLDS = ("holding", "carrying")
 def related(
     graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = ""
 ) -> list[tuple[str, str]]:
-    """Labels of subject and object of the relations with these predicates; empty: any subject, any
-    object.
+    """Labels of subject and object of the relations with one of these predicates.
+
+    `subject` and `object` are labels, too; empty ones stand for any.
     """
     labels = {node.id: node.label for node in graph.nodes}
     pairs = [
@@ -36,7 +37,7 @@ def related(
 
 
 def answers(graph: SceneGraph) -> dict[str, set[str]]:
-    """Questions and what the graph answers: what is there, each kind once; empty: nothing."""
+    """Three questions and what the graph answers: each kind of object once, or nothing."""
     return {
         "what is on the table?": {a for a, _ in related(graph, ON, object="dining table")},
         "who holds what?": {f"{a} holds {b}" for a, b in related(graph, HOLDS)},

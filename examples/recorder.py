@@ -1,4 +1,4 @@
-"""What the demo keeps: the graphs, the overlays, and how far the graphs agree with the true ones."""
+"""What the demo keeps: graphs, overlays, and how far the graphs agree with the true ones."""
 
 import json
 from pathlib import Path
@@ -23,8 +23,7 @@ class Recorder:
 
     Args:
         out: folder for the results.
-        rate_hz: of the video of the overlays; None for no video, where the images are of several
-            sizes.
+        rate_hz: of the overlays' video; None for no video, because the images differ in size.
     """
 
     def __init__(self, out: Path, rate_hz: float | None) -> None:
@@ -43,9 +42,8 @@ class Recorder:
         self._node.create_subscription(SceneGraph, TRUTH_TOPIC, self._on_truth, 10)
         self._node.create_subscription(SceneGraph, "scene_graph", self._on_graph, 10)
         self._node.create_subscription(Image, "dsflash/overlay", self._on_overlay, 10)
-        self._node.create_subscription(
-            Image, "image", self._on_image, 10
-        )  # last, for the player waits for it
+        # last, because the player waits for it
+        self._node.create_subscription(Image, "image", self._on_image, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
 
@@ -64,32 +62,26 @@ class Recorder:
 
     @property
     def has_last_results(self) -> bool:
-        """Only a newer frame may take another's place, so that the last one must have its graph and
-        overlay.
+        """Whether the last frame has its graph and overlay. It must get them.
+
+        The ROS node leaves a frame out for a newer one only.
         """
-        return (
-            bool(self.sent)
-            and self.sent[-1] in self._graphs
-            and stamp_of(self._overlay) == self.sent[-1]
-        )
+        if not self.sent:
+            return False
+        return self.sent[-1] in self._graphs and stamp_of(self._overlay) == self.sent[-1]
 
     def failure(self) -> str:
         """What is wrong with the results, as a sentence; empty when they are right."""
         if strangers := set(self._graphs) - set(self.sent):
             return f"{len(strangers)} graphs have a stamp that no frame has"
-        return (
-            ""
-            if self.has_last_results
-            else f"of {len(self.sent)} frames the last has no graph or no overlay"
-        )
+        if not self.has_last_results:
+            return f"of {len(self.sent)} frames the last has no graph or no overlay"
+        return ""
 
     def summary(self) -> str:
-        dropped = len(self.sent) - len(self._graphs)
-        note = (
-            f"; {dropped} came while the model was busy and gave way to newer ones"
-            if dropped
-            else ""
-        )
+        note, dropped = "", len(self.sent) - len(self._graphs)
+        if dropped:
+            note = f"; {dropped} came while the model was busy and gave way to newer ones"
         lines = [
             f"{len(self._graphs)} graphs for {len(self.sent)} frames{note}.",
             self._agreement(),

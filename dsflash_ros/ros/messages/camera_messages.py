@@ -31,7 +31,7 @@ def camera_info(camera: Camera, header: Header) -> CameraInfo:
 
 
 def camera_transform(camera: Camera, header: Header) -> TransformStamped:
-    """Where the frame of the header, the camera's optical frame, is in `MAP_FRAME`."""
+    """Where the header's frame, which is the camera's optical frame, is in `MAP_FRAME`."""
     rotation = cv2.Rodrigues(camera.rotation)[0].ravel()  # axis times angle
     half = np.linalg.norm(rotation) / 2
     x, y, z = rotation / 2 * np.sinc(half / np.pi)

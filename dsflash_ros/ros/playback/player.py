@@ -7,11 +7,11 @@ import numpy as np
 import rclpy
 from rclpy.duration import Duration
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from dsflash_ros.errors import DSFlashError, ImageError
+from dsflash_ros.ros import qos
 from dsflash_ros.ros.messages.image_messages import rgb_to_image
 
 _JPEG_QUALITY = 95
@@ -19,29 +19,37 @@ _LONGEST_FLUSH = Duration(seconds=2)
 
 
 class Player:
-    """A node with one image publisher, and others that go with it. `rclpy.init()` comes before."""
+    """A node that publishes images, and what goes with them. `rclpy.init()` must come before.
+
+    Args:
+        topic: of the images; compressed ones are on `<topic>/compressed`.
+        frame_id: of the images' headers.
+        compressed: publish JPEG images.
+        reliable: quality of service, see `dsflash_ros.ros.qos.played`.
+
+    Attributes:
+        topic: the images' topic in full.
+        count: of the images published.
+        was_heard: whether anybody subscribed to them.
+
+    Raises:
+        DSFlashError: `topic` is no name for a topic.
+    """
 
     def __init__(self, topic: str, frame_id: str, compressed: bool = False, reliable: bool = True):
-        """Reliable publishers suit reliable and best-effort subscribers alike; best-effort ones do
-        not.
-        """
         self.count = 0
         self.was_heard = False
         self._frame_id = frame_id
         self._compressed = compressed
-        self._due = None
+        self._due = 0.0
         self._node = rclpy.create_node("dsflash_player")
-        self._qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=5,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        )
+        self._reliable = reliable
         self._others: list[Publisher] = []
-        topic = f"{topic}/compressed" if compressed else topic
+        kind = Image
+        if compressed:
+            kind, topic = CompressedImage, f"{topic}/compressed"
         try:
-            self._publisher = self._node.create_publisher(
-                CompressedImage if compressed else Image, topic, self._qos
-            )
+            self._publisher = self._node.create_publisher(kind, topic, qos.played(reliable))
         except Exception as error:
             self.close()
             raise DSFlashError(
@@ -51,8 +59,9 @@ class Player:
 
     def advertise(self, message_type, topic: str) -> Publisher:
         """A publisher of what goes with the images, of the same quality of service."""
-        self._others.append(self._node.create_publisher(message_type, topic, self._qos))
-        return self._others[-1]
+        publisher = self._node.create_publisher(message_type, topic, qos.played(self._reliable))
+        self._others.append(publisher)
+        return publisher
 
     def beside(self, name: str) -> str:
         """The topic of that name in the images' namespace: /front/depth beside /front/image."""
@@ -65,8 +74,11 @@ class Player:
             time.sleep(0.02)
 
     def publish(self, rgb: np.ndarray, seconds: float) -> Header:
-        """Publish an image, (H, W, 3) uint8, when the one before has lasted its time; this one
-        lasts `seconds`.
+        """Publish an image once the one before has lasted its time.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            seconds: how long this one lasts.
 
         Returns:
             The image's header, for messages that go with it.
@@ -75,7 +87,7 @@ class Player:
         message = rgb_to_jpeg(rgb, header) if self._compressed else rgb_to_image(rgb, header)
         now = time.monotonic()
         # One that comes late shifts those after it: a camera does not catch up by sending a burst.
-        due = now if self._due is None else max(now, self._due)
+        due = max(now, self._due)
         time.sleep(due - now)
         self._due = due + seconds
         message.header.stamp = self._node.get_clock().now().to_msg()
@@ -85,9 +97,7 @@ class Player:
         return message.header
 
     def flush(self) -> None:
-        """Wait until reliable subscribers have all images and what goes with them, at most two
-        seconds for each.
-        """
+        """Wait until reliable subscribers have everything, at most two seconds for each topic."""
         for publisher in (self._publisher, *self._others):
             publisher.wait_for_all_acked(_LONGEST_FLUSH)
 
@@ -99,7 +109,7 @@ class Player:
 def rgb_to_jpeg(rgb: np.ndarray, header: Header, quality: int = _JPEG_QUALITY) -> CompressedImage:
     """A JPEG of an (H, W, 3) uint8 array, with that header; quality 1 to 100.
 
-    Raises `ImageError` if too large.
+    Raises `ImageError` if it is too large for a JPEG.
     """
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     try:

@@ -1,5 +1,6 @@
-"""ROS 2 bags of messages, written by `rosbags` with their definitions inside, so that `ros2 bag
-play` takes them.
+"""ROS 2 bags of messages, written by `rosbags`.
+
+The definitions of the messages are inside, so that `ros2 bag play` takes the bags.
 """
 
 import shutil
@@ -18,13 +19,15 @@ _IDL_TYPES = {"boolean": "bool", "float": "float32", "double": "float64"}
 
 
 class Recording:
-    """A bag under way.
+    """A bag that is being written.
 
     A context manager: the bag is there when the block ends without an error, else nothing is.
+
+    Raises:
+        OutputError: the bag is there already or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises `OutputError` when it is there already or cannot be written."""
         if path.exists():
             raise OutputError(f"{path} is there already: remove it, or give the bag another name")
         self._path = path
@@ -56,8 +59,10 @@ class Recording:
         )
 
     def _read(self, message):
-        """The message as one of rosbags', whose bytes do not depend on what lay in memory between
-        the fields.
+        """The message as one of rosbags'.
+
+        rosbags fills the gaps between fields with zeros, rclpy with whatever lies in memory; the
+        same arguments are to give the same bag.
         """
         return self._store.deserialize_cdr(serialize_message(message), _name(type(message)))
 
@@ -89,13 +94,12 @@ class Recording:
 
 
 def definition(message_type) -> str:
-    """The text of a .msg file for a message type of rclpy's; the files themselves are not installed
-    everywhere.
-    """
+    """The text of a message type's .msg file; the files themselves are not installed everywhere."""
     lines = []
     for name, kind in message_type.get_fields_and_field_types().items():
         inner = kind.removeprefix("sequence<").removesuffix(">")
-        lines.append(f"{_IDL_TYPES.get(inner, inner)}{'[]' if inner != kind else ''} {name}\n")
+        brackets = "[]" if inner != kind else ""
+        lines.append(f"{_IDL_TYPES.get(inner, inner)}{brackets} {name}\n")
     return "".join(lines)
 
 

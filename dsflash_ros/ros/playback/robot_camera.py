@@ -27,7 +27,7 @@ except ImportError:  # comes with any installation of ROS 2, but is not among pi
 
 _JPEG_QUALITY = 85
 _FIRST_STAMP = 1_000_000_000
-"""ns, of a recording: 0 would mean that there is none."""
+"""ns, of the first image of a recording: 0 would mean that there is no stamp."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class RobotCamera:
             )
 
     def publish(self, shot: Shot, seconds: float) -> None:
-        """Publish a shot when the one before has lasted its time; this one lasts `seconds`."""
+        """Publish a shot once the one before has lasted its time; this one lasts `seconds`."""
         header = self._player.publish(shot.picture.rgb, seconds)
         graph = _true_graph(shot)
         self._info.publish(camera_info(shot.camera, header))
@@ -65,19 +65,17 @@ def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
     Returns how many images. Raises `OutputError`.
     """
     topic = "/" + topic.lstrip("/")
+    info_topic = f"{topic.rpartition('/')[0]}/camera_info"
     count = 0
     with Recording(path) as recording:
         for count, shot in enumerate(shots, 1):
             stamp = _FIRST_STAMP + round((count - 1) * 1e9 / rate_hz)
             seconds, nanoseconds = divmod(stamp, 1_000_000_000)
             header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
-            recording.write(
-                f"{topic.rpartition('/')[0]}/camera_info", camera_info(shot.camera, header), stamp
-            )
+            jpeg = rgb_to_jpeg(shot.picture.rgb, header, _JPEG_QUALITY)
+            recording.write(info_topic, camera_info(shot.camera, header), stamp)
             recording.write_transform(camera_transform(shot.camera, header), stamp)
-            recording.write(
-                f"{topic}/compressed", rgb_to_jpeg(shot.picture.rgb, header, _JPEG_QUALITY), stamp
-            )
+            recording.write(f"{topic}/compressed", jpeg, stamp)
             recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(shot), header), stamp)
     return count
 
