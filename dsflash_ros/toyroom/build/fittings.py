@@ -1,7 +1,7 @@
 """Televisions, lamps and potted plants.
 
-Each function makes one with random shape, size and colour. It faces x, its middle above, below or
-at the origin.
+Each function makes one with random shape, size and colour, standing on z = 0 around the origin,
+unless its own description says otherwise. A screen faces x.
 """
 
 import numpy as np
