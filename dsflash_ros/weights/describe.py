@@ -31,6 +31,8 @@ def _describe_ours(checkpoint: Checkpoint) -> dict:
     return {
         "file": str(path),
         "layout": "dsflash_ros",
+        "segmenter": config.segmenter,
+        "relater": config.relater,
         "size": config.size,
         "backbone": config.backbone,
         "image_size": config.image_size,

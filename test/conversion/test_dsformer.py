@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+from pair_inputs import pair_inputs
 from torch import nn
 
 from dsflash_ros.conversion.dsformer import convert_dsformer
@@ -118,7 +119,8 @@ def test_class_token_and_logits_are_dsformers(tmp_path, into):
     patches, coverage = torch.randn(1, GRID * GRID, DIM), torch.rand(3, GRID * GRID)
     boxes, pairs = torch.rand(3, 4) * 2 - 1, torch.tensor([[0, 1], [1, 0], [2, 1]])
     with torch.inference_mode():
-        tokens = ours.encode(patches, coverage, boxes, torch.zeros(3, dtype=torch.long), pairs)
+        images = torch.zeros(3, dtype=torch.long)
+        tokens = ours.encode(pair_inputs(patches, coverage, boxes, images, pairs))
         logits = ours.head(tokens)  # without the gate, which DSFormer has not
     for (a, b), token, row in zip(pairs.tolist(), tokens, logits, strict=True):
         expected_token, expected = theirs(
