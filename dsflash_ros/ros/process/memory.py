@@ -4,8 +4,8 @@ import ctypes
 import gc
 import sys
 
-# options of malloc.h and sizes in bytes: keep up to 512 MiB, grow by 16 MiB, map nothing separately
-# that is smaller
+# Options of malloc.h, and sizes in bytes: keep up to 512 MiB, grow by 16 MiB, and take what is
+# smaller than 512 MiB from the heap.
 MALLOPT = {
     "M_TRIM_THRESHOLD": (-1, 512 << 20),
     "M_TOP_PAD": (-2, 16 << 20),
@@ -43,10 +43,11 @@ def thaw_objects() -> None:
 def sweep() -> None:
     """Collect the garbage of frames, and empty Python's free lists.
 
-    CPython (3.10 to 3.12 at least) keeps up to 2,000 freed tuples of each length below 20 for
-    reuse. A tuple made from a generator takes one of length 10 and gives back one of its own
-    length, so with graphs of varying size the lists grow for hours, by 200 bytes a graph. Only a
-    full collection empties them, and on its own Python makes one about never.
+    CPython keeps up to 2,000 freed tuples of each length below 20 for reuse. A tuple made from a
+    generator takes one of length 10 and gives back one of its own length (until Python 3.14, see
+    https://github.com/python/cpython/issues/127058), so with graphs of varying size these lists
+    grow for hours, by 200 bytes a graph. Only a full collection empties them, and with torch loaded
+    Python makes one about never.
     """
     gc.collect()
 
