@@ -117,7 +117,8 @@ def _incomplete(path: Path) -> WeightsError:
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
+    said = str(error).split("WeightsUnpickler error:")[-1].strip()  # advice precedes it
+    reason = said.splitlines()[0][:150] if said else type(error).__name__
     return WeightsError(
         f"{path} is not a readable PyTorch file ({reason}); it may be half downloaded, get it again"
     )
