@@ -20,14 +20,10 @@ def start(start_node, home):
     """Start a node with those weights; its hub is given by address."""
 
     def start(url):
+        anything = {"mask_threshold": 0.0, "overlap_threshold": 0.0}
+        where = {"device": "cpu", "precision": "float32"}
         environment = hub_environment(url, home)
-        return start_node(
-            environment=environment,
-            weights=ID,
-            device="cpu",
-            precision="float32",
-            mask_threshold=0.0,
-        )
+        return start_node(environment=environment, weights=ID, **where, **anything)
 
     return start
 
