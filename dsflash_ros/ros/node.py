@@ -87,11 +87,15 @@ class DSFlashNode(LifecycleNode):
 
     @transition
     def on_configure(self, state: LifecycleState) -> None:
-        """Look at the weights' header, without loading them, and make the publishers."""
+        """Make the publishers, and look at the weights' header without loading them."""
         choice = parameters.values(self)
-        result_unless(self._interrupted, in_background(lambda: check_choice(choice), "check"))
-        for stream in self._streams:
-            stream.configure()
+        try:
+            for stream in self._streams:
+                stream.configure()
+            result_unless(self._interrupted, in_background(lambda: check_choice(choice), "check"))
+        except Exception:
+            self._cleanup()
+            raise
 
     @transition
     def on_activate(self, state: LifecycleState) -> None:
@@ -120,8 +124,7 @@ class DSFlashNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> None:
         """Free the model, should there be one, and take the publishers away."""
         self._release()
-        for stream in self._streams:
-            stream.cleanup()
+        self._cleanup()
 
     on_shutdown = on_error = on_cleanup
 
@@ -145,6 +148,10 @@ class DSFlashNode(LifecycleNode):
             self._worker = None
             thaw_objects()
             free_memory()
+
+    def _cleanup(self) -> None:
+        for stream in self._streams:
+            stream.cleanup()
 
     def _tell_that_it_is_active(self) -> None:
         pipeline = self._worker.model

@@ -16,11 +16,26 @@ def client():
     client.close()
 
 
+@pytest.fixture(scope="session")
+def slow_weights(tmp_path_factory):
+    """Untrained weights with 40 million parameters; a frame takes a CPU a second and more.
+
+    `random-small` has them, too, but takes far longer to make, so that its graphs have nodes.
+    """
+    from dsflash_ros.graph.vocabulary import Vocabulary
+    from dsflash_ros.model.assembly import DSFlash
+    from dsflash_ros.model.checkpoints import Header, save_checkpoint
+    from dsflash_ros.model.config import ModelConfig
+
+    path = tmp_path_factory.mktemp("weights") / "slow.safetensors"
+    config = ModelConfig("small")
+    save_checkpoint(path, DSFlash(config), Header(config, Vocabulary.psg(), trained=()))
+    return path
+
+
 @pytest.fixture(scope="module")
 def start_node(tmp_path_factory):
-    """Starts `dsflash_node` with parameters given by name; what still runs at the module's end is
-    ended.
-    """
+    """Starts `dsflash_node` with parameters given by name, and ends it with the module."""
     pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
     started = []
 

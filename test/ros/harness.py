@@ -21,6 +21,15 @@ def eventually(condition, timeout_s=20.0):
     pytest.fail(f"still not so after {timeout_s} s")
 
 
+# `dsflash_node`, but that tests need not wait a second for each report on /diagnostics
+PROGRAM = """
+import sys
+from dsflash_ros.ros import node
+node.REPORT_PERIOD_S = 0.1
+sys.exit(node.main())
+"""
+
+
 class NodeProcess:
     """`dsflash_node` as a child process, its output in a file."""
 
@@ -31,7 +40,7 @@ class NodeProcess:
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dsflash_ros.ros.node", "--ros-args", *settings, *arguments],
+                [sys.executable, "-c", PROGRAM, "--ros-args", *settings, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # one thread, because several processes whose threads wait for each other crawl on a
@@ -138,9 +147,7 @@ class Client:
 
 
 def image_message(number, width=64, height=48, **fields):
-    """An rgb8 image whose stamp is `number` seconds and some nanoseconds that a float could not
-    hold.
-    """
+    """An rgb8 image whose stamp is `number` seconds and nanoseconds that a float could not hold."""
     from sensor_msgs.msg import Image
 
     message = Image(width=width, height=height, encoding="rgb8", step=3 * width)
@@ -163,8 +170,9 @@ class Reports:
         self.reports, _ = client.subscribe(DiagnosticArray, "/diagnostics")
 
     def report(self, part, condition=lambda status, values: True, timeout_s=10.0):
-        """The first status of that part, from now on, that satisfies the condition; with its values
-        as a dict.
+        """The first status of that part, from now on, that satisfies the condition.
+
+        Returned with its values as a dict.
         """
         seen = len(self.reports)
 
@@ -199,9 +207,7 @@ class Camera(Reports):
         self.number = 100
 
     def send(self, **fields):
-        """Publish a random image, one second younger than the last; `fields` overwrite those of the
-        message.
-        """
+        """Publish a random image, a second younger than the last, with these fields changed."""
         self.number += 1
         message = image_message(self.number, **fields)
         self.images.publish(message)

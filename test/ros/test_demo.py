@@ -1,6 +1,4 @@
-"""Player, node and planner as three processes: the whole way, by the example that shows it; and its
-parts.
-"""
+"""examples/demo.py, with player, node and planner as three processes; and its parts."""
 
 import copy
 import json
@@ -30,7 +28,9 @@ EXAMPLES = ROOT / "examples"
 
 
 def graph_message(nodes, relations, stamp=0):
-    """A message of (label, box as x, y, width, height) and (subject index, predicate, object
+    """A message of nodes and relations.
+
+    A node is (label, box as x, y, width, height), a relation (subject index, predicate, object
     index).
     """
     graph = msg.SceneGraph(width=64, height=48, weights="made up")
@@ -214,13 +214,11 @@ def test_graphs_arrive_for_the_frames_of_a_drive_and_are_compared_with_the_true_
     assert "mean nothing" in result.stdout
     assert "what is on the table?" in result.stdout, "the planner said nothing"
     frames = int(re.search(r"the truth, in (\d+) frames", result.stdout)[1])
-    assert (
-        len(graphs) - 1 <= frames <= len(graphs)
-    )  # the first truth may come before anybody listens
+    # the first truth may come before anybody listens
+    assert len(graphs) - 1 <= frames <= len(graphs)
     assert re.search(rf"objects +\d+% of {frames * len(NODES)} true ones told", result.stdout)
-    assert re.search(
-        rf"who holds what\? +0% of {frames} true ones told", result.stdout
-    )  # untrained
+    untrained = rf"who holds what\? +0% of {frames} true ones told"
+    assert re.search(untrained, result.stdout)
     video = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(graphs)
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(8 / 1.75, abs=0.01)

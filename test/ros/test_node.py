@@ -1,6 +1,4 @@
-"""The node in a process of its own, over DDS: what it publishes, what it makes of bad input and of
-its parameters.
-"""
+"""The node in a process of its own, over DDS: what it publishes, bad input, parameters."""
 
 import numpy as np
 import pytest
@@ -123,9 +121,8 @@ def test_frames_may_change_size(camera):
 )
 def test_bad_frame_is_rejected_with_a_reason_and_the_next_one_works(camera, fields, hint):
     before = camera.count("rejected")
-    bad = (
-        camera.send()
-    )  # a good one, whose fields are then spoilt: image_message() makes data of the right size
+    # a good one, whose fields are then spoilt: image_message() makes data of the right size
+    bad = camera.send()
     camera.graph_of(bad)
     for name, value in fields.items():
         setattr(bad, name, value)

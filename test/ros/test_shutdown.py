@@ -37,8 +37,8 @@ def segments(pid):
     }
 
 
-def test_in_the_midst_of_inference(client, start_node):
-    node = start_node(weights="random-small").wait_for_output("active:")
+def test_in_the_midst_of_inference(client, start_node, slow_weights):
+    node = start_node(weights=slow_weights).wait_for_output("active:")
     camera = client.publisher(Image, "/image")
     for frame in range(10):  # each would take a second or more
         camera.publish(image_message(frame))
@@ -51,7 +51,7 @@ def test_in_the_midst_of_inference(client, start_node):
 
 def test_in_the_midst_of_loading(start_node):
     node = start_node(weights="random-large").wait_for_output("loading the model")
-    time.sleep(2.0)
+    time.sleep(0.5)
     assert "active" not in node.output
     assert_clean_end(node, signal.SIGTERM)
 

@@ -1,6 +1,4 @@
-"""`dsflash toyroom camera` as a process: what it publishes, received over DDS, and the bags that it
-records.
-"""
+"""`dsflash toyroom camera` as a process: what it publishes over DDS, and the bags it records."""
 
 import os
 import signal
@@ -19,6 +17,7 @@ pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg
 
+from dsflash_ros.cli import main
 from dsflash_ros.graph.scene_graph import unpack_panoptic
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.ros.messages.graph_messages import message_to_graph
@@ -113,8 +112,9 @@ def depths(message):
 
 
 def to_world(depth, intrinsics, transform):
-    """(H, W, 3) m: where the pixels of a depth image are, by CameraInfo.k and a
-    geometry_msgs/Transform.
+    """(H, W, 3) m: where the pixels of a depth image are.
+
+    By CameraInfo.k and a geometry_msgs/Transform.
     """
     focal_x, _, middle_x, _, focal_y, middle_y, *_ = intrinsics
     v, u = np.indices(depth.shape)
@@ -322,8 +322,6 @@ def test_interrupted_recording_leaves_nothing(tmp_path):
     [
         (("--record", "{tmp}", "--duration", 1), 1, "is there already"),
         (("--record", "/dev/null/bag", "--duration", 1), 1, "cannot write the bag"),
-        (("--record", "{tmp}/bag"), 2, "--record needs --duration"),
-        (("--size", "5x5"), 2, "'5x5' is no size such as 640x480"),
         (("--topic", "a b", "--duration", 1), 1, "is no name for a topic"),
     ],
 )
@@ -332,6 +330,22 @@ def test_what_fails(tmp_path, arguments, code, sentence):
     arguments = [str(argument).format(tmp=tmp_path) for argument in arguments]
     _, error = ended(start_camera("--size", "32x32", *arguments), code)
     assert sentence in error.splitlines()[-1] and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--record", "bag"), "--record needs --duration"),
+        (("--size", "5x5"), "'5x5' is no size such as 640x480"),
+    ],
+)
+def test_wrong_usage(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(["toyroom", "camera", *arguments])
+    assert caught.value.code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 

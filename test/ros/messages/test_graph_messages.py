@@ -28,9 +28,7 @@ def float32(value):
 
 
 def random_graph(seed):
-    """A graph whose floats fit float32, so that it can be compared exactly; ids at their limits
-    among them.
-    """
+    """A graph with ids up to the limit, whose floats fit float32, so that it compares exactly."""
     dice = random.Random(seed)
     names = Vocabulary.psg()
     height, width = dice.randint(1, 40), dice.randint(1, 40)

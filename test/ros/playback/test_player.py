@@ -125,9 +125,12 @@ def test_bag_topic(play, receive, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "reliability"), [([], "RELIABLE"), (["--best-effort"], "BEST_EFFORT")]
+    ("options", "reliability", "number", "code"),
+    [
+        ([], "RELIABLE", signal.SIGINT, 130),
+        (["--best-effort"], "BEST_EFFORT", signal.SIGTERM, 143),
+    ],
 )
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_quality_of_service_and_signals(
     play, receive, client, tmp_path, options, reliability, number, code
 ):

@@ -1,6 +1,4 @@
-"""Transitions, memory, what a node without frames says, and parameters that wait for the next
-activation.
-"""
+"""Transitions, memory, a node without frames, parameters that wait for the next activation."""
 
 import cv2
 import numpy as np
@@ -20,14 +18,14 @@ MEBIBYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def node(start_node):
+def node(start_node, slow_weights):
     overrides = {"qos_overrides./image.subscription.reliability": "reliable"}
-    return start_node(autostart=False, weights="random-small", no_frame_warning_s=0.5, **overrides)
+    return start_node(autostart=False, weights=slow_weights, no_frame_warning_s=0.5, **overrides)
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def active(client, node):
-    """The node, active for the time of a test."""
+    """The node, active for the time of the tests that follow one another."""
     if state(client) == "unconfigured":
         assert client.change_state("configure"), node.output
     assert client.change_state("activate"), node.output
@@ -79,42 +77,45 @@ def test_inactive_node_refuses_to_resume_and_takes_parameters(client, node):
     assert "Traceback" not in node.output
 
 
-def test_topic_without_publisher_is_told(client, active):
-    elsewhere = client.node.create_publisher(Image, "/left/image_raw", 1)
-    status, _ = Reports(client).report("frames", lambda s, v: "/left/image_raw" in s.message)
-    client.node.destroy_publisher(elsewhere)
-    assert status.level == status.WARN
-    assert (
-        "no frame for more than 0.5 s on /image: no publisher" in status.message
-        and "remap" in status.message
-    )
-    assert "/dsflash/overlay" not in status.message, "its own pictures are no camera"
-    assert "no frame for more than 0.5 s on /image" in active.output
+class TestWithoutFrames:
+    """What the active node says; the QoS comes last, because it stays noted while subscribed."""
 
+    def test_topic_without_publisher_is_told(self, client, active):
+        elsewhere = client.node.create_publisher(Image, "/left/image_raw", 1)
+        status, _ = Reports(client).report("frames", lambda s, v: "/left/image_raw" in s.message)
+        client.node.destroy_publisher(elsewhere)
+        assert status.level == status.WARN
+        assert (
+            "no frame for more than 0.5 s on /image: no publisher" in status.message
+            and "remap" in status.message
+        )
+        assert "/dsflash/overlay" not in status.message, "its own pictures are no camera"
+        assert "no frame for more than 0.5 s on /image" in active.output
 
-def test_incompatible_qos_is_told_by_the_name_of_the_policy(client, active):
-    publisher = client.node.create_publisher(Image, "/image", BEST_EFFORT)
-    status, _ = Reports(client).report("frames", lambda s, v: "QoS" in s.message)
-    client.node.destroy_publisher(publisher)
-    assert status.level == status.WARN
-    assert "RELIABILITY" in status.message and "qos_overrides./image.subscription" in status.message
+    def test_silent_publisher_is_told(self, client, active):
+        publisher = client.node.create_publisher(Image, "/image", 1)
+        status, _ = Reports(client).report("frames", lambda s, v: "1 publisher(s)" in s.message)
+        client.node.destroy_publisher(publisher)
+        assert status.level == status.WARN and "FASTRTPS_DEFAULT_PROFILES_FILE" in status.message
 
+    def test_topic_of_another_type_is_told(self, client, active):
+        other = Client()  # within one process, DDS allows a topic only one type
+        other.node.create_publisher(CompressedImage, "/image", 1)
+        status, _ = Reports(client).report(
+            "frames", lambda s, v: "CompressedImage is published there" in s.message
+        )
+        other.close()
+        assert status.level == status.WARN and "image_transport" in status.message
 
-def test_silent_publisher_is_told(client, active):
-    publisher = client.node.create_publisher(Image, "/image", 1)
-    status, _ = Reports(client).report("frames", lambda s, v: "1 publisher(s)" in s.message)
-    client.node.destroy_publisher(publisher)
-    assert status.level == status.WARN and "FASTRTPS_DEFAULT_PROFILES_FILE" in status.message
-
-
-def test_topic_of_another_type_is_told(client, active):
-    other = Client()  # within one process, DDS allows a topic only one type
-    other.node.create_publisher(CompressedImage, "/image", 1)
-    status, _ = Reports(client).report(
-        "frames", lambda s, v: "CompressedImage is published there" in s.message
-    )
-    other.close()
-    assert status.level == status.WARN and "image_transport" in status.message
+    def test_incompatible_qos_is_told_by_the_name_of_the_policy(self, client, active):
+        publisher = client.node.create_publisher(Image, "/image", BEST_EFFORT)
+        status, _ = Reports(client).report("frames", lambda s, v: "QoS" in s.message)
+        client.node.destroy_publisher(publisher)
+        assert status.level == status.WARN
+        assert (
+            "RELIABILITY" in status.message
+            and "qos_overrides./image.subscription" in status.message
+        )
 
 
 def test_compressed_images(client, node):

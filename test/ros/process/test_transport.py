@@ -26,9 +26,7 @@ def test_packaged_profile_is_used(clean):
 
 @pytest.mark.parametrize(("free_mib", "segment_mib"), [(4096, 64), (63, 8)])
 def test_profile_fits_the_shared_memory_there_is(monkeypatch, free_mib, segment_mib):
-    """A container has 64 MiB by default, in which the large profile would not find room for two
-    processes.
-    """
+    """A container has 64 MiB by default: no room for two processes with the large profile."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free_mib << 20))
     sizes = [
         int(e.text)
