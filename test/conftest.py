@@ -1,5 +1,7 @@
 import os
+import sys
 
+import pytest
 from hypothesis import settings
 
 # The processes of `pytest -n` share the cores. torch reads this when it is imported.
@@ -9,3 +11,13 @@ if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
 # A busy machine must not fail tests.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_the_environment_says():
+    """Give torch the threads of child processes again; pipelines change it for the whole process.
+
+    Sums depend on the number of threads in their last bits, which some tests compare.
+    """
+    if "torch" in sys.modules and "OMP_NUM_THREADS" in os.environ:
+        sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))

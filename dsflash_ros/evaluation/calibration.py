@@ -19,7 +19,10 @@ _CLOSEST = 1e-6
 
 @dataclass(frozen=True)
 class Calibration:
-    """The map of relations' scores in logits: `slope * logit + intercept`, which keeps their order."""
+    """A map of relations' scores, in logits: `slope * logit + intercept`.
+
+    The slope is positive, so that the order of relations stays.
+    """
 
     slope: float
     intercept: float
@@ -44,8 +47,12 @@ class Reliability:
         self._annotated = self._images = 0
 
     def add(self, scores: np.ndarray, true: np.ndarray, annotated: int) -> None:
-        """Count an image's predicted relations: scores (r,) 0..1, true (r,) bool; it has so many
-        annotated ones.
+        """Count the r predicted relations of an image.
+
+        Args:
+            scores: (r,) 0..1.
+            true: (r,) bool.
+            annotated: how many relations the image has.
         """
         self._scores.append(np.asarray(scores, np.float64))
         self._true.append(np.asarray(true, bool))
@@ -53,8 +60,9 @@ class Reliability:
         self._images += 1
 
     def results(self) -> dict:
-        """How far scores are from the truth, and what each of `THRESHOLDS` leaves; None where
-        nothing was counted.
+        """How far scores are from the truth, and which relations each threshold leaves.
+
+        A value is None where nothing was counted.
 
         `calibration_error` is that of these scores.
         `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all
@@ -101,13 +109,15 @@ class Reliability:
         scores, true = self._together()
         if true.all() or not true.any():
             raise EvaluationError(
-                f"of {len(true)} predicted relations {int(true.sum())} are true: calibration needs true and false "
-                "ones; use more images, or train the weights first"
+                f"of {len(true)} predicted relations {int(true.sum())} are true: "
+                "calibration needs true and false ones; "
+                "use more images, or train the weights first"
             )
         calibration = _most_likely(torch.from_numpy(scores), torch.from_numpy(true).double())
         if not calibration.slope > 0:
             raise EvaluationError(
-                f"relations that score higher are true less often (slope {calibration.slope:.3g}): train longer"
+                "relations that score higher are true less often "
+                f"(slope {calibration.slope:.3g}): train longer"
             )
         return calibration
 

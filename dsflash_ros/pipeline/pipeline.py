@@ -42,6 +42,9 @@ class SceneGraphPipeline:
         weights: what was asked for.
         relates: False when the weights have no trained relation stage; graphs then have no
             relations.
+        is_trained: False when the weights are random, so that graphs mean nothing.
+        device: where the model runs.
+        precision: `float32`, `bfloat16` or `float16`.
     """
 
     def __init__(
@@ -54,6 +57,9 @@ class SceneGraphPipeline:
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
         self.weights = weights
+        self.is_trained = is_trained(weights)
+        self.device = backend.device
+        self.precision = backend.precision
         self._prunes = header.prunes and "pruning" in backend.relater_options
         self._said: set[str] = set()
         self.options = options or Options()
@@ -103,10 +109,8 @@ class SceneGraphPipeline:
 
     def _tell_what_the_weights_are(self) -> None:
         if self._prunes:
-            _log.info(
-                "the relation stage of %s learned from pruned patches: pruning is on and stays on",
-                self.weights,
-            )
+            text = "%s learned from pruned patches: pruning is on and stays on"
+            _log.info(text, self.weights)
         if not self.relates:
             _log.warning(
                 "the weights %s have no trained relation stage: graphs will have no relations; "
@@ -126,10 +130,10 @@ class SceneGraphPipeline:
     def options(self, options: Options) -> None:
         self.check_options(options)
         for name in understood.without_effect(options, self.backend.relater_options):
-            self._say_once(
-                f"{name} has no effect: the relation stage of the weights {self.weights!r} is "
-                f"{self.config.relater!r}, which does not have it"
-            )
+            if name not in self._said:
+                self._said.add(name)
+                text = "%s has no effect: the relation stage of the weights %r is %r, without it"
+                _log.warning(text, name, self.weights, self.config.relater)
         self._options = replace(options, pruning=options.pruning or self._prunes)
 
     def check_options(self, options: Options) -> None:
@@ -137,30 +141,10 @@ class SceneGraphPipeline:
         known = self.backend.segmenter_options
         understood.refuse(options, known, self.config.segmenter, self.weights)
 
-    def _say_once(self, warning: str) -> None:
-        if warning not in self._said:
-            self._said.add(warning)
-            _log.warning("%s", warning)
-
     @property
     def model(self) -> torch.nn.Module:
         """The PyTorch model that the backend runs."""
         return self.backend.model
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model runs."""
-        return self.backend.device
-
-    @property
-    def is_trained(self) -> bool:
-        """False when the weights are random, so that graphs mean nothing."""
-        return is_trained(self.weights)
-
-    @property
-    def precision(self) -> str:
-        """`float32`, `bfloat16` or `float16`."""
-        return self.backend.precision
 
     def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
         """The scene graph of an image, (H, W, 3) uint8 RGB, 16x16 to 8192x8192.

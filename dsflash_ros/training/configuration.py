@@ -55,12 +55,11 @@ class RunConfig(BaseModel):
 
 
 class RelationConfig(RunConfig):
-    """Training of the relation stage; the defaults are the paper's (section 3 and supplement
-    section 11).
+    """Training of a relation stage; the defaults are the paper's (supplement section 11).
 
     Attributes:
-        segmenter: weights whose segmenter is used, frozen; the relation stage starts anew...
-        keep_relations: ... or, if set, from those weights' own.
+        segmenter: weights whose segmenter is used, frozen.
+        keep_relations: start from the relation stage of those weights, not from a new one.
         relater, relater_settings: kind of the relation stage, see `ModelConfig`; None: as the
             weights say.
         neck_dim, neck_depth, neck_heads: sizes of DSFlash's relation stage; None: as the weights
@@ -175,13 +174,14 @@ Config = TypeVar("Config", bound=RunConfig)
 def load_config(
     kind: type[Config], name: str, overrides: list[str], folder: str, **defaults: str
 ) -> Config:
-    """Read a configuration and change it; `defaults` are for settings that nothing else gives.
+    """Read a configuration.
 
     Args:
-        kind: what it has to be.
+        kind: of the configuration.
         name: path of a YAML file, or the name of one that comes with the package, as in `small`.
-        overrides: `key=value`, the value in YAML.
+        overrides: `key=value`, the value in YAML; they replace what the file says.
         folder: where the package's own ones of this kind are: `relations` or `segmenter`.
+        defaults: values of settings that neither the file nor the overrides give.
 
     Raises:
         ConfigError: no such file, not YAML, an unknown key, a value of a wrong type or out of
@@ -196,15 +196,14 @@ def load_config(
     try:
         return kind(**raw)
     except ValidationError as error:
-        raise ConfigError(
-            f"{name}: {'; '.join(_sentence(kind, one) for one in error.errors())}"
-        ) from None
+        problems = "; ".join(_sentence(kind, one) for one in error.errors())
+        raise ConfigError(f"{name}: {problems}") from None
 
 
 def shipped(folder: str) -> list[str]:
     """Names of the package's own configurations of a kind."""
-    files = resources.files("dsflash_ros").joinpath(f"resources/train/{folder}").iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    names = [file.name for file in _shipped_folder(folder).iterdir()]
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 def dump_config(config: RunConfig) -> str:
@@ -212,13 +211,13 @@ def dump_config(config: RunConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
+def _shipped_folder(folder: str):
+    return resources.files("dsflash_ros").joinpath("resources", "train", folder)
+
+
 def _read(name: str, folder: str) -> dict:
     if name in shipped(folder):
-        text = (
-            resources.files("dsflash_ros")
-            .joinpath(f"resources/train/{folder}/{name}.yaml")
-            .read_text()
-        )
+        text = _shipped_folder(folder).joinpath(f"{name}.yaml").read_text()
     else:
         try:
             text = expand(name).read_text()

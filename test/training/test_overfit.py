@@ -34,7 +34,8 @@ def test_sixteen_images_are_learned_by_heart(tmp_path, capsys):
         f"out={tmp_path / 'run'}",
     ]
     size = ["neck_dim=96", "neck_depth=2", "neck_heads=4"]
-    recipe = ["epochs=200", "batch_size=4", "lr=3e-3", "augmentation=none", "pairs_at_once=64"]
+    steps = ["epochs=100", "batch_size=2", "lr=3e-3", "pairs_at_once=64"]
+    recipe = [*steps, "consistency_weight=0.001", "augmentation=none"]
     machine = ["val_split=none", "workers=0", "device=cpu", f"feature_cache={tmp_path / 'cache'}"]
     assert cli.main(["train", "relations", "tiny", *given, *size, *recipe, *machine]) == 0
 

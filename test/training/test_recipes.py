@@ -31,6 +31,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def model():
+    """For tests that do not look at its weights."""
+    return DSFlash(CONFIG)
+
+
 def configured(*settings, name="tiny"):
     return load_config(SegmenterConfig, name, ["dataset=d", "out=o", *settings], "segmenter")
 
@@ -107,9 +113,9 @@ def test_the_defaults_are_eomts_for_dinov2(tmp_path):
         ("no_object_weight", 0.33),
     ],
 )
-def test_every_setting_of_the_recipe_changes_the_training(name, value):
+def test_every_setting_of_the_recipe_changes_the_training(name, value, model):
     def behaviour(config):
-        training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, config)
+        training = SegmenterTraining(model, VOCABULARY, config)
         training.trainer = SimpleNamespace(estimated_stepping_batches=2000, global_step=1000)
         made = training.configure_optimizers()
         groups = [
@@ -129,9 +135,9 @@ def test_every_setting_of_the_recipe_changes_the_training(name, value):
     assert behaviour(config.model_copy(update={name: value})) != behaviour(config)
 
 
-def test_the_optimizer_is_as_configured():
+def test_the_optimizer_is_as_configured(model):
     settings = configured("lr=3e-3", "weight_decay=0.07", "llrd=0.5", "warmup_steps=[4, 6]")
-    training = SegmenterTraining(DSFlash(CONFIG), VOCABULARY, settings)
+    training = SegmenterTraining(model, VOCABULARY, settings)
     training.trainer = SimpleNamespace(estimated_stepping_batches=20)
     made = training.configure_optimizers()
     groups = {group["name"]: group for group in made["optimizer"].param_groups}

@@ -87,7 +87,7 @@ def fit(
     config: RunConfig,
     header: Header,
     state: Path | None,
-):
+) -> Path:
     """Train, from the beginning or from a state. Returns the path of the best weights.
 
     Raises:

@@ -1,6 +1,5 @@
 """Data loaders of a run, one for each process."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from dsflash_ros.data.views import EpochSampler
 from dsflash_ros.training.configuration import RunConfig
+from dsflash_ros.training.run.worker_exit import hide_lost_connections
 
 
 class Loaders(lightning.LightningDataModule):
@@ -58,21 +58,7 @@ class Loaders(lightning.LightningDataModule):
             num_workers=config.workers,
             collate_fn=self.collate,
             persistent_workers=config.workers > 0,
-            worker_init_fn=part_quietly,
+            worker_init_fn=hide_lost_connections,
             pin_memory=config.device != "cpu" and torch.cuda.is_available(),
             **options,
         )
-
-
-def part_quietly(_worker: int) -> None:
-    """Keep a loading process quiet when the run ends while it hands over tensors, as on Ctrl-C.
-
-    Its thread would print a traceback then. Errors of the data set are reported another way.
-    """
-    usual = sys.excepthook
-
-    def hook(kind, error, trace) -> None:
-        if not issubclass(kind, (ConnectionError, EOFError)):
-            usual(kind, error, trace)
-
-    sys.excepthook = hook

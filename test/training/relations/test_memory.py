@@ -13,8 +13,8 @@ from dsflash_ros.model.relaters.coverage import label_coverage
 from dsflash_ros.training.relations.relation_loss import batch_losses
 from pair_inputs import pair_inputs
 
-model = DSFlash(ModelConfig(sys.argv[1]))
-segments, pairs = 40, torch.combinations(torch.arange(40))[:96]
+model = DSFlash(ModelConfig("small"))
+segments, pairs = 40, torch.combinations(torch.arange(40))[:64]
 labels = torch.randint(segments, (20, 20)).repeat_interleave(32, 0).repeat_interleave(32, 1)
 with torch.no_grad():
     features = model.segmenter.features(torch.rand(1, 3, 640, 640))
@@ -29,18 +29,17 @@ print(int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1]) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["tiny", "small"])
-def test_a_step_with_forty_segments_stays_below_four_gigabytes(size):
-    """In a process of its own, the libraries included. 96 of the 780 pairs, for time: in groups of
+def test_a_step_with_forty_segments_stays_below_four_gigabytes():
+    """In a process of its own, the libraries included. 64 of the 780 pairs, for time: in groups of
     32, which bound it.
 
-    If the three groups were held at once, it would be 4.5 GB with small.
+    It takes 2.9 GB. If the two groups were held at once, it would be 4.2.
     """
     step = subprocess.run(
-        [sys.executable, "-c", STEP, size],
+        [sys.executable, "-c", STEP],
         capture_output=True,
         text=True,
         check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "test"), *sys.path])},
     )
-    assert float(step.stdout) < 4
+    assert float(step.stdout) < 3.5

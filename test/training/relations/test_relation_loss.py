@@ -30,7 +30,7 @@ def problem(dtype=torch.float64):
 
 
 def straightforward(stage, features, inputs_of, targets, weight, pruning, positive_weights=None):
-    """Eqs. 2 to 7 and the cross entropy, one pair after the other, each order from the features on."""
+    """Eqs. 2 to 7 and the cross entropy, pair by pair, each order from the features on."""
     pairs = inputs_of(features).pairs
     total = 0
     for (a, b), (y_ab, y_ba) in zip(pairs.tolist(), targets, strict=True):

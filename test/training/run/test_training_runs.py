@@ -20,6 +20,7 @@ from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.relation_loss import pair_losses
 from dsflash_ros.training.relations.train_relations import prepare_model
+from dsflash_ros.training.run.saving import KeepWeights
 from dsflash_ros.training.run.schedules import cosine_with_warmup
 
 
@@ -68,29 +69,42 @@ def test_the_segmenter_stays_as_it_was(folder, whole_run):
     )
 
 
-def cut_and_resume(command, out):
-    """Interrupt a run after its first epoch, and go on with it."""
-    run = Run(command)
-    run.wait_for((out / "last.ckpt").exists)
-    run.send_signal(signal.SIGINT)
-    output = run.output()
-    assert run.returncode == 130, output
-    assert "Traceback" not in output
-    assert cli.main([*command, "--resume"]) == 0
+@pytest.fixture
+def cut_and_resume(monkeypatch, capsys):
+    """Interrupt a run, as Ctrl-C does, when its first epoch has ended, and go on with it."""
+
+    def cut_and_resume(command):
+        with monkeypatch.context() as patch:
+            end_epoch = KeepWeights.on_train_epoch_end
+
+            def interrupt(*args):
+                end_epoch(*args)
+                signal.raise_signal(signal.SIGINT)
+
+            patch.setattr(KeepWeights, "on_train_epoch_end", interrupt)
+            assert cli.main(command) == 130
+        assert "Traceback" not in capsys.readouterr().err
+        assert cli.main([*command, "--resume"]) == 0
+
+    before = signal.getsignal(signal.SIGINT)  # the command ignores a second Ctrl-C
+    yield cut_and_resume
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow
-def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(folder):
+def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(
+    folder, cut_and_resume
+):
     """Workers fetch ahead, so that they must know the epoch from the start."""
     options = ["epochs=3", "workers=1", "augmentation=deit3", "precision=bfloat16"]
     assert cli.main(arguments(folder, "ahead", *options)) == 0
-    cut_and_resume(arguments(folder, "ahead_cut", *options), folder / "ahead_cut")
+    cut_and_resume(arguments(folder, "ahead_cut", *options))
     weights = [weights_of(folder / out / "last.safetensors") for out in ("ahead", "ahead_cut")]
     assert same(*weights)
 
 
 @pytest.mark.slow
-def test_a_resumed_segmenter_has_the_same_bits(folder):
+def test_a_resumed_segmenter_has_the_same_bits(folder, cut_and_resume):
     def command(out):
         given = [
             f"dataset={folder / 'data'}",
@@ -109,13 +123,21 @@ def test_a_resumed_segmenter_has_the_same_bits(folder):
         return ["train", "segmenter", "tiny", *given, *quick, "epochs=3", "device=cpu"]
 
     assert cli.main(command("seg")) == 0
-    cut_and_resume(command("seg_cut"), folder / "seg_cut")
+    cut_and_resume(command("seg_cut"))
     assert same(*(weights_of(folder / out / "last.safetensors") for out in ("seg", "seg_cut")))
 
 
 @pytest.mark.slow
 def test_resuming_after_an_interrupt_gives_the_same_bits(folder, whole_run):
-    cut_and_resume(arguments(folder, "cut", "epochs=3", "val_split=train"), folder / "cut")
+    """Interrupted whenever the signal happens to come, in a process of its own."""
+    command = arguments(folder, "cut", "epochs=3", "val_split=train")
+    run = Run(command)
+    run.wait_for((folder / "cut" / "last.ckpt").exists)
+    run.send_signal(signal.SIGINT)
+    output = run.output()
+    assert run.returncode == 130, output
+    assert "Traceback" not in output
+    assert cli.main([*command, "--resume"]) == 0
     for name in ("last.safetensors", "best.safetensors"):
         assert same(weights_of(folder / "cut" / name), weights_of(whole_run / name))
     assert (
@@ -162,15 +184,19 @@ def learn_by_hand(folder, settings, processes):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_processes_learn_what_a_plain_loop_learns(folder, processes):
+def test_processes_learn_what_a_plain_loop_learns(folder, processes, capsys):
     """DDP on two CPU processes, and one alone, against the steps written out."""
     out = f"processes{processes}"
     command = arguments(
         folder, out, "epochs=2", "val_split=train", f"devices={processes}", "batch_size=2"
     )
-    run = Run(command)
-    output = run.output()
-    assert run.returncode == 0, output
+    if processes == 1:
+        assert cli.main(command) == 0
+        output = capsys.readouterr().out
+    else:
+        run = Run(command)
+        output = run.output()
+        assert run.returncode == 0, output
     assert output.count("epoch 2/2") == 1, "only one of them tells"
     learned, _ = load_checkpoint(folder / out / "last.safetensors")
     expected = learn_by_hand(folder, command[3:], processes)

@@ -65,7 +65,7 @@ def test_positions_are_scaled_as_timm_scales_them(tmp_path):
 )
 @torch.inference_mode()
 def test_timm_checkpoints_of_other_patches_grids_and_biases(backbone, name, image_size, tmp_path):
-    """Random weights of timm's own model; timm itself loads them into another image and patch size."""
+    """Random weights of timm's own model, which timm loads into other image and patch sizes."""
     source = timm.create_model(name, img_size=image_size, num_classes=5)
     for (
         parameter

@@ -2,28 +2,30 @@ import logging
 
 import numpy as np
 import pytest
+
+pytest.importorskip("lightning")
+
+import lightning
 import torch
 from places import SHARED
 from torch.utils.data import DataLoader
 
-lightning = pytest.importorskip("lightning")
-
-from dsflash_ros.data.psg import PsgDataset, PsgWriter  # noqa: E402
-from dsflash_ros.data.shapes import VOCABULARY, write_shapes  # noqa: E402
-from dsflash_ros.data.views import EpochSampler  # noqa: E402
-from dsflash_ros.errors import ConfigError, TrainingError  # noqa: E402
-from dsflash_ros.model.assembly import DSFlash  # noqa: E402
-from dsflash_ros.model.config import ModelConfig  # noqa: E402
-from dsflash_ros.model.segmenters.segmenter import Segmentation  # noqa: E402
-from dsflash_ros.training.configuration import SegmenterConfig  # noqa: E402
-from dsflash_ros.training.segmenter.pretrained import load_backbone  # noqa: E402
+from dsflash_ros.data.psg import PsgDataset, PsgWriter
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.data.views import EpochSampler
+from dsflash_ros.errors import ConfigError, TrainingError
+from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.segmenters.segmenter import Segmentation
+from dsflash_ros.training.configuration import SegmenterConfig
+from dsflash_ros.training.segmenter.pretrained import load_backbone
 from dsflash_ros.training.segmenter.segmenter_data import (
     SegmenterBatch,
     SegmenterSamples,
     collate_segmenter,
 )
-from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining  # noqa: E402
-from dsflash_ros.training.segmenter.set_loss import SetLoss  # noqa: E402
+from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining
+from dsflash_ros.training.segmenter.set_loss import SetLoss
 
 DEIT = SHARED / "weights/deit_tiny_patch16_224.safetensors"
 
@@ -295,7 +297,7 @@ def test_overfits_eight_images(shapes):
     if not DEIT.exists():
         pytest.skip("the DeiT-Tiny weights are not here")
     model = tiny_model(128)
-    load_backbone(model.segmenter, DEIT)
+    load_backbone(model.segmenter.backbone, DEIT)
     settings = QUICK.model_copy(update={"lr": 5e-4, "warmup_steps": (10, 20), "num_points": 1024})
     training = SegmenterTraining(model, VOCABULARY, settings)
     _, curve = fit(training, shapes, epochs=80, side=128, batch_size=8, check_val_every_n_epoch=20)

@@ -196,9 +196,8 @@ def test_processes_share_the_mean_number_of_masks(tmp_path):
     """One with 6 masks and one with 2 both divide by 4."""
     targets = [random_labels((4, 2)), random_labels((1, 1))]
     predictions = [random_predictions(1, 2, 7) for _ in range(2)]
-    mp.spawn(
-        _loss_in_a_process, (tmp_path / "rendezvous", tmp_path, predictions, targets), nprocs=2
-    )
+    arguments = (tmp_path / "rendezvous", tmp_path, predictions, targets)
+    mp.start_processes(_loss_in_a_process, arguments, nprocs=2, start_method="fork")
     for rank, own in enumerate((6, 2)):
         alone = SetLoss(num_points=100)(
             predictions[rank], *targets[rank], torch.Generator().manual_seed(0)
