@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """The program `dsflash_node`. Ctrl-C during its imports, which take seconds, ends it quietly."""
+    """The program `dsflash_node`. Ctrl-C during its long imports ends it quietly."""
     try:
         from dsflash_ros.ros.node import main as run_node
     except KeyboardInterrupt:
