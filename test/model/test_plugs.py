@@ -268,6 +268,12 @@ def test_a_segmenter_is_trained_and_can_be_the_start_of_another(data, tmp_path, 
     other = ["segmenter=stripes", "segmenter_settings={stripes: 3}", "image_size=72", *start]
     assert train("segmenter", data, tmp_path / "three", *other) == 1
     assert "it is 'stripes' of 72 pixels with {'stripes': 5}; set" in capsys.readouterr().err
+    renamed = tmp_path / "renamed.safetensors"
+    model, header = load_checkpoint(path)
+    other_names = replace(VOCABULARY, things=VOCABULARY.things[::-1])
+    save_checkpoint(renamed, model, replace(header, vocabulary=other_names))
+    assert train("segmenter", data, tmp_path / "three", *kind, *start, f"start={renamed}") == 1
+    assert "cannot be the start: they were trained for other classes" in capsys.readouterr().err
     assert train("segmenter", data, tmp_path / "three", "image_size=96", *start) == 1
     assert "its segmenter is 'stripes', not 'eomt'" in capsys.readouterr().err
     assert train("segmenter", data, tmp_path / "three", *kind, "start=timm") == 1

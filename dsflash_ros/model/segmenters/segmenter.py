@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import nn
 
+from dsflash_ros.errors import WeightsError
+
 if TYPE_CHECKING:
     from dsflash_ros.model.segmenters.backbone import Backbone
 
@@ -99,8 +101,13 @@ class Segmenter(nn.Module):
         """A state dict of another segmenter of this kind, made to fit this one.
 
         The other one may have been built for another image size, or, where `same_classes` is False,
-        for other classes. What cannot be made to fit stays as it is.
+        for other classes. Tensors that cannot be made to fit stay as they are. Raises
+        `WeightsError` where weights for other classes cannot be used.
         """
+        if not same_classes:
+            raise WeightsError(
+                "they were trained for other classes, which this segmenter cannot use"
+            )
         return state
 
     def make_decisive(self, noise: torch.Tensor) -> None:

@@ -45,7 +45,8 @@ class RelationTraining(lightning.LightningModule):
         self.register_buffer("positive_weights", positive_weights, persistent=False)
         self.metrics = RecallMetrics(predicates)
         self._direction_gaps: list[float] = []
-        self._options = {name: getattr(config, name) for name in model.relations.options}
+        options = model.relations.options & RelationConfig.model_fields.keys()
+        self._options = {name: getattr(config, name) for name in options}
 
     def train(self, mode: bool = True) -> "RelationTraining":
         """Training mode for all but the segmenter."""

@@ -106,7 +106,10 @@ def _take_over(model: DSFlash, opened: OpenedWeights, vocabulary: Vocabulary) ->
         )
     same_classes = opened.header.vocabulary.classes == vocabulary.classes
     state = opened.load().segmenter.state_dict()
-    state = model.segmenter.adapt_state(state, same_classes)
+    try:
+        state = model.segmenter.adapt_state(state, same_classes)
+    except WeightsError as error:
+        raise WeightsError(f"{opened.name} cannot be the start: {error}") from error
     expected = model.segmenter.state_dict()
     fits = state.keys() == expected.keys() and all(
         state[name].shape == expected[name].shape for name in expected
