@@ -24,8 +24,8 @@ demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video
 
 test: lint  ## lint, then all tests
 	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
-	$(PYTEST) test/ros test/bench  # they measure, or wait for one another: nothing beside them
-	$(PYTEST) test/toyroom  # apart: these tests render, and refuse to import torch
+	$(PYTEST) -n 3 --dist loadfile test/ros test/bench  # they wait for one another more than they compute
+	$(PYTEST) -n 2 --dist loadfile test/toyroom  # apart: these tests render, and refuse to import torch
 
 lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff check

@@ -76,7 +76,12 @@ class Statistics:
         return back
 
     def frames_status(
-        self, name: str, hardware_id: str, state: str, problem: str = ""
+        self,
+        name: str,
+        hardware_id: str,
+        state: str,
+        problem: str = "",
+        others: dict[str, int] | None = None,
     ) -> DiagnosticStatus:
         """What became of the frames since the last call.
 
@@ -85,6 +90,7 @@ class Statistics:
             hardware_id: of the device.
             state: of the node, in a word; a sentence of its own unless it is `active`.
             problem: what keeps frames from coming; empty when nothing does.
+            others: how many publish the images, and how many subscribe the graphs.
         """
         with self._lock:
             counts, before = Counts(**vars(self.counts)), self._reported
@@ -98,6 +104,7 @@ class Statistics:
         values = {f"frames {what}": count for what, count in vars(counts).items()}
         values["rate (Hz)"] = f"{rate:.2f}"
         values["input rate (Hz)"] = f"{(counts.received - before.received) / seconds:.2f}"
+        values |= others or {}
         values["last problem"] = last_problem
         values |= {f"latency {stage} (ms)": f"{ms:.2f}" for stage, ms in latency_ms.items()}
         return _status(level, name, hardware_id, message, values)

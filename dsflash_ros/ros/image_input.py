@@ -78,11 +78,13 @@ class ImageInput:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
+    def publishers(self) -> int:
+        """How many publish on the topic; 0 while closed."""
+        return self._node.count_publishers(self.topic) if self.is_open else 0
+
     def heard_publishers(self) -> int:
         """How many publish on the topic; 0 until an image has come."""
-        if not self.is_open or not self._has_received:
-            return 0
-        return self._node.count_publishers(self.topic)
+        return self.publishers() if self._has_received else 0
 
     def problem(self, patience_s: float) -> str:
         """What keeps images from coming and what to do about it; empty while they come.

@@ -55,6 +55,10 @@ class ResultPublishers:
     def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
         self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
 
+    def graph_subscribers(self) -> int:
+        """How many subscribe the graphs, as far as the node knows by now."""
+        return self._graph.get_subscription_count()
+
     def destroy(self) -> None:
         for publisher in (
             self._graph,

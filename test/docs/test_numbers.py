@@ -2,6 +2,7 @@
 
 import json
 import re
+from statistics import median
 
 import pytest
 from pages import read_page
@@ -103,6 +104,9 @@ FRAMES = {
 }
 
 
+WAITING = ("GOMP_SPINCOUNT=300000", "GOMP_SPINCOUNT=1000", "OMP_WAIT_POLICY=passive")
+
+
 def frame_times(name, size):
     rows = result(f"cpu_2_cores_{name}")["rows"]
     return {row["stage"]: row["median ms"] for row in rows if row["size"] == size}
@@ -130,6 +134,17 @@ def test_latencies_of_the_node():
     told = re.search(r"(\d+) graphs came of (\d+) frames.*stayed at (\d+) to (\d+) MiB", text)
     keys = ("graphs", "frames received", "memory MiB", "memory max MiB")
     assert [int(number) for number in told.groups()] == [load[key] for key in keys]
+
+
+def test_frames_beside_other_programs():
+    _, *rows = PERFORMANCE.table("Beside other programs")
+    found = result("cpu_2_cores_load")["rows"]
+    for row, waiting in zip(rows, ("", *WAITING), strict=True):
+        mine = [r for r in found if r["pipeline"] == waiting]
+        (idle,) = (r["frames/s"] for r in mine if r["beside"] == "idle")
+        slower = [r["times slower than that"] for r in mine if r["beside"] != "idle"]
+        assert len(slower) == 16
+        assert_row(row[1:], [idle, median(slower), max(slower)])
 
 
 def test_latencies_of_conversions():

@@ -3,8 +3,12 @@ import os
 import pytest
 from harness import Client, NodeProcess
 
-# a domain of this session's own, or its messages would mix with those of others on the machine
-os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
+# a domain of this process's own, or its messages would mix with those of others on the machine
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # gw0, gw1; the parent is the same
+    number = os.getppid() + int(worker.removeprefix("gw"))
+else:
+    number = os.getpid()
+os.environ["ROS_DOMAIN_ID"] = str(10 + number % 90)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 

@@ -205,6 +205,18 @@ class Camera(Reports):
         self.graphs, _ = client.subscribe(SceneGraph, "/scene_graph")
         self.images = client.publisher(message_type or Image, topic, 10)
         self.number = 100
+        self._wait_until_found(topic)
+
+    def _wait_until_found(self, topic):
+        """Wait until the node, too, knows of the subscription and the publisher.
+
+        It would not get a best-effort image before.
+        """
+        others = {
+            "image publishers": str(self.client.node.count_publishers(topic)),
+            "graph subscribers": str(self.client.node.count_subscribers("/scene_graph")),
+        }
+        self.report("frames", lambda _, values: others.items() <= values.items(), 20.0)
 
     def send(self, **fields):
         """Publish a random image, a second younger than the last, with these fields changed."""

@@ -86,7 +86,8 @@ def cut_and_resume(monkeypatch, capsys):
         assert "Traceback" not in capsys.readouterr().err
         assert cli.main([*command, "--resume"]) == 0
 
-    before = signal.getsignal(signal.SIGINT)  # the command ignores a second Ctrl-C
+    # the command ignores a second Ctrl-C, and shells let background jobs ignore the first
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield cut_and_resume
     signal.signal(signal.SIGINT, before)
 
