@@ -31,6 +31,7 @@ from dsflash_ros.evaluation.phrases import percent
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.machine import machine
+from dsflash_ros.model.relaters.box_geometry import NUMBERS, pair_geometry
 from dsflash_ros.text_tables import show
 from dsflash_ros.training.relations.pairs import pair_targets
 
@@ -41,7 +42,7 @@ class Pairs(NamedTuple):
     Attributes:
         pairs: (n, 2) int64, subject and object.
         classes: (n, 2) int64, of subject and object.
-        geometry: (n, 21) float32, of their boxes, see `geometry_of`.
+        geometry: (n, 21) float32, of their boxes, see `pair_geometry`.
         targets: (n, 1 + predicates) float32, probabilities that sum to 1; index 0 is "no relation".
             Several predicates of a pair have equal probabilities.
         relations: (R, 3) int64, the true ones: subject, object, predicate.
@@ -66,34 +67,11 @@ def pairs_of(dataset: PsgDataset) -> list[Pairs]:
         relations = torch.from_numpy(record.relations)
         targets = pair_targets(relations, pairs, len(dataset.vocabulary.predicates))[:, 0]
         classes = torch.from_numpy(record.class_ids)[pairs]
-        geometry = geometry_of(torch.from_numpy(boxes).float()[pairs])
+        geometry = pair_geometry(torch.from_numpy(boxes).float()[pairs])
         found.append(
             Pairs(pairs, classes, geometry, F.normalize(targets, 1, -1), record.relations, count)
         )
     return found
-
-
-def geometry_of(boxes: torch.Tensor) -> torch.Tensor:
-    """Sizes, offset, overlaps and edges of pairs of boxes, (n, 21).
-
-    `boxes` is (n, 2, 4): x0, y0, x1, y1 in 0..1, of subject and object.
-    """
-    low, high = boxes[..., :2], boxes[..., 2:]
-    size, centre = high - low, (low + high) / 2
-    offset, log_size = centre[:, 1] - centre[:, 0], size.log()
-    shared = (
-        (torch.minimum(high[:, 0], high[:, 1]) - torch.maximum(low[:, 0], low[:, 1]))
-        .clamp(min=0)
-        .prod(-1)
-    )
-    areas = size.prod(-1)
-    shares = shared.unsqueeze(1) / torch.stack(
-        (areas[:, 0], areas[:, 1], areas.sum(1) - shared), dim=1
-    )
-    # how far the object's edges are beyond the subject's, over the subject's size
-    edges = (boxes[:, 1] - boxes[:, 0]) / size[:, 0].repeat(1, 2)
-    columns = (boxes.flatten(1), log_size.flatten(1), offset, shares, edges.clamp(-10, 10))
-    return torch.cat(columns, dim=1)
 
 
 class ClassesAndBoxes(nn.Module):
@@ -102,9 +80,9 @@ class ClassesAndBoxes(nn.Module):
     def __init__(self, vocabulary: Vocabulary, width: int = 256) -> None:
         super().__init__()
         self.num_classes = len(vocabulary.classes)
-        self.scale = nn.BatchNorm1d(21, affine=False)
+        self.scale = nn.BatchNorm1d(NUMBERS, affine=False)
         self.layers = nn.Sequential(
-            *(nn.Linear(2 * self.num_classes + 21, width), nn.GELU()),
+            *(nn.Linear(2 * self.num_classes + NUMBERS, width), nn.GELU()),
             *(nn.Linear(width, width), nn.GELU()),
             nn.Linear(width, 1 + len(vocabulary.predicates)),
         )

@@ -62,7 +62,7 @@ class Header:
     def prunes(self) -> bool:
         """Whether the relation stage learned from pruned patches alone (supplement section 15)."""
         relations = self.recipe.get("relations")
-        return isinstance(relations, dict) and bool(relations.get("pruning"))
+        return isinstance(relations, dict) and relations.get("pruning") is True
 
 
 def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:

@@ -150,9 +150,10 @@ class ModelConfig:
     @property
     def kind(self) -> str:
         """What it is in words, as in `small model with backbone dinov3`."""
-        if self.segmenter == "eomt" and self.relater == "dsflash":
-            return f"{self.size} model with backbone {self.backbone}"
-        return f"model of segmenter {self.segmenter!r} and relation stage {self.relater!r}"
+        if self.segmenter != "eomt":
+            return f"model of segmenter {self.segmenter!r} and relation stage {self.relater!r}"
+        words = f"{self.size} model with backbone {self.backbone}"
+        return words if self.relater == "dsflash" else f"{words}, relation stage {self.relater!r}"
 
     def to_dict(self) -> dict:
         """Plain values, for a checkpoint's metadata."""

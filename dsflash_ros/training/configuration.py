@@ -72,7 +72,8 @@ class RelationConfig(RunConfig):
         balance_predicates: weigh rare predicates up (DSFormer's option; the paper does not use it).
         masks_from: truth, or the segmenter's own masks matched with the truth (supplement section
             14).
-        pruning: leave out patches that neither mask touches (supplement section 15).
+        pruning: leave out patches that neither mask touches (supplement section 15); "random" does
+            so in every other step, drawn at random, for weights that work both ways.
         augmentation: deit3 (section 3.6), flip or none.
         feature_cache: folder for the frozen segmenter's features, so that each image passes it only
             once. It needs an augmentation of flip or none, and disk space: 5 MB an image for small
@@ -97,7 +98,7 @@ class RelationConfig(RunConfig):
     negative_share: NotNegative = 0.2
     balance_predicates: bool = False
     masks_from: Literal["truth", "segmenter"] = "truth"
-    pruning: bool = False
+    pruning: bool | Literal["random"] = False
     augmentation: Literal["deit3", "flip", "none"] = "deit3"
     feature_cache: str | None = None
     pairs_at_once: Count = 32

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     Factory = Callable[[ModelConfig, int, int], RelationStage]
 
 RELATERS = Registry(
-    "relation stage", {"dsflash": "dsflash_ros.model.relaters.dsflash:make_dsflash"}
+    "relation stage",
+    {
+        "dsflash": "dsflash_ros.model.relaters.dsflash:make_dsflash",
+        "objects": "dsflash_ros.model.relaters.objects:make_objects",
+    },
 )
 """By the names that `ModelConfig.relater` can have."""
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.layers.attention import attention
+from dsflash_ros.model.layers.transformer import TransformerBlock
 from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
 
 PATCHES = 3
@@ -46,7 +46,7 @@ class DSFlashRelations(RelationStage):
         self.mask_embedding = MaskEmbedding(dim)
         self.class_token = nn.Parameter(torch.rand(dim))
         self.location = nn.Sequential(nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim))
-        self.blocks = nn.ModuleList(NeckBlock(dim, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(depth))
         self.gate = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.head = nn.Sequential(
             nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, num_predicates + 1)
@@ -172,35 +172,6 @@ class MaskEmbedding(nn.Module):
         shares = torch.stack((coverage_a, coverage_b, background), dim=-1).to(self.token_a.dtype)
         tokens = torch.stack((self.token_a, self.token_b, self.token_background))
         return shares @ F.normalize(tokens, dim=1, eps=1e-6)  # the default is zero in float16
-
-
-class NeckBlock(nn.Module):
-    """Pre-norm transformer block; queries, keys and values have no bias."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm1 = nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.proj = nn.Linear(dim, dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-
-    def forward(
-        self, x: torch.Tensor, attended: torch.Tensor | None = None, queries: int | None = None
-    ) -> torch.Tensor:
-        """Tokens (n, N, dim) to the first `queries` of them (default: all).
-
-        The others are only attended to. `attended`, bool, broadcasts to (n, heads, queries, N).
-        """
-        normed, dim = self.norm1(x), x.shape[2]
-        query = F.linear(normed[:, :queries], self.qkv.weight[:dim])
-        query = query.unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key_value = F.linear(normed, self.qkv.weight[dim:])
-        key, value = key_value.unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = attention(query, key, value, attended)
-        x = x[:, :queries] + self.proj(mixed.transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm2(x))
 
 
 def sine_positions(grid: int, dim: int, temperature: float = 10000.0) -> torch.Tensor:

@@ -45,8 +45,7 @@ class RelationTraining(lightning.LightningModule):
         self.register_buffer("positive_weights", positive_weights, persistent=False)
         self.metrics = RecallMetrics(predicates)
         self._direction_gaps: list[float] = []
-        options = model.relations.options & RelationConfig.model_fields.keys()
-        self._options = {name: getattr(config, name) for name in options}
+        self._has_options = model.relations.options & RelationConfig.model_fields.keys()
 
     def train(self, mode: bool = True) -> "RelationTraining":
         """Training mode for all but the segmenter."""
@@ -97,7 +96,7 @@ class RelationTraining(lightning.LightningModule):
             self.config.consistency_weight,
             self.config.pairs_at_once,
             self.positive_weights,
-            **self._options,
+            **self._options(),
         )
         refuse_not_finite(self, loss)
         self._pairs_of_epoch += len(batch.pairs)
@@ -179,4 +178,12 @@ class RelationTraining(lightning.LightningModule):
         self, batch: RelationBatch, prepared: torch.Tensor, pairs: torch.Tensor
     ) -> torch.Tensor:
         inputs = batch.pair_inputs(prepared, pairs)
-        return self.model.relations(inputs, self.config.pairs_at_once, **self._options)
+        return self.model.relations(inputs, self.config.pairs_at_once, **self._options())
+
+    def _options(self) -> dict[str, bool]:
+        """Options of the relation stage: of this step in training, none at random otherwise."""
+        options = {name: getattr(self.config, name) for name in self._has_options}
+        if options.get("pruning") == "random":
+            draw = np.random.default_rng((self.config.seed, self.global_step)).random()
+            options["pruning"] = self.training and draw < 0.5
+        return options

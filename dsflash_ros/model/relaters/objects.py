@@ -1,0 +1,263 @@
+"""Relations from objects: a relation stage in which a segment is one token, not many patches.
+
+DSFlash's own stage runs a transformer over patches for every pair of segments. This one pools the
+segmenter's features over each segment once, lets the segments of an image attend to one another,
+and reads each pair off two of these tokens and of where the two segments touch. Its cost for a pair
+is that of a small network.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.layers.transformer import TransformerBlock
+from dsflash_ros.model.relaters.box_geometry import LEAST_SIZE, NUMBERS, edges, pair_geometry
+from dsflash_ros.model.relaters.by_image import ByImage
+from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
+
+CELL = 16
+"""Least pixels along one side of a cell."""
+
+PARTS = ("class", "pooled", "contact", "graph")
+"""What a pair's logits may be read from, beside the geometry of the two boxes."""
+
+CONTACT_DIM = 64
+
+
+class ObjectRelations(RelationStage):
+    """Tokens of segments, a transformer over them, and a gated head for pairs.
+
+    One pass for each unordered pair {a, b} gives the logits of (a, b) and of (b, a), by the gate of
+    DSFlash (Eqs. 2 to 6). The parts:
+
+        class: a segment's class probabilities (DSFormer's semantic token).
+        pooled: the features, averaged over the segment.
+        contact: for pairs, the features averaged where the two segments, each grown by a cell,
+            overlap, and how large that is and where.
+        graph: a transformer over the segments of an image.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        cell: int,
+        grid: int,
+        num_predicates: int,
+        parts: tuple[str, ...] = PARTS,
+        dim: int = 192,
+        depth: int = 3,
+        heads: int = 4,
+        pair_dim: int = 128,
+    ) -> None:
+        """A new stage.
+
+        Args:
+            channels: of the segmenter's features.
+            num_classes: of the vocabulary.
+            cell, grid: see `RelationStage`.
+            num_predicates: without "no relation".
+            parts: those of `PARTS` to use.
+            dim, depth, heads: of segments' tokens and of the transformer.
+            pair_dim: width of a direction's features.
+        """
+        super().__init__()
+        self.cell, self.grid, self.num_predicates = cell, grid, num_predicates
+        self.parts = frozenset(parts)
+        hidden = 3 * pair_dim
+        self.place = nn.Linear(9, dim)
+        if "class" in self.parts:
+            self.class_embedding = nn.Linear(num_classes, dim, bias=False)
+        if "pooled" in self.parts:
+            self.pooled = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
+        depth = depth if "graph" in self.parts else 0
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+        self.first, self.second = nn.Linear(dim, hidden), nn.Linear(dim, hidden, bias=False)
+        self.geometry = nn.Linear(NUMBERS + 4, hidden, bias=False)
+        if "contact" in self.parts:
+            self.local = nn.Linear(channels, CONTACT_DIM)
+            self.contact = nn.Linear(CONTACT_DIM + 7, hidden, bias=False)
+            self.register_buffer("centres", cell_centres(grid), persistent=False)
+        self.mix = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, pair_dim))
+        self.gate = nn.Sequential(
+            nn.Linear(pair_dim, pair_dim), nn.ReLU(), nn.Linear(pair_dim, pair_dim)
+        )
+        self.head = nn.Sequential(
+            nn.Linear(pair_dim, 2 * pair_dim),
+            nn.ReLU(),
+            nn.Linear(2 * pair_dim, num_predicates + 1),
+        )
+
+    def prepare(self, features: torch.Tensor) -> torch.Tensor:
+        """The features of each cell, (B, grid * grid, channels)."""
+        window = features.shape[-1] // self.grid
+        if window > 1:
+            features = F.avg_pool2d(features, window)
+        return features[..., : self.grid, : self.grid].flatten(2).transpose(1, 2)
+
+    def chunks(self, inputs: PairInputs, pairs_at_once: int, **options) -> tuple[torch.Tensor, ...]:
+        """See `RelationStage`. All pairs at once: they share their segments' tokens."""
+        return super().chunks(inputs, max(1, len(inputs.pairs)))
+
+    def relate(self, inputs: PairInputs) -> PairOutput:
+        """See `RelationStage`."""
+        by_image = ByImage(inputs.images, len(inputs.prepared))
+        tokens = self.tokens(inputs, by_image)
+        a, b = inputs.pairs.unbind(1)
+        boxes = (inputs.boxes[inputs.pairs] + 1) / 2
+        geometry = torch.cat((pair_geometry(boxes), edges(boxes.flip(1))), dim=1)
+        hidden = self.first(tokens)[a] + self.second(tokens)[b]
+        hidden = hidden + self.geometry(geometry.to(hidden.dtype))
+        if "contact" in self.parts:
+            hidden = self._add_contact(hidden, inputs, by_image)
+        x = self.mix(hidden)
+        with torch.autocast(x.device.type, enabled=False):  # see `keep_precise`
+            x = x.to(self.head[0].weight.dtype)
+            gate = self.gate(x).sigmoid()
+            directions = torch.stack((gate * x, (1 - gate) * x), dim=1)
+            return PairOutput(self.head(directions), directions)
+
+    def tokens(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
+        """One token, (S, dim), for each segment."""
+        dtype = self.place.weight.dtype
+        x = self.place(place_of(inputs.boxes, inputs.coverage).to(dtype))
+        if "class" in self.parts:
+            x = x + self.class_embedding(inputs.class_probabilities.to(dtype))
+        if "pooled" in self.parts:
+            shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True).clamp(min=1e-6)
+            laid_out = by_image.lay_out(shares.to(inputs.prepared.dtype))
+            x = x + self.pooled(by_image.pick(laid_out @ inputs.prepared))
+        if self.blocks:
+            tokens, attended = by_image.lay_out(x), None
+            if not by_image.taken.all():
+                attended = by_image.taken[:, None, None]
+            for block in self.blocks:
+                tokens = block(tokens, attended)
+            x = by_image.pick(tokens)
+        return self.norm(x)
+
+    def rescale(self, slope: float, intercept: float) -> None:
+        """See `RelationStage`. Output 0 of the head is the logit of "no relation"."""
+        last = self.head[-1]
+        with torch.no_grad():
+            last.weight[0] *= slope
+            last.bias[0] = slope * last.bias[0] - intercept
+
+    def keep_precise(self) -> None:
+        """Keep gate and head in float32: in bfloat16 a quarter of all scores would be ties."""
+        self.gate.float()
+        self.head.float()
+
+    def _add_contact(
+        self, hidden: torch.Tensor, inputs: PairInputs, by_image: ByImage
+    ) -> torch.Tensor:
+        """Add what is known of the places where pairs touch; nothing for pairs that do not."""
+        grown = grow(inputs.coverage, self.grid)
+        laid_out = by_image.lay_out(grown)
+        shared = by_image.pick_pairs(laid_out @ laid_out.transpose(1, 2), inputs.pairs)
+        touching = (shared > 0).nonzero().squeeze(1)
+        pairs, shared = inputs.pairs[touching], shared[touching].unsqueeze(1)
+        both = grown[pairs[:, 0]] * grown[pairs[:, 1]] / shared
+        pairs_by_image = ByImage(inputs.images[pairs[:, 0]], len(inputs.prepared))
+        local = self.local(inputs.prepared)
+        weights = pairs_by_image.lay_out(both.to(local.dtype))
+        features = pairs_by_image.pick(weights @ local)
+        where = both @ self.centres.to(both.dtype)
+        boxes = (inputs.boxes[pairs] + 1) / 2
+        # where in each of the two boxes: 0 to 1 from one edge to the other
+        sizes = (boxes[..., 2:] - boxes[..., :2]).clamp(min=LEAST_SIZE)
+        inside = ((where.unsqueeze(1) - boxes[..., :2]) / sizes).clamp(-2, 3).flatten(1)
+        sums = inputs.coverage.sum(1)[pairs].clamp(min=0.1)
+        sizes = torch.cat((shared, shared / sums), dim=1).log() / 4
+        found = torch.cat((features, inside.to(local.dtype), sizes.to(local.dtype)), dim=1)
+        return hidden.index_add(0, touching, self.contact(found).to(hidden.dtype))
+
+    @torch.inference_mode()
+    def make_decisive(
+        self, features: torch.Tensor, inputs: PairInputs, spread: float = 2.0
+    ) -> None:
+        """Centre and spread the logits."""
+        logits = self(inputs._replace(prepared=self.prepare(features))).flatten(0, 1)
+        centre = logits.mean(0)
+        scale = spread / (logits - centre).std()
+        last = self.head[-1]
+        last.weight.mul_(scale)
+        last.bias.sub_(centre).mul_(scale)
+
+
+def place_of(boxes: torch.Tensor, coverage: torch.Tensor) -> torch.Tensor:
+    """Where a segment is and how large, (S, 9) float32, all finite.
+
+    Box, log of its width and height, log of the segment's share of the image, and the share of its
+    box that it fills. `boxes` and `coverage` are those of `PairInputs`.
+    """
+    size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=2 * LEAST_SIZE) / 2
+    area = coverage.mean(1, keepdim=True)
+    fill = (area / size.prod(1, keepdim=True)).clamp(max=2)
+    logs = torch.cat((size, area.clamp(min=LEAST_SIZE**2)), dim=1).log() / 4
+    return torch.cat((boxes, logs, fill, torch.ones_like(fill)), dim=1)
+
+
+def grow(coverage: torch.Tensor, grid: int) -> torch.Tensor:
+    """Coverage, (S, grid * grid), grown by a cell in all directions."""
+    maps = coverage.view(-1, 1, grid, grid)
+    return F.max_pool2d(maps, 3, stride=1, padding=1).flatten(1)
+
+
+def cell_centres(grid: int) -> torch.Tensor:
+    """(grid * grid, 2) float32: x and y of each cell's centre in 0..1."""
+    line = (torch.arange(grid) + 0.5) / grid
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack((x, y), dim=-1).view(-1, 2)
+
+
+SETTINGS = {"parts": list(PARTS), "dim": 192, "depth": 3, "heads": 4, "pair_dim": 128}
+"""`ModelConfig.relater_settings` of this kind, with their defaults."""
+
+
+def make_objects(config: ModelConfig, channels: int, stride: int) -> ObjectRelations:
+    """The stage for features of these channels and this stride; fresh weights.
+
+    Raises `WeightsError` for settings that cannot be.
+    """
+    settings = {**SETTINGS, **config.relater_settings}
+    _check(settings)
+    cell = stride * -(-CELL // stride)
+    parts = tuple(settings.pop("parts"))
+    return ObjectRelations(
+        channels,
+        config.num_classes,
+        cell,
+        config.image_size // cell,
+        config.num_predicates,
+        parts,
+        **settings,
+    )
+
+
+def _check(settings: dict) -> None:
+    unknown = settings.keys() - SETTINGS.keys()
+    if unknown:
+        raise WeightsError(
+            f"relater_settings of 'objects' have no {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(SETTINGS)}"
+        )
+    parts = settings["parts"]
+    if not isinstance(parts, list) or any(part not in PARTS for part in parts):
+        raise WeightsError(
+            f"relater_settings: parts must be a list of some of {', '.join(PARTS)}, got {parts!r}"
+        )
+    for name in ("dim", "depth", "heads", "pair_dim"):
+        if type(settings[name]) is not int or settings[name] < 1:
+            raise WeightsError(
+                f"relater_settings: {name} must be a whole number, 1 or more, "
+                f"got {settings[name]!r}"
+            )
+    if settings["dim"] % settings["heads"]:
+        raise WeightsError(
+            f"relater_settings: dim {settings['dim']} must be a multiple of heads "
+            f"{settings['heads']}"
+        )

@@ -1,0 +1,277 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.relaters.coverage import label_coverage
+from dsflash_ros.model.relaters.objects import PARTS, ObjectRelations
+from dsflash_ros.model.relaters.relater import PairInputs
+
+CHANNELS, CLASSES, CELL, GRID, PREDICATES = 20, 4, 16, 6, 5
+SIDE = CELL * GRID
+
+
+def make_stage(parts=PARTS):
+    torch.manual_seed(0)
+    stage = ObjectRelations(
+        CHANNELS, CLASSES, CELL, GRID, PREDICATES, parts, dim=24, depth=2, heads=3, pair_dim=16
+    )
+    return stage.double().eval()
+
+
+def rectangles(count, random):
+    """A label map of that many rectangles, the later ones in front of the earlier."""
+    labels = torch.full((SIDE, SIDE), -1)
+    for number in range(count):
+        y, x = torch.randint(SIDE - 8, (2,), generator=random).tolist()
+        h, w = torch.randint(3, SIDE // 2, (2,), generator=random).tolist()
+        labels[y : y + h, x : x + w] = number
+    return labels
+
+
+def inputs_of(stage, counts, seed=0):
+    """Inputs of images with so many segments each, all pairs, float64."""
+    random = torch.Generator().manual_seed(seed)
+    coverage, boxes, pairs, start = [], [], [], 0
+    for count in counts:
+        coverage.append(label_coverage(rectangles(count, random), count, CELL, GRID).double())
+        corners = torch.rand(count, 2, 2, generator=random, dtype=torch.float64).sort(1).values
+        boxes.append(corners.flatten(1) * 2 - 1)
+        pairs.append(torch.combinations(torch.arange(count)) + start)
+        start += count
+    probabilities = torch.rand(start, CLASSES, generator=random, dtype=torch.float64)
+    features = torch.randn(len(counts), CHANNELS, GRID, GRID, generator=random, dtype=torch.float64)
+    images = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    with torch.no_grad():
+        prepared = stage.prepare(features)
+    return PairInputs(
+        prepared,
+        torch.cat(coverage),
+        torch.cat(boxes),
+        probabilities.argmax(1),
+        probabilities / probabilities.sum(1, keepdim=True),
+        images,
+        torch.cat(pairs),
+    )
+
+
+def plain_tokens(stage, inputs, mine):
+    """Tokens of the segments `mine` of one image, one after the other, plain attention."""
+    tokens = []
+    for s in mine:
+        x0, y0, x1, y1 = inputs.boxes[s].tolist()
+        w, h = max((x1 - x0) / 2, 1e-3), max((y1 - y0) / 2, 1e-3)
+        area = float(inputs.coverage[s].mean())
+        logs = [math.log(v) / 4 for v in (w, h, max(area, 1e-6))]
+        token = stage.place(
+            torch.tensor([x0, y0, x1, y1, *logs, min(area / (w * h), 2), 1.0]).double()
+        )
+        token = token + stage.class_embedding(inputs.class_probabilities[s])
+        mean = torch.zeros(CHANNELS, dtype=torch.float64)
+        for cell in range(GRID * GRID):
+            mean += inputs.coverage[s, cell] * inputs.prepared[inputs.images[s], cell]
+        mean /= max(float(inputs.coverage[s].sum()), 1e-6)
+        tokens.append(token + stage.pooled(mean))
+    x = torch.stack(tokens)
+    for block in stage.blocks:
+        q, k, v = (block.norm1(x) @ block.qkv.weight.T).chunk(3, dim=1)
+        heads = []
+        for part in range(block.heads):
+            s = slice(part * 8, (part + 1) * 8)
+            heads.append((q[:, s] @ k[:, s].T / math.sqrt(8)).softmax(1) @ v[:, s])
+        x = x + torch.cat(heads, dim=1) @ block.proj.weight.T + block.proj.bias
+        x = x + block.mlp(block.norm2(x))
+    return dict(zip(mine, stage.norm(x), strict=True))
+
+
+def plain_contact(stage, inputs, a, b):
+    """The contact's share of a pair's hidden layer, cell by cell; 0 when they do not touch."""
+
+    def grown(s, y, x):
+        cells = [
+            float(inputs.coverage[s, v * GRID + u])
+            for v in range(max(0, y - 1), min(GRID, y + 2))
+            for u in range(max(0, x - 1), min(GRID, x + 2))
+        ]
+        return max(cells)
+
+    features, where = torch.zeros(CHANNELS, dtype=torch.float64), [0.0, 0.0]
+    total = 0.0
+    for y in range(GRID):
+        for x in range(GRID):
+            weight = grown(a, y, x) * grown(b, y, x)
+            features += weight * inputs.prepared[inputs.images[a], y * GRID + x]
+            where[0] += weight * (x + 0.5) / GRID
+            where[1] += weight * (y + 0.5) / GRID
+            total += weight
+    if total == 0:
+        return 0
+    inside = []
+    for s in (a, b):
+        x0, y0, x1, y1 = ((inputs.boxes[s] + 1) / 2).tolist()
+        inside.append((where[0] / total - x0) / max(x1 - x0, 1e-3))
+        inside.append((where[1] / total - y0) / max(y1 - y0, 1e-3))
+    inside = [min(max(value, -2), 3) for value in inside]
+    areas = [max(float(inputs.coverage[s].sum()), 0.1) for s in (a, b)]
+    sizes = [math.log(value) / 4 for value in (total, total / areas[0], total / areas[1])]
+    numbers = torch.tensor(inside + sizes, dtype=torch.float64)
+    return stage.contact(torch.cat((stage.local(features / total), numbers)))
+
+
+def plain_geometry(box_a, box_b):
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = box_a, box_b
+    aw, ah = max(ax1 - ax0, 1e-3), max(ay1 - ay0, 1e-3)
+    bw, bh = max(bx1 - bx0, 1e-3), max(by1 - by0, 1e-3)
+    shared = max(0, min(ax1, bx1) - max(ax0, bx0)) * max(0, min(ay1, by1) - max(ay0, by0))
+    offset = [(bx0 + bx1 - ax0 - ax1) / 2, (by0 + by1 - ay0 - ay1) / 2]
+    shares = [shared / area for area in (aw * ah, bw * bh, aw * ah + bw * bh - shared)]
+    differences = [b - a for a, b in zip(box_a, box_b, strict=True)]
+    forth = [d / size for d, size in zip(differences, (aw, ah, aw, ah), strict=True)]
+    back = [-d / size for d, size in zip(differences, (bw, bh, bw, bh), strict=True)]
+    logs = [math.log(size) for size in (aw, ah, bw, bh)]
+    edges = [min(max(value, -10), 10) for value in forth + back]
+    return torch.tensor([*box_a, *box_b, *logs, *offset, *shares, *edges], dtype=torch.float64)
+
+
+@torch.no_grad()
+def test_it_is_what_loops_compute():
+    stage = make_stage()
+    inputs = inputs_of(stage, [5, 1, 3])
+    found = stage.relate(inputs)
+    assert len(inputs.pairs) == 13
+    boxes = ((inputs.boxes + 1) / 2).tolist()
+    for image, mine in enumerate(([0, 1, 2, 3, 4], [5], [6, 7, 8])):
+        tokens = plain_tokens(stage, inputs, mine)
+        for number, (a, b) in enumerate(inputs.pairs.tolist()):
+            if inputs.images[a] != image:
+                continue
+            hidden = stage.first(tokens[a]) + stage.second(tokens[b])
+            hidden = hidden + stage.geometry(plain_geometry(boxes[a], boxes[b]))
+            x = stage.mix(hidden + plain_contact(stage, inputs, a, b))
+            gate = 1 / (1 + torch.exp(-stage.gate(x)))
+            expected = torch.stack((stage.head(gate * x), stage.head((1 - gate) * x)))
+            torch.testing.assert_close(found.logits[number], expected, rtol=1e-6, atol=1e-7)
+
+
+@torch.no_grad()
+def test_a_pair_does_not_depend_on_other_pairs_or_images():
+    stage = make_stage()
+    inputs = inputs_of(stage, [4, 6])
+    every = stage(inputs)
+    order = torch.randperm(len(inputs.pairs))[:7]
+    torch.testing.assert_close(stage(inputs._replace(pairs=inputs.pairs[order])), every[order])
+    first = inputs.images == 0
+    alone = PairInputs(inputs.prepared[:1], *(t[first] for t in inputs[1:6]), inputs.pairs[:6])
+    torch.testing.assert_close(stage(alone), every[:6])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("part", ["class", "pooled", "contact", "graph"])
+def test_a_part_that_is_left_out_has_no_influence(part):
+    """Without a part, what it looks at does not count; with all, it does."""
+    for parts, counts in ((PARTS, True), (tuple(p for p in PARTS if p != part), False)):
+        stage = make_stage(parts)
+        inputs = inputs_of(stage, [4])
+        before = stage(inputs)
+        if part == "class":
+            changed = inputs._replace(class_probabilities=inputs.class_probabilities.flip(0))
+        elif part == "graph":  # another segment, which is in none of the pairs
+            boxes = inputs.boxes.clone()
+            boxes[3] *= 0.5
+            changed = inputs._replace(boxes=boxes)
+        else:  # features count through pooled and contact
+            rest = {"pooled": "contact", "contact": "pooled"}[part]
+            stage = make_stage(tuple(p for p in parts if p != rest))
+            before = stage(inputs)
+            changed = inputs._replace(prepared=inputs.prepared.flip(1))
+        chosen = (inputs.pairs != 3).all(1)
+        same = torch.equal(stage(changed)[chosen], before[chosen])
+        assert same != counts
+
+
+@torch.no_grad()
+def test_odd_numbers_and_sizes_of_segments():
+    stage = make_stage().float()
+    for counts in ([0], [1], [0, 2, 0], [100]):
+        inputs = inputs_of(stage.double(), counts)
+        stage = stage.float()
+        inputs = PairInputs(*(t.float() if t.is_floating_point() else t for t in inputs))
+        logits = stage(inputs)
+        assert logits.shape == (sum(n * (n - 1) // 2 for n in counts), 2, 1 + PREDICATES)
+        assert logits.isfinite().all()
+    nothing = inputs._replace(
+        coverage=torch.zeros_like(inputs.coverage), boxes=torch.full_like(inputs.boxes, -1.0)
+    )
+    assert stage(nothing).isfinite().all()
+    speck = nothing.coverage.clone()
+    speck[:, 0] = 1e-6
+    assert stage(nothing._replace(coverage=speck)).isfinite().all()
+
+
+@torch.no_grad()
+def test_rescaled_scores():
+    stage = make_stage()
+    inputs = inputs_of(stage, [5])
+    before = stage(inputs)
+    stage.rescale(1.5, -0.3)
+    after = stage(inputs)
+    torch.testing.assert_close(-after[..., 0], 1.5 * -before[..., 0] - 0.3)
+    assert torch.equal(after[..., 1:], before[..., 1:])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_short_numbers_stay_close(dtype):
+    stage = make_stage()
+    inputs = inputs_of(stage, [6])
+    exact = stage(inputs)
+    short = stage.to(dtype)
+    short.keep_precise()
+    rough = short(
+        PairInputs(
+            inputs.prepared.to(dtype),
+            *(t.float() if t.is_floating_point() else t for t in inputs[1:]),
+        )
+    )
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
+    assert rough.float().unique().numel() > 0.9 * rough.numel()
+
+
+def test_features_at_a_finer_stride_are_averaged():
+    config = ModelConfig("tiny", image_size=64, relater="objects")
+    from dsflash_ros.model.relaters.objects import make_objects
+
+    stage = make_objects(config, channels=8, stride=4)
+    assert (stage.cell, stage.grid) == (16, 4)
+    features = torch.randn(2, 8, 16, 16)
+    expected = F.avg_pool2d(features, 4).flatten(2).transpose(1, 2)
+    assert torch.equal(stage.prepare(features), expected)
+
+
+def test_the_config_chooses_it():
+    settings = {"parts": ["class", "graph"], "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16}
+    config = ModelConfig("tiny", image_size=96, relater="objects", relater_settings=settings)
+    stage = DSFlash(config).relations
+    assert isinstance(stage, ObjectRelations) and stage.parts == {"class", "graph"}
+    assert (stage.cell, stage.grid, len(stage.blocks)) == (16, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 3}, "have no width; there are parts, dim"),
+        ({"parts": "class"}, "parts must be a list of some of class, pooled, contact, graph"),
+        ({"parts": ["neck"]}, "parts must be a list"),
+        ({"dim": 0}, "dim must be a whole number, 1 or more, got 0"),
+        ({"depth": 1.5}, "depth must be a whole number"),
+        ({"dim": 30, "heads": 4}, "dim 30 must be a multiple of heads 4"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    config = ModelConfig("tiny", image_size=96, relater="objects", relater_settings=settings)
+    with pytest.raises(WeightsError, match=message):
+        DSFlash(config)
