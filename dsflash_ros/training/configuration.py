@@ -70,14 +70,14 @@ class RelationConfig(RunConfig):
         consistency_weight: of Eq. 7 beside the binary cross entropy.
         negative_share: unrelated pairs for each true relation.
         balance_predicates: weigh rare predicates up (DSFormer's option; the paper does not use it).
-        masks_from: truth, or the segmenter's own masks matched with the truth (supplement section
-            14).
+        masks_from: truth; segmenter: its own masks, matched with the truth (supplement section 14);
+            both: its own in half of the images, drawn at random.
         pruning: leave out patches that neither mask touches (supplement section 15); "random" does
             so in every other step, drawn at random, for weights that work both ways.
         augmentation: deit3 (section 3.6), flip or none.
-        feature_cache: folder for the frozen segmenter's features, so that each image passes it only
-            once. It needs an augmentation of flip or none, and disk space: 5 MB an image for small
-            at 640 pixels (flip: 10).
+        feature_cache: folder for the frozen segmenter's features (and what it finds, where
+            masks_from needs it), so that each image passes it only once. It needs an augmentation
+            of flip or none, and disk space: 5 MB an image for small at 640 pixels (flip: 10).
         pairs_at_once: pairs that pass the relation stage together; bounds the memory and changes
             nothing else.
     """
@@ -97,7 +97,7 @@ class RelationConfig(RunConfig):
     consistency_weight: NotNegative = 1.0
     negative_share: NotNegative = 0.2
     balance_predicates: bool = False
-    masks_from: Literal["truth", "segmenter"] = "truth"
+    masks_from: Literal["truth", "segmenter", "both"] = "truth"
     pruning: bool | Literal["random"] = False
     augmentation: Literal["deit3", "flip", "none"] = "deit3"
     feature_cache: str | None = None
@@ -110,10 +110,11 @@ class RelationConfig(RunConfig):
                 "feature_cache keeps the features of unchanged images, which augmentation=deit3 "
                 "changes each time; use augmentation=flip or none with it"
             )
-        if self.feature_cache and self.masks_from == "segmenter":
-            raise ConfigError(
-                "feature_cache holds no masks, so masks_from=segmenter cannot be used with it"
-            )
+
+    @property
+    def found_share(self) -> float:
+        """Share of the images whose segments are the segmenter's own."""
+        return {"truth": 0.0, "segmenter": 1.0, "both": 0.5}[self.masks_from]
 
 
 class SegmenterConfig(RunConfig):

@@ -64,7 +64,7 @@ def test_overrides_are_yaml():
         ("lr=-1", "lr is -1: input should be greater than 0"),
         ("lr=nan", "lr is 'nan'|lr is nan"),
         ("epochs=2.5", "epochs is 2.5: input should be a valid integer"),
-        ("masks_from=god", "masks_from is 'god': input should be 'truth' or 'segmenter'"),
+        ("masks_from=god", "masks_from is 'god': input should be 'truth', 'segmenter' or 'both'"),
         ("lr", "'lr' is not of the form key=value"),
         ("lr=[1", "lr=\\[1 is not YAML"),
     ],
@@ -81,13 +81,6 @@ def test_missing_and_contradictory_settings():
         load_config(RelationConfig, "tiny", NEEDED[1:], "relations")
     with pytest.raises(ConfigError, match="augmentation=flip or none"):
         load_config(RelationConfig, "tiny", [*NEEDED, "feature_cache=c"], "relations")
-    with pytest.raises(ConfigError, match="holds no masks"):
-        load_config(
-            RelationConfig,
-            "tiny",
-            [*NEEDED, "feature_cache=c", "augmentation=none", "masks_from=segmenter"],
-            "relations",
-        )
 
 
 def test_files_that_are_no_configuration(tmp_path):

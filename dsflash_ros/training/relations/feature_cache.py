@@ -1,7 +1,7 @@
 """The frozen segmenter's features on disk, so that each image passes it once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +16,16 @@ from dsflash_ros.data.views import View, ViewError, Views
 from dsflash_ros.errors import OutputError
 from dsflash_ros.files import expand, save_tensors
 from dsflash_ros.model.checkpoints import digest_of
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters.segmenter import Segmenter
 from dsflash_ros.progress_bar import progress
+from dsflash_ros.training.relations.found_segments import FoundSegments, find_segments
 
 
 class FeatureCache:
     """Features of images and of their mirror images, bfloat16, one file each.
+
+    With the segments that the segmenter found, where these are wanted.
 
     A folder may serve several data sets and models: names begin with a digest of the segmenter's
     weights, the network's input size and the precision, and go on with a digest of the image's
@@ -32,24 +36,31 @@ class FeatureCache:
         self,
         directory: str | Path,
         segmenter: Segmenter,
-        image_size: int,
+        config: ModelConfig,
         precision: Literal["float32", "bfloat16"],
+        with_segments: bool = False,
     ) -> None:
-        """`precision` is what the segmenter computes in; bfloat16 is mixed precision."""
-        self._folder = expand(directory) / f"{digest_of(segmenter)[:16]}-{image_size}-{precision}"
-        self._image_size = image_size
+        """`config` is the model's. `precision` is what the segmenter computes in; bfloat16 is mixed
+        precision. `with_segments`: keep what it finds, too.
+        """
+        name = f"{digest_of(segmenter)[:16]}-{config.image_size}-{precision}"
+        self._folder = expand(directory) / (f"{name}-segments" if with_segments else name)
+        self._config = config
         self._mixed = precision == "bfloat16"
+        self._with_segments = with_segments
 
-    def load(self, record: Record, flipped: bool) -> torch.Tensor:
-        """(channels, h, w) bfloat16.
+    def load(self, record: Record, flipped: bool) -> tuple[torch.Tensor, FoundSegments | None]:
+        """Features, (channels, h, w) bfloat16, and the segments found.
 
         Raises `ViewError` when the file is damaged, or gone, or the image is.
         """
         path = record.image_path
         try:
             path = self._path(record, flipped)
-            return load_file(path)["features"]
-        except (OSError, SafetensorError) as error:
+            stored = load_file(path)
+            features = stored.pop("features")
+            return features, FoundSegments(**stored) if self._with_segments else None
+        except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise ViewError(
                 f"the cached features of image {record.image_id} cannot be read ({path}: {error}); "
                 "if that file is there, delete it, and start again"
@@ -74,21 +85,31 @@ class FeatureCache:
             missing = [
                 i for i, record in enumerate(records) if not self._path(record, flipped).exists()
             ]
-            views = Subset(Views(records, self._image_size), missing)
+            views = Subset(Views(records, self._config.image_size), missing)
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
             for batch in progress(loader, "caching features", len(loader), "batch"):
-                images = [_mirrored(view) if flipped else view.image for view in batch]
-                features = self._features(segmenter, np.stack(images))
-                for view, tensor in zip(batch, features, strict=True):
-                    save_tensors(self._path(records[view.index], flipped), {"features": tensor})
+                for view, tensors in zip(batch, self._see(segmenter, batch, flipped), strict=True):
+                    save_tensors(self._path(records[view.index], flipped), tensors)
 
     @torch.inference_mode()
-    def _features(self, segmenter: Segmenter, images: np.ndarray) -> torch.Tensor:
-        """Of images (B, S, S, 3) uint8, on the CPU, bfloat16."""
+    def _see(
+        self, segmenter: Segmenter, views: list[View], flipped: bool
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """What to keep of each view, on the CPU."""
+        images = np.stack([_mirrored(view) if flipped else view.image for view in views])
         device = next(segmenter.parameters()).device
         pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
         with torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
-            return segmenter.features(pixels).bfloat16().cpu()
+            if not self._with_segments:
+                for features in segmenter.features(pixels):
+                    yield {"features": features.bfloat16().cpu()}
+                return
+            seen = segmenter(pixels)
+        for index, view in enumerate(views):
+            found = find_segments(seen, index, self._config, (view.height, view.width))
+            found = found._replace(labels=found.labels.short())
+            tensors = {name: tensor.cpu() for name, tensor in found._asdict().items()}
+            yield {"features": seen.features[index].bfloat16().cpu(), **tensors}
 
     def _path(self, record: Record, flipped: bool) -> Path:
         path = record.image_path.resolve()

@@ -13,6 +13,7 @@ from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
 from dsflash_ros.model.relaters.relater import PairInputs, known_classes
 from dsflash_ros.training.relations.feature_cache import FeatureCache
+from dsflash_ros.training.relations.found_segments import inputs_of_found
 from dsflash_ros.training.relations.pairs import sample_pairs
 
 
@@ -22,7 +23,7 @@ class RelationSample(NamedTuple):
     Attributes:
         image: (3, size, size) uint8; where the segmenter's features were cached, these instead,
             (channels, h, w) float.
-        labels: (size, size) int16, the segment of each pixel or -1; empty where not asked for.
+        labels: (size, size) int16, the true segment of each pixel or -1; empty where not asked for.
         coverage: (S, cells) float32, see `label_coverage`.
         boxes: (S, 4) float32, scaled to -1..1 over the network input.
         class_ids: (S,) int64.
@@ -75,6 +76,21 @@ class RelationBatch(NamedTuple):
         shift = torch.tensor([start, start, 0], device=self.relations.device)
         return self.relations[mine] - shift, self.class_ids[start : start + count]
 
+    def part(self, index: int) -> dict[str, torch.Tensor]:
+        """What the batch has of the segments of one image, by the image's own segment numbers."""
+        start, count = int(self.starts[index]), int(self.counts[index])
+        mine = slice(start, start + count)
+        relations, class_ids = self.of_image(index)
+        first = self.pairs[:, 0]
+        return {
+            "coverage": self.coverage[mine],
+            "boxes": self.boxes[mine],
+            "class_ids": class_ids,
+            "class_probabilities": self.class_probabilities[mine],
+            "relations": relations,
+            "pairs": self.pairs[(first >= start) & (first < start + count)] - start,
+        }
+
     @property
     def image_of(self) -> torch.Tensor:
         """(S,) int64, the image of each segment."""
@@ -107,6 +123,8 @@ class RelationSamples(Dataset):
         augmentation, seed: see `Views`.
         negative_share: see `sample_pairs`.
         cache: features to use instead of images.
+        found_share: share of the samples that have the segments which the cache holds, not the true
+            ones.
         with_labels: give label maps, too.
     """
 
@@ -120,14 +138,16 @@ class RelationSamples(Dataset):
         seed: int = 0,
         negative_share: float = 0.2,
         cache: FeatureCache | None = None,
+        found_share: float = 0.0,
         with_labels: bool = False,
     ) -> None:
         self.views = Views(
             records, config.image_size, augmentation, seed, with_images=cache is None
         )
         self.records, self.config, self.seed = records, config, seed
-        self.cell, self.grid = cell, grid
-        self.negative_share, self.cache, self.with_labels = negative_share, cache, with_labels
+        self.cells = cell, grid
+        self.negative_share, self.cache = negative_share, cache
+        self.found_share, self.with_labels = found_share, with_labels
 
     def __len__(self) -> int:
         return len(self.records)
@@ -136,26 +156,42 @@ class RelationSamples(Dataset):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         record, view = self.records[index], self.views[epoch, index]
         labels = torch.from_numpy(view.labels)
-        relations = torch.from_numpy(record.relations)
-        class_ids = torch.from_numpy(record.class_ids)
-        count = len(class_ids)
         random = np.random.default_rng((self.seed, epoch, index))
+        if self.cache:
+            image, found = self.cache.load(record, view.flipped)
+        else:
+            image, found = torch.from_numpy(view.image).permute(2, 0, 1).contiguous(), None
+        truth = (torch.from_numpy(record.class_ids), torch.from_numpy(record.relations))
+        if self.found_share and random.random() < self.found_share:
+            fields = inputs_of_found(
+                found, labels, *truth, *self.cells, self.negative_share, random
+            )
+        else:
+            fields = self._true_inputs(view, labels, *truth, random)
         return RelationSample(
-            self._image(record, view),
-            labels if self.with_labels else labels.new_empty(0),
-            label_coverage(labels, count, self.cell, self.grid),
-            torch.from_numpy(view.boxes) * (2 / self.config.image_size) - 1,
-            class_ids,
-            known_classes(class_ids, self.config.num_classes),
-            relations,
-            sample_pairs(relations, count, self.negative_share, random),
-            torch.tensor([view.height, view.width]),
+            image=image,
+            labels=labels if self.with_labels else labels.new_empty(0),
+            content=torch.tensor([view.height, view.width]),
+            **fields,
         )
 
-    def _image(self, record: Record, view: View) -> torch.Tensor:
-        if self.cache:
-            return self.cache.load(record, view.flipped)
-        return torch.from_numpy(view.image).permute(2, 0, 1).contiguous()
+    def _true_inputs(
+        self,
+        view: View,
+        labels: torch.Tensor,
+        class_ids: torch.Tensor,
+        relations: torch.Tensor,
+        random: np.random.Generator,
+    ) -> dict[str, torch.Tensor]:
+        count = len(class_ids)
+        return {
+            "coverage": label_coverage(labels, count, *self.cells),
+            "boxes": torch.from_numpy(view.boxes) * (2 / self.config.image_size) - 1,
+            "class_ids": class_ids,
+            "class_probabilities": known_classes(class_ids, self.config.num_classes),
+            "relations": relations,
+            "pairs": sample_pairs(relations, count, self.negative_share, random),
+        }
 
 
 def collate_relations(samples: list[RelationSample]) -> RelationBatch:

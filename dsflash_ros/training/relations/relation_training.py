@@ -11,7 +11,7 @@ from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import digest_of
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.training.configuration import RelationConfig
-from dsflash_ros.training.relations.found_segments import with_found_segments
+from dsflash_ros.training.relations.found_batches import with_found_segments
 from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_data import RelationBatch
 from dsflash_ros.training.relations.relation_loss import batch_losses
@@ -84,7 +84,7 @@ class RelationTraining(lightning.LightningModule):
 
     def training_step(self, batch: RelationBatch, index: int) -> torch.Tensor:
         """The loss of a batch."""
-        if self.config.masks_from == "segmenter":
+        if self.config.found_share and not self.config.feature_cache:
             batch, features = self._find_segments(batch)
         else:
             features = self._features(batch.images)
@@ -166,7 +166,14 @@ class RelationTraining(lightning.LightningModule):
         seen = self.model.segmenter(batch.images.float() / 255)
         random = np.random.default_rng((config.seed, self.global_step, self.global_rank))
         found = with_found_segments(
-            batch, seen, self.model.config, stage.cell, stage.grid, config.negative_share, random
+            batch,
+            seen,
+            self.model.config,
+            stage.cell,
+            stage.grid,
+            config.negative_share,
+            random,
+            config.found_share,
         )
         return found, seen.features
 

@@ -50,7 +50,8 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
             config.seed,
             config.negative_share,
             cache,
-            with_labels=config.masks_from == "segmenter",
+            config.found_share if cache else 0.0,
+            with_labels=config.found_share > 0 and cache is None,
         )
         val_samples = None
         if val_records:
@@ -169,7 +170,11 @@ def _predicate_weights(
 def filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
     """The features of all records, computed in the run's precision, as they are without a cache."""
     cache = FeatureCache(
-        config.feature_cache, model.segmenter, model.config.image_size, config.precision
+        config.feature_cache,
+        model.segmenter,
+        model.config,
+        config.precision,
+        with_segments=config.found_share > 0,
     )
     device = choose_device(config.device)
     flips = (False, True) if config.augmentation == "flip" else (False,)

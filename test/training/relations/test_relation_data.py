@@ -7,14 +7,16 @@ from runs import CELLS, CONFIG
 from torch.utils.data import DataLoader
 
 from dsflash_ros.data.psg import PsgDataset
-from dsflash_ros.data.shapes import write_shapes
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.data.views import Views
 from dsflash_ros.errors import DatasetError
 from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.checkpoints import Header
+from dsflash_ros.model.random_weights import random_model
 from dsflash_ros.model.relaters.coverage import mask_coverage
 from dsflash_ros.model.segmenters.segmenter import Segmentation
 from dsflash_ros.training.relations.feature_cache import FeatureCache
-from dsflash_ros.training.relations.found_segments import with_found_segments
+from dsflash_ros.training.relations.found_batches import with_found_segments
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 
 SIDE = CONFIG.image_size
@@ -125,9 +127,52 @@ def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
     assert 0 < len(found.relations) < len(batch.relations)
 
 
+def test_half_of_the_images_with_found_segments(records):
+    samples = RelationSamples(records, CONFIG, *CELLS, with_labels=True)
+    batch = collate_relations([samples[index] for index in range(4)])
+    nothing = perfect_segmentation(batch, CONFIG, set())  # so that images with found ones are empty
+    seen = set()
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        mixed = with_found_segments(batch, nothing, CONFIG, *CELLS, 0.2, random, share=0.5)
+        for image in range(4):
+            kept = int(mixed.counts[image]) > 0
+            seen.add((image, kept))
+            if kept:
+                before, after = batch.part(image), mixed.part(image)
+                assert all(torch.equal(after[name], before[name]) for name in before)
+    assert len(seen) == 8
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_cached_segments_are_those_that_the_segmenter_finds(tmp_path, flipped):
+    """The loader's samples of them are the batches that training makes without a cache."""
+    header = Header(replace(CONFIG, image_size=SIDE), VOCABULARY)
+    segmenter = random_model(header).segmenter.eval()
+    write_shapes(tmp_path / "data", 2, seed=5, height=90, width=130)
+    records = list(PsgDataset.open(tmp_path / "data"))
+    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32", with_segments=True)
+    cache.fill(segmenter, records, (flipped,), 2, 0)
+    augmentation = "flip" if flipped else "none"
+    views = Views(records, SIDE, augmentation)
+    epoch = next(e for e in range(99) if all(views[e, i].flipped == flipped for i in (0, 1)))
+    cells = {"cell": CELLS[0], "grid": CELLS[1], "augmentation": augmentation}
+    cached = RelationSamples(records, CONFIG, **cells, cache=cache, found_share=1.0)
+    plain = RelationSamples(records, CONFIG, **cells, with_labels=True)
+    ours = collate_relations([cached[epoch, index] for index in (0, 1)])
+    batch = collate_relations([plain[epoch, index] for index in (0, 1)])
+    with torch.inference_mode():
+        seen = segmenter(batch.images / 255)
+    random = np.random.default_rng(0)
+    expected = with_found_segments(batch, seen, CONFIG, *CELLS, 0.2, random)
+    assert int(ours.counts.sum()) > 2
+    for name in ("counts", "coverage", "boxes", "class_ids", "class_probabilities", "relations"):
+        torch.testing.assert_close(getattr(ours, name), getattr(expected, name))
+
+
 def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE, "float32")
+    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32")
     cache.fill(segmenter, records, (False, True), 2, 0)
     cached = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1, cache=cache)
     plain = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1)
@@ -145,7 +190,7 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
 @pytest.mark.parametrize("workers", [0, 1])
 def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path, workers):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
+    cache = FeatureCache(tmp_path, segmenter, CONFIG, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     for path in tmp_path.rglob("*.safetensors"):
         path.unlink()
@@ -163,7 +208,7 @@ def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path,
 
 def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, SIDE, "float32")
+    cache = FeatureCache(tmp_path, segmenter, CONFIG, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
     assert len(RelationSamples(records, CONFIG, *CELLS, cache=cache)[2].coverage) == len(
@@ -173,35 +218,37 @@ def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
 
 def test_an_image_that_changed_is_computed_again(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, SIDE, "float32")
+    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32")
     path = tmp_path / "image.jpg"
     path.write_bytes(records[0].image_path.read_bytes())
     record = replace(records[0], image_path=path)
     cache.fill(segmenter, [record], (False,), 1, 0)
-    before = cache.load(record, False)
+    before, _ = cache.load(record, False)
     path.write_bytes(records[1].image_path.read_bytes())
     cache.fill(segmenter, [record], (False,), 1, 0)
-    assert not torch.equal(cache.load(record, False), before)
+    assert not torch.equal(cache.load(record, False)[0], before)
 
 
 def test_the_cache_tells_models_sizes_and_precisions_apart_and_names_damaged_files(
     records, tmp_path
 ):
     segmenter, other = DSFlash(CONFIG).segmenter, DSFlash(CONFIG).segmenter
-    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(
+    FeatureCache(tmp_path, segmenter, CONFIG, "float32").fill(
         segmenter.eval(), records[:1], (False,), 1, 0
     )
     for cache in (
-        FeatureCache(tmp_path, other, SIDE, "float32"),
-        FeatureCache(tmp_path, segmenter, 2 * SIDE, "float32"),
-        FeatureCache(tmp_path, segmenter, SIDE, "bfloat16"),
+        FeatureCache(tmp_path, other, CONFIG, "float32"),
+        FeatureCache(tmp_path, segmenter, replace(CONFIG, image_size=2 * SIDE), "float32"),
+        FeatureCache(tmp_path, segmenter, CONFIG, "bfloat16"),
     ):
         with pytest.raises(DatasetError, match="cannot be read"):
             cache.load(records[0], False)
     (path,) = tmp_path.rglob("*.safetensors")
     before = path.stat().st_mtime_ns
-    FeatureCache(tmp_path, segmenter, SIDE, "float32").fill(segmenter, records[:1], (False,), 1, 0)
+    FeatureCache(tmp_path, segmenter, CONFIG, "float32").fill(
+        segmenter, records[:1], (False,), 1, 0
+    )
     assert path.stat().st_mtime_ns == before, "what is there is not computed again"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DatasetError, match=r"if that file is there, delete it"):
-        FeatureCache(tmp_path, segmenter, SIDE, "float32").load(records[0], False)
+        FeatureCache(tmp_path, segmenter, CONFIG, "float32").load(records[0], False)

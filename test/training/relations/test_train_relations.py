@@ -84,7 +84,7 @@ def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
             torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"),
         ):
             expected = model.segmenter.features(images).bfloat16()
-        cached[precision] = torch.stack([cache.load(record, False) for record in records])
+        cached[precision] = torch.stack([cache.load(record, False)[0] for record in records])
         assert torch.equal(cached[precision], expected)
     assert not torch.equal(*cached.values())
 
