@@ -1,4 +1,4 @@
-"""Get, convert, calibrate, pack and describe checkpoints.
+"""Get, convert, tune, pack and describe checkpoints.
 
 An EoMT with COCO's 133 panoptic classes needs no conversion by hand: wherever weights are asked
 for, its hub id, folder or file will do, and the conversion is kept in the cache (HF_HOME).
@@ -8,13 +8,16 @@ accept its terms). The relation stage stays untrained. A DSFormer's neck and hea
 checkpoint as a start. Downloads stay in the cache and are used without network afterwards.
 `calibrate` measures on images that no training saw how often relations of each score are true, and
 makes that their score; their order stays. `pack` halves the file of a trained model (float16, which
-bfloat16 and float32 pipelines read, too) and writes into it what it reached.
+bfloat16 and float32 pipelines read, too) and writes into it what it reached. `thresholds` tries
+mask_threshold and overlap_threshold on such images and writes those of the highest panoptic quality
+into the checkpoint, as what it is used with from then on.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
   dsflash weights convert delta.bin --base dinov3.pth --image-size 1280 --out large.safetensors
   dsflash weights convert last_state.pth --into small.safetensors --out start.safetensors
+  dsflash weights thresholds best.safetensors toy --split val --out chosen.safetensors
   dsflash weights calibrate best.safetensors toy --split val --out calibrated.safetensors
   dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
   dsflash weights info small.safetensors
@@ -29,17 +32,18 @@ from pathlib import Path
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import add_dataset_arguments, dataset_from
 
-HELP = "get, convert, calibrate, pack and describe checkpoints"
+HELP = "get, convert, tune, pack and describe checkpoints"
 
 _ANY_SOURCE = "a file, a folder with one, a hub id such as a/b, or toyroom"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Five actions, each with its own arguments."""
+    """The actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_fetch(actions)
     _add_convert(actions)
-    _add_calibrate(actions)
+    _add_measured(actions, "thresholds", "choose the segmenter's thresholds")
+    _add_measured(actions, "calibrate", "make scores of relations probabilities")
     _add_pack(actions)
     info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
     info.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
@@ -84,16 +88,15 @@ def _add_convert(actions) -> None:
     )
 
 
-def _add_calibrate(actions) -> None:
-    calibrate = actions.add_parser(
-        "calibrate", help="make scores of relations probabilities", allow_abbrev=False
-    )
-    calibrate.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
-    add_dataset_arguments(calibrate)
-    calibrate.add_argument(
+def _add_measured(actions, name: str, what: str) -> None:
+    """An action that runs the weights on a data set and stores what it found in a checkpoint."""
+    action = actions.add_parser(name, help=what, allow_abbrev=False)
+    action.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
+    add_dataset_arguments(action)
+    action.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)"
     )
-    _add_out(calibrate)
+    _add_out(action)
 
 
 def _add_pack(actions) -> None:
@@ -123,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
     actions = {
         "fetch": _fetch,
         "convert": _convert,
+        "thresholds": _thresholds,
         "calibrate": _calibrate,
         "pack": _pack,
         "info": _info,
@@ -176,6 +180,25 @@ def _convert(args: argparse.Namespace) -> int:
     print("\n".join(conversion.summary))
     print(f"written: {out}")
     print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
+    return 0
+
+
+def _thresholds(args: argparse.Namespace) -> int:
+    from dsflash_ros.evaluation.phrases import percent
+    from dsflash_ros.evaluation.thresholds import choose_thresholds
+    from dsflash_ros.text_tables import show
+
+    out = _safetensors_file(args.out, args.overwrite)
+    dataset = dataset_from(args)
+    print(dataset.report())
+    found = choose_thresholds(args.source, dataset, out, args.limit, args.device)
+    names = ("mask_threshold", "overlap_threshold")
+    rows = [
+        dict(zip(names, map(str, pair), strict=True)) | {"PQ": percent(quality)}
+        for pair, quality in list(found.items())[:5]
+    ]
+    show(f"the best of {len(found)}, %", rows)
+    print(f"written, with the first: {out}")
     return 0
 
 

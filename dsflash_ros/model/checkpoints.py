@@ -14,8 +14,12 @@ from dsflash_ros.files import save_tensors
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.panoptic import EOMT_THRESHOLD
 
 FORMAT = "dsflash-1"
+
+THRESHOLDS = ("mask_threshold", "overlap_threshold")
+"""See `merge_panoptic`."""
 
 STAGES = ("segmenter", "relations")
 """The stages of a model, each of which may be trained or not."""
@@ -32,6 +36,8 @@ class Header:
             untrained relation stage is a start for training.
         recipe: how it was trained (free form).
         scores: what it reached (free form).
+        thresholds: those of `Options` that were chosen for these weights, by name, 0..1; EoMT's
+            where there is none.
     """
 
     config: ModelConfig
@@ -39,9 +45,14 @@ class Header:
     trained: tuple[str, ...] = STAGES
     recipe: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         vocabulary, config = self.vocabulary, self.config
+        if not set(self.thresholds) <= set(THRESHOLDS):
+            raise WeightsError(
+                f"thresholds can be {' and '.join(THRESHOLDS)}, got {sorted(self.thresholds)}"
+            )
         if not set(self.trained) <= set(STAGES):
             raise WeightsError(
                 f"trained stages can be {' and '.join(STAGES)}, got {self.trained!r}"
@@ -57,6 +68,11 @@ class Header:
                     f"the weights' vocabulary names {len(names)} {kind}, but the model was built "
                     f"for {expected}; labels would be mixed up, so these weights are not used"
                 )
+
+    @property
+    def all_thresholds(self) -> dict[str, float]:
+        """`mask_threshold` and `overlap_threshold` that suit these weights."""
+        return dict.fromkeys(THRESHOLDS, EOMT_THRESHOLD) | self.thresholds
 
     @property
     def prunes(self) -> bool:
@@ -77,6 +93,7 @@ def save_checkpoint(path: str | Path, model: DSFlash, header: Header) -> None:
         "trained": json.dumps(header.trained),
         "recipe": json.dumps(header.recipe),
         "scores": json.dumps(header.scores),
+        "thresholds": json.dumps(header.thresholds),
     }
     save_tensors(path, model.state_dict(), metadata)
 
@@ -173,6 +190,7 @@ def _header(metadata: dict[str, str]) -> Header:
         tuple(trained),
         recipe,
         scores,
+        json.loads(metadata.get("thresholds", "{}")),  # older checkpoints have none
     )
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+EOMT_THRESHOLD = 0.8
+"""EoMT's own, for the score of a query and for the share of its mask that it keeps."""
+
 
 @dataclass(frozen=True)
 class Segments:
@@ -42,8 +45,8 @@ def merge_panoptic(
     mask_logits: torch.Tensor,
     class_logits: torch.Tensor,
     num_things: int,
-    mask_threshold: float = 0.8,
-    overlap_threshold: float = 0.8,
+    mask_threshold: float = EOMT_THRESHOLD,
+    overlap_threshold: float = EOMT_THRESHOLD,
     side: int | None = None,
     crop: tuple[int, int] | None = None,
 ) -> Segments:

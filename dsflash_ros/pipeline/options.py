@@ -10,6 +10,9 @@ from dataclasses import Field, dataclass, field, fields
 from dsflash_ros.pipeline.option import Option
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
+AS_CHOSEN = -1.0
+"""Value of a threshold that leaves it to the weights; so does every other below 0."""
+
 
 def _field(default: bool | int | float, description: str, **bounds) -> Field:
     """A field of `Options` that carries the rest of its `Option`."""
@@ -24,14 +27,15 @@ class Options:
     """
 
     mask_threshold: float = _field(
-        0.8,
-        "Least class score of a segment.",
-        limits=(0.0, 1.0),
+        AS_CHOSEN,
+        "Least class score of a segment; -1: what was chosen for the weights, else 0.8.",
+        limits=(-1.0, 1.0),
     )
     overlap_threshold: float = _field(
-        0.8,
-        "Least share of its mask that a segment keeps after those with a higher score took theirs.",
-        limits=(0.0, 1.0),
+        AS_CHOSEN,
+        "Least share of its mask that a segment keeps after those with a higher score took theirs; "
+        "-1: what was chosen for the weights, else 0.8.",
+        limits=(-1.0, 1.0),
     )
     relation_threshold: float = _field(
         0.3,
@@ -54,7 +58,7 @@ class Options:
     pruning: bool = _field(
         False,
         "Leave out patches that neither mask of a pair touches: faster. Weights that were trained "
-        "so, as toyroom, always do.",
+        "so alone always do; the relation stage of toyroom has no patches.",
     )
     # section 3.5 of the paper
     tome_ratio: float = _field(

@@ -61,6 +61,7 @@ class SceneGraphPipeline:
         self.device = backend.device
         self.precision = backend.precision
         self._prunes = header.prunes and "pruning" in backend.relater_options
+        self._thresholds = header.all_thresholds
         self._said: set[str] = set()
         self.options = options or Options()
 
@@ -122,7 +123,8 @@ class SceneGraphPipeline:
     def options(self) -> Options:
         """What the next call does. Assign a new `Options` at any time.
 
-        Weights whose relation stage learned from pruned patches alone keep `pruning` on.
+        Thresholds below 0 become those of the weights. Weights whose relation stage learned from
+        pruned patches alone keep `pruning` on.
         """
         return self._options
 
@@ -134,7 +136,8 @@ class SceneGraphPipeline:
                 self._said.add(name)
                 text = "%s has no effect: the relation stage of the weights %r is %r, without it"
                 _log.warning(text, name, self.weights, self.config.relater)
-        self._options = replace(options, pruning=options.pruning or self._prunes)
+        chosen = {name: t for name, t in self._thresholds.items() if getattr(options, name) < 0}
+        self._options = replace(options, pruning=options.pruning or self._prunes, **chosen)
 
     def check_options(self, options: Options) -> None:
         """Raise `OptionError` for an option that the weights' segmenter does not understand."""

@@ -21,7 +21,8 @@ def test_every_option_gets_there():
     frame = {"max_segments": 7, "pruning": True, "mask_threshold": 0.25}
     pipeline = pipeline_of(DEFAULTS | model | frame | {"something": "else"})
     assert (pipeline.weights, pipeline.precision) == ("random", "bfloat16")
-    assert pipeline.options == Options(**frame)
+    thresholds = {"mask_threshold": 0.25, "overlap_threshold": 0.8}  # EoMT's own for the other
+    assert pipeline.options == Options(**frame | thresholds)
     assert torch.get_num_threads() == 3
 
 

@@ -217,7 +217,7 @@ def test_batch_needs_as_many_stamps_as_images(pipeline):
         ("mask_threshold", "0.5"),
         ("mask_threshold", True),
         ("mask_threshold", 1.01),
-        ("overlap_threshold", -0.1),
+        ("overlap_threshold", -1.1),
         ("relation_threshold", math.nan),
         ("max_relations", -1),
         ("max_relations", 65536),

@@ -48,7 +48,7 @@ def test_the_documentation_has_the_table():
     [
         ("tome_ratio", 0.8, "must be a number with a decimal point from 0.0 to 0.7, not 0.8"),
         ("tome_ratio", float("nan"), "not nan"),
-        ("mask_threshold", 1, "must be a number with a decimal point from 0.0 to 1.0, not 1"),
+        ("mask_threshold", 1, "must be a number with a decimal point from -1.0 to 1.0, not 1"),
         ("max_relations", 65536, "must be an integer from 0 to 65535, not 65536"),
         ("max_relations", 3.5, "not 3.5"),
         ("threads", -1, "must be an integer from 0 to 1024, not -1"),

@@ -64,7 +64,7 @@ def test_misspelled_parameters_are_told(declared):
         ),
         ("tome_ratio:=.nan", "not nan"),
         ("tome_ratio:=-.inf", "not -inf"),
-        ("mask_threshold:=1", "must be a number with a decimal point from 0.0 to 1.0, not 1"),
+        ("mask_threshold:=1", "must be a number with a decimal point from -1.0 to 1.0, not 1"),
         ("max_relations:=65536", "must be an integer from 0 to 65535, not 65536"),
         ("max_relations:=3.5", "not 3.5"),
         ("pruning:=1", "must be true or false, not 1"),

@@ -95,7 +95,7 @@ def test_during_the_imports(argv):
             {"mask_threshold": 1.5},
             (),
             2,
-            "parameter 'mask_threshold' must be a number with a decimal point from 0.0 to 1.0",
+            "parameter 'mask_threshold' must be a number with a decimal point from -1.0 to 1.0",
         ),
         ({"relation_threshold": "high"}, (), 2, "not 'high'"),
         ({}, ("--params-file", "/no/such.yaml"), 2, "/no/such.yaml"),

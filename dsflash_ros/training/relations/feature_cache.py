@@ -15,8 +15,7 @@ from dsflash_ros.data.psg import Record
 from dsflash_ros.data.views import View, ViewError, Views
 from dsflash_ros.errors import OutputError
 from dsflash_ros.files import expand, save_tensors
-from dsflash_ros.model.checkpoints import digest_of
-from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.checkpoints import Header, digest_of
 from dsflash_ros.model.segmenters.segmenter import Segmenter
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.training.relations.found_segments import FoundSegments, find_segments
@@ -36,16 +35,18 @@ class FeatureCache:
         self,
         directory: str | Path,
         segmenter: Segmenter,
-        config: ModelConfig,
+        header: Header,
         precision: Literal["float32", "bfloat16"],
         with_segments: bool = False,
     ) -> None:
-        """`config` is the model's. `precision` is what the segmenter computes in; bfloat16 is mixed
+        """`header` is the weights', `precision` what the segmenter computes in; bfloat16 is mixed
         precision. `with_segments`: keep what it finds, too.
         """
-        name = f"{digest_of(segmenter)[:16]}-{config.image_size}-{precision}"
-        self._folder = expand(directory) / (f"{name}-segments" if with_segments else name)
-        self._config = config
+        name = f"{digest_of(segmenter)[:16]}-{header.config.image_size}-{precision}"
+        if with_segments:
+            name = "-".join((name, "segments", *map(str, header.all_thresholds.values())))
+        self._folder = expand(directory) / name
+        self._header = header
         self._mixed = precision == "bfloat16"
         self._with_segments = with_segments
 
@@ -85,7 +86,7 @@ class FeatureCache:
             missing = [
                 i for i, record in enumerate(records) if not self._path(record, flipped).exists()
             ]
-            views = Subset(Views(records, self._config.image_size), missing)
+            views = Subset(Views(records, self._header.config.image_size), missing)
             loader = DataLoader(views, batch_size, num_workers=workers, collate_fn=list)
             for batch in progress(loader, "caching features", len(loader), "batch"):
                 for view, tensors in zip(batch, self._see(segmenter, batch, flipped), strict=True):
@@ -106,7 +107,7 @@ class FeatureCache:
                 return
             seen = segmenter(pixels)
         for index, view in enumerate(views):
-            found = find_segments(seen, index, self._config, (view.height, view.width))
+            found = find_segments(seen, index, self._header, (view.height, view.width))
             found = found._replace(labels=found.labels.short())
             tensors = {name: tensor.cpu() for name, tensor in found._asdict().items()}
             yield {"features": seen.features[index].bfloat16().cpu(), **tensors}

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.segmenters.segmenter import Segmentation
 from dsflash_ros.training.relations.found_segments import find_segments, inputs_of_found
 from dsflash_ros.training.relations.relation_data import RelationBatch
@@ -13,7 +13,7 @@ from dsflash_ros.training.relations.relation_data import RelationBatch
 def with_found_segments(
     batch: RelationBatch,
     segmentation: Segmentation,
-    config: ModelConfig,
+    header: Header,
     cell: int,
     grid: int,
     negative_share: float,
@@ -22,7 +22,8 @@ def with_found_segments(
 ) -> RelationBatch:
     """The batch with the segments that the segmenter found in place of the true ones.
 
-    Pairs are sampled anew, see `inputs_of_found`. `cell` and `grid` are the relation stage's.
+    Pairs are sampled anew, see `inputs_of_found`. `header` is the weights', `cell` and `grid`
+    are the relation stage's.
     `share`: of the images, drawn at random; the others keep their true segments.
     """
     device = batch.counts.device
@@ -30,9 +31,8 @@ def with_found_segments(
     for image in range(len(batch.counts)):
         part = batch.part(image)
         if random.random() < share:
-            found = find_segments(
-                segmentation, image, config, tuple(batch.contents[image].tolist())
-            )
+            content = tuple(batch.contents[image].tolist())
+            found = find_segments(segmentation, image, header, content)
             truth = (batch.labels[image], part["class_ids"], part["relations"])
             part = inputs_of_found(found, *truth, cell, grid, negative_share, random)
         count = len(part["class_ids"])

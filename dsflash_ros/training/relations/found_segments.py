@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dsflash_ros.evaluation.matching import match_segments
-from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.panoptic import boxes_of, merge_panoptic
 from dsflash_ros.model.relaters.coverage import label_coverage
 from dsflash_ros.model.segmenters.segmenter import Segmentation
@@ -28,16 +28,18 @@ class FoundSegments(NamedTuple):
 
 
 def find_segments(
-    segmentation: Segmentation, image: int, config: ModelConfig, content: tuple[int, int]
+    segmentation: Segmentation, image: int, header: Header, content: tuple[int, int]
 ) -> FoundSegments:
     """The segments of one image of a batch, merged as the pipeline does by default.
 
-    `content`: height and width of the network input that show the image.
+    `header` is the weights', `content` height and width of the network input that show the image.
     """
+    config = header.config
     found = merge_panoptic(
         segmentation.mask_logits[image],
         segmentation.class_logits[image],
         config.num_things,
+        **header.all_thresholds,
         side=config.image_size,
         crop=content,
     )

@@ -8,7 +8,7 @@ import torch.distributed
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import digest_of
+from dsflash_ros.model.checkpoints import Header, digest_of
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.found_batches import with_found_segments
@@ -22,8 +22,9 @@ from dsflash_ros.training.run.schedules import cosine_with_warmup
 class RelationTraining(lightning.LightningModule):
     """Trains `model.relations`; `model.segmenter` stays as it is.
 
-    Each epoch ends with PredCls on the validation split. `positive_weights`, (1 + predicates,),
-    weigh the cross entropy's positive terms, see `predicate_weights`.
+    Each epoch ends with PredCls on the validation split. `header` is that of the weights to be.
+    `positive_weights`, (1 + predicates,), weigh the cross entropy's positive terms, see
+    `predicate_weights`.
     """
 
     selection_metric = "mR@50"
@@ -32,18 +33,19 @@ class RelationTraining(lightning.LightningModule):
     def __init__(
         self,
         model: DSFlash,
+        header: Header,
         config: RelationConfig,
-        predicates: tuple[str, ...],
         positive_weights: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.strict_loading = False  # checkpoints leave the frozen segmenter out
         self.model = model
+        self.header = header
         self.config = config
         self.model.segmenter.requires_grad_(False)
         self._segmenter_digest = digest_of(model.segmenter)
         self.register_buffer("positive_weights", positive_weights, persistent=False)
-        self.metrics = RecallMetrics(predicates)
+        self.metrics = RecallMetrics(header.vocabulary.predicates)
         self._direction_gaps: list[float] = []
         self._has_options = model.relations.options & RelationConfig.model_fields.keys()
 
@@ -168,7 +170,7 @@ class RelationTraining(lightning.LightningModule):
         found = with_found_segments(
             batch,
             seen,
-            self.model.config,
+            self.header,
             stage.cell,
             stage.grid,
             config.negative_share,

@@ -40,7 +40,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     with run_folder(config, resume, run.is_first_process()) as state:
         cache = None
         if config.feature_cache:
-            cache = filled_cache(config, model, [*records, *(val_records or [])])
+            cache = filled_cache(config, model, header, [*records, *(val_records or [])])
         cells = (model.relations.cell, model.relations.grid)
         samples = RelationSamples(
             records,
@@ -57,7 +57,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
         if val_records:
             val_samples = RelationSamples(val_records, header.config, *cells, cache=cache)
         weights = _predicate_weights(config, records, header)
-        module = RelationTraining(model, config, train.vocabulary.predicates, weights)
+        module = RelationTraining(model, header, config, weights)
         loaders = Loaders(config, samples, val_samples, collate_relations)
         return run.fit(module, loaders, config, header, state)
 
@@ -167,12 +167,14 @@ def _predicate_weights(
     return predicate_weights(relations, header.config.num_predicates, config.negative_share)
 
 
-def filled_cache(config: RelationConfig, model: DSFlash, records: list[Record]) -> FeatureCache:
+def filled_cache(
+    config: RelationConfig, model: DSFlash, header: Header, records: list[Record]
+) -> FeatureCache:
     """The features of all records, computed in the run's precision, as they are without a cache."""
     cache = FeatureCache(
         config.feature_cache,
         model.segmenter,
-        model.config,
+        header,
         config.precision,
         with_segments=config.found_share > 0,
     )

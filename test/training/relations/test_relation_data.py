@@ -20,6 +20,7 @@ from dsflash_ros.training.relations.found_batches import with_found_segments
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 
 SIDE = CONFIG.image_size
+HEADER = Header(CONFIG, VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,9 @@ def test_found_segments_take_over_the_relations_of_those_they_match(tmp_path):
     lost = set(segments[::5])
     segmentation = perfect_segmentation(batch, config, set(segments) - lost)
     random = np.random.default_rng(0)
-    found = with_found_segments(batch, segmentation, config, *cells, 0.2, random)
+    found = with_found_segments(
+        batch, segmentation, Header(config, VOCABULARY), *cells, 0.2, random
+    )
     for image in range(4):
         relations, class_ids = batch.of_image(image)
         new_relations, new_class_ids = found.of_image(image)
@@ -134,7 +137,7 @@ def test_half_of_the_images_with_found_segments(records):
     seen = set()
     for seed in range(8):
         random = np.random.default_rng(seed)
-        mixed = with_found_segments(batch, nothing, CONFIG, *CELLS, 0.2, random, share=0.5)
+        mixed = with_found_segments(batch, nothing, HEADER, *CELLS, 0.2, random, share=0.5)
         for image in range(4):
             kept = int(mixed.counts[image]) > 0
             seen.add((image, kept))
@@ -147,11 +150,10 @@ def test_half_of_the_images_with_found_segments(records):
 @pytest.mark.parametrize("flipped", [False, True])
 def test_cached_segments_are_those_that_the_segmenter_finds(tmp_path, flipped):
     """The loader's samples of them are the batches that training makes without a cache."""
-    header = Header(replace(CONFIG, image_size=SIDE), VOCABULARY)
-    segmenter = random_model(header).segmenter.eval()
+    segmenter = random_model(HEADER).segmenter.eval()
     write_shapes(tmp_path / "data", 2, seed=5, height=90, width=130)
     records = list(PsgDataset.open(tmp_path / "data"))
-    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32", with_segments=True)
+    cache = FeatureCache(tmp_path / "cache", segmenter, HEADER, "float32", with_segments=True)
     cache.fill(segmenter, records, (flipped,), 2, 0)
     augmentation = "flip" if flipped else "none"
     views = Views(records, SIDE, augmentation)
@@ -164,7 +166,7 @@ def test_cached_segments_are_those_that_the_segmenter_finds(tmp_path, flipped):
     with torch.inference_mode():
         seen = segmenter(batch.images / 255)
     random = np.random.default_rng(0)
-    expected = with_found_segments(batch, seen, CONFIG, *CELLS, 0.2, random)
+    expected = with_found_segments(batch, seen, HEADER, *CELLS, 0.2, random)
     assert int(ours.counts.sum()) > 2
     for name in ("counts", "coverage", "boxes", "class_ids", "class_probabilities", "relations"):
         torch.testing.assert_close(getattr(ours, name), getattr(expected, name))
@@ -172,7 +174,7 @@ def test_cached_segments_are_those_that_the_segmenter_finds(tmp_path, flipped):
 
 def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32")
+    cache = FeatureCache(tmp_path / "cache", segmenter, HEADER, "float32")
     cache.fill(segmenter, records, (False, True), 2, 0)
     cached = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1, cache=cache)
     plain = RelationSamples(records, CONFIG, *CELLS, "flip", seed=1)
@@ -190,7 +192,7 @@ def test_cached_features_are_those_of_the_image_and_its_mirror_image(records, tm
 @pytest.mark.parametrize("workers", [0, 1])
 def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path, workers):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, CONFIG, "float32")
+    cache = FeatureCache(tmp_path, segmenter, HEADER, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     for path in tmp_path.rglob("*.safetensors"):
         path.unlink()
@@ -208,7 +210,7 @@ def test_damaged_features_are_one_sentence_also_from_a_worker(records, tmp_path,
 
 def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path, segmenter, CONFIG, "float32")
+    cache = FeatureCache(tmp_path, segmenter, HEADER, "float32")
     cache.fill(segmenter, records, (False,), 2, 0)
     monkeypatch.setattr(type(records[0]), "image", lambda record: pytest.fail("it was read"))
     assert len(RelationSamples(records, CONFIG, *CELLS, cache=cache)[2].coverage) == len(
@@ -218,7 +220,7 @@ def test_cached_samples_read_no_image(records, tmp_path, monkeypatch):
 
 def test_an_image_that_changed_is_computed_again(records, tmp_path):
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32")
+    cache = FeatureCache(tmp_path / "cache", segmenter, HEADER, "float32")
     path = tmp_path / "image.jpg"
     path.write_bytes(records[0].image_path.read_bytes())
     record = replace(records[0], image_path=path)
@@ -233,22 +235,24 @@ def test_the_cache_tells_models_sizes_and_precisions_apart_and_names_damaged_fil
     records, tmp_path
 ):
     segmenter, other = DSFlash(CONFIG).segmenter, DSFlash(CONFIG).segmenter
-    FeatureCache(tmp_path, segmenter, CONFIG, "float32").fill(
+    FeatureCache(tmp_path, segmenter, HEADER, "float32").fill(
         segmenter.eval(), records[:1], (False,), 1, 0
     )
     for cache in (
-        FeatureCache(tmp_path, other, CONFIG, "float32"),
-        FeatureCache(tmp_path, segmenter, replace(CONFIG, image_size=2 * SIDE), "float32"),
-        FeatureCache(tmp_path, segmenter, CONFIG, "bfloat16"),
+        FeatureCache(tmp_path, other, HEADER, "float32"),
+        FeatureCache(
+            tmp_path, segmenter, Header(replace(CONFIG, image_size=2 * SIDE), VOCABULARY), "float32"
+        ),
+        FeatureCache(tmp_path, segmenter, HEADER, "bfloat16"),
     ):
         with pytest.raises(DatasetError, match="cannot be read"):
             cache.load(records[0], False)
     (path,) = tmp_path.rglob("*.safetensors")
     before = path.stat().st_mtime_ns
-    FeatureCache(tmp_path, segmenter, CONFIG, "float32").fill(
+    FeatureCache(tmp_path, segmenter, HEADER, "float32").fill(
         segmenter, records[:1], (False,), 1, 0
     )
     assert path.stat().st_mtime_ns == before, "what is there is not computed again"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DatasetError, match=r"if that file is there, delete it"):
-        FeatureCache(tmp_path, segmenter, CONFIG, "float32").load(records[0], False)
+        FeatureCache(tmp_path, segmenter, HEADER, "float32").load(records[0], False)

@@ -16,6 +16,7 @@ from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.relaters.dsflash import DSFlashRelations
 from dsflash_ros.pipeline.resizing import fit_image
 from dsflash_ros.training.configuration import RelationConfig, load_config
@@ -49,9 +50,8 @@ def configured(*settings, segmenter="s"):
 def make_training(*settings, weights=None):
     """A module without a trainer, and a dictionary that fills with what it logs."""
     torch.manual_seed(1)
-    training = RelationTraining(
-        DSFlash(CONFIG), configured(*settings), VOCABULARY.predicates, weights
-    )
+    header = Header(CONFIG, VOCABULARY)
+    training = RelationTraining(DSFlash(CONFIG), header, configured(*settings), weights)
     logged = {}
     training.log = lambda name, value, **_: logged.update({name: float(value)})
     return training.train(), logged
@@ -69,7 +69,7 @@ def test_cached_mirror_images_keep_the_padding_where_it_is(height, width, tmp_pa
     record = PsgDataset.open(tmp_path)[0]
     torch.manual_seed(0)
     segmenter = DSFlash(CONFIG).segmenter.eval()
-    cache = FeatureCache(tmp_path / "cache", segmenter, CONFIG, "float32")
+    cache = FeatureCache(tmp_path / "cache", segmenter, Header(CONFIG, VOCABULARY), "float32")
     cache.fill(segmenter, [record], (False, True), 1, 0)
     mirrored = fit_image(record.image()[:, ::-1], Letterbox(height, width, CONFIG.image_size))
     with torch.inference_mode():

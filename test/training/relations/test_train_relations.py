@@ -78,7 +78,7 @@ def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
         config = configured(
             f"precision={precision}", f"feature_cache={tmp_path}", "device=cpu", "workers=0"
         )
-        cache = filled_cache(config, model, records)
+        cache = filled_cache(config, model, Header(CONFIG, VOCABULARY), records)
         with (
             torch.inference_mode(),
             torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"),

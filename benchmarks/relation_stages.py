@@ -1,0 +1,229 @@
+"""Relation stages compared: what each part of one is worth, and what it costs.
+
+    python benchmarks/relation_stages.py DATASET --test DATASET2 --segmenter WEIGHTS --out FOLDER
+        [--only NAME…] [--seeds 3] [--set KEY=VALUE…] [--images 500] [--json FILE] [--plot FILE]
+
+Each stage learns from the split "train" of DATASET on the frozen segmenter of WEIGHTS, with the
+package's own configuration (`toyroom` for the kind "objects", `toyroom_neck` for the paper's), and
+is evaluated on the split "test" of DATASET2. Runs that are in FOLDER already are not repeated. A
+pair is distant when its boxes' centres are over a third of the image's width apart.
+"""
+
+import argparse
+import json
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+import torch
+
+from dsflash_ros.argument_types import positive
+from dsflash_ros.bench.results import store
+from dsflash_ros.data.psg import PsgDataset, Record
+from dsflash_ros.errors import DSFlashError, missing_extra
+from dsflash_ros.evaluation.matching import match_segments
+from dsflash_ros.evaluation.metrics import RecallMetrics
+from dsflash_ros.evaluation.runner import PROTOCOLS, predict
+from dsflash_ros.files import replacing
+from dsflash_ros.graph.label_maps import label_boxes
+from dsflash_ros.machine import machine
+from dsflash_ros.model.relaters.objects import PARTS
+from dsflash_ros.model.relaters.relater import PairInputs, RelationStage
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.text_tables import Row, show
+from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.relations.train_relations import train_relations
+
+STAGES: dict[str, tuple[str, ...] | None] = {
+    "boxes": (),
+    "classes": ("class",),
+    "classes, graph": ("class", "graph"),
+    "pooled": ("pooled",),
+    "pooled, contact": ("pooled", "contact"),
+    "pooled, contact, graph": ("pooled", "contact", "graph"),
+    "classes, pooled, contact": ("class", "pooled", "contact"),
+    "all parts": PARTS,
+    "paper's neck": None,
+}
+"""Parts of the kind "objects", by the name of the stage; None is the paper's stage."""
+
+SEGMENTS = (10, 20, 50)
+FAR = 1 / 3
+SCORES = ("R@20", "R@50", "mR@20", "mR@50")
+
+
+def train(args: argparse.Namespace, name: str, seed: int) -> Path:
+    """Train a stage, unless that was done; returns its weights."""
+    parts = STAGES[name]
+    out = args.out / f"{name.replace(', ', '-').replace(' ', '_')}-{seed}"
+    weights = out / "last.safetensors"
+    if not weights.exists():
+        given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
+        given += [f"seed={seed}", "val_split=none", f"feature_cache={args.out / 'cache'}"]
+        if parts is not None:
+            given.append(f"relater_settings={json.dumps({'parts': list(parts)})}")
+        kind = "toyroom_neck" if parts is None else "toyroom"
+        config = load_config(RelationConfig, kind, [*given, *args.set], "relations")
+        train_relations(config)
+    return weights
+
+
+def distances(record: Record, labels: np.ndarray) -> np.ndarray:
+    """(S, S) float: between the centres of segments' boxes, as shares of the image's width."""
+    boxes = label_boxes(labels, len(record.class_ids))
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.linalg.norm(centres[:, None] - centres, axis=-1) / record.width
+
+
+def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str) -> Row:
+    """Recall of all, of near and of distant relations, and of each predicate."""
+    every, near, distant = (RecallMetrics(pipeline.vocabulary.predicates) for _ in range(3))
+    for record in records:
+        labels = record.labels()
+        found = predict(pipeline, record, labels, protocol)
+        matching = np.arange(len(record.class_ids))
+        if protocol == "sgdet":
+            matching = match_segments(labels, record.class_ids, found.labels, found.class_ids)
+        pairs = record.relations[:, :2]
+        is_far = distances(record, labels)[pairs[:, 0], pairs[:, 1]] > FAR
+        chosen = ((every, slice(None)), (near, ~is_far), (distant, is_far))
+        for metrics, kept in chosen:
+            truth = record.relations[kept]
+            metrics.add(truth, found.relations, matching, len(record.class_ids))
+    results = every.results()
+    row = {name: results[name] for name in (*SCORES, "mR@inf")}
+    row |= {"near R@50": near.results()["R@50"], "distant R@50": distant.results()["R@50"]}
+    per = {name: found["R@50"] for name, found in results["per_predicate"].items()}
+    return row | {"per_predicate": per}
+
+
+@torch.inference_mode()
+def milliseconds(stage: RelationStage, channels: int, classes: int, segments: int) -> float:
+    """Median time for all pairs of so many segments, rectangles at random places."""
+    torch.manual_seed(0)
+    coverage = torch.zeros(segments, stage.grid, stage.grid)
+    for mask in coverage:
+        y, x = torch.randint(stage.grid * 3 // 4, (2,)).tolist()
+        height, width = torch.randint(1, 1 + stage.grid // 3, (2,)).tolist()
+        mask[y : y + height, x : x + width] = 1
+    side = stage.grid * stage.cell // 16
+    features = torch.randn(1, channels, side, side)
+    inputs = PairInputs(
+        features,
+        coverage.flatten(1),
+        torch.rand(segments, 2, 2).sort(1).values.flatten(1) * 2 - 1,
+        torch.zeros(segments, dtype=torch.long),
+        torch.rand(segments, classes).softmax(1),
+        torch.zeros(segments, dtype=torch.long),
+        torch.combinations(torch.arange(segments)),
+    )
+    options = {"pruning": True} if "pruning" in stage.options else {}
+    times = []
+    for _ in range(30 if segments <= 20 else 10):
+        start = time.perf_counter()
+        stage(inputs._replace(prepared=stage.prepare(features)), 32, **options)
+        times.append(time.perf_counter() - start)
+    return 1000 * median(times)
+
+
+def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
+    """Scores (means over the seeds), size and times of a stage."""
+    runs, spread = [], []
+    for seed in range(args.seeds if STAGES[name] is not None else 1):
+        options = Options(
+            relation_threshold=0.0,
+            max_relations=1000,
+            mask_threshold=args.threshold,
+            overlap_threshold=args.threshold,
+        )
+        pipeline = SceneGraphPipeline.from_weights(
+            train(args, name, seed), device="cpu", precision="float32", options=options
+        )
+        runs.append({protocol: evaluate(pipeline, records, protocol) for protocol in PROTOCOLS})
+        spread.append(runs[-1]["predcls"]["mR@50"])
+    model = pipeline.model
+    row: Row = {"stage": name, "seeds": len(runs)}
+    for protocol in PROTOCOLS:
+        for key in (*SCORES, "mR@inf", "near R@50", "distant R@50"):
+            row[f"{protocol} {key}"] = round(mean(run[protocol][key] for run in runs), 4)
+    row["predcls mR@50 spread"] = round(max(spread) - min(spread), 4)
+    row["parameters"] = sum(p.numel() for p in model.relations.parameters())
+    channels, classes = model.segmenter.feature_channels, pipeline.config.num_classes
+    for count in SEGMENTS:
+        row[f"ms at {count}"] = round(milliseconds(model.relations, channels, classes, count), 2)
+    first = runs[0]["predcls"]["per_predicate"]
+    row["per_predicate"] = {
+        predicate: round(mean(run["predcls"]["per_predicate"][predicate] or 0 for run in runs), 4)
+        for predicate in first
+    }
+    return row
+
+
+def draw(rows: list[Row], out: Path) -> None:
+    """Scores and times of the stages as a picture."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise missing_extra("benchmarks", error) from error
+    figure = Figure(figsize=(8, 1 + 0.45 * len(rows)), layout="constrained")
+    scores, times = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    places = np.arange(len(rows))
+    for shift, protocol in ((-0.2, "predcls"), (0.2, "sgdet")):
+        values = [100 * row[f"{protocol} mR@50"] for row in rows]
+        bars = scores.barh(places + shift, values, 0.38, label=f"{protocol} mR@50, %")
+        scores.bar_label(bars, fmt="%.1f", fontsize=8)
+    times.barh(places, [row["ms at 20"] for row in rows], 0.5, color="gray")
+    times.set_xscale("log")
+    times.set_xlabel("ms at 20 segments, two cores")
+    scores.set_yticks(places, [row["stage"] for row in rows])
+    scores.invert_yaxis()
+    scores.legend(fontsize=8, loc="lower left")
+    for axis in (scores, times):
+        axis.spines[["top", "right"]].set_visible(False)
+    with replacing(out) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="psg.json or its folder: to learn from")
+    parser.add_argument("--test", metavar="DATASET2", required=True, help="to evaluate on")
+    parser.add_argument("--segmenter", default="toyroom", help="weights (default: toyroom)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--only", nargs="+", choices=STAGES, default=list(STAGES), metavar="NAME")
+    parser.add_argument("--seeds", type=positive, default=3, help="runs of a stage (default: 3)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
+    parser.add_argument("--images", type=positive, default=500, help="to test (default: 500)")
+    parser.add_argument("--threshold", type=float, default=0.8, help="of masks and overlaps")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a PNG there")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Train, evaluate, print, store, draw."""
+    args = parse()
+    try:
+        records = list(islice(PsgDataset.open(args.test, "test"), args.images))
+        rows = [measure(args, name, records) for name in args.only]
+        shown = [{key: row[key] for key in row if key != "per_predicate"} for row in rows]
+        show(f"relation stages on {len(records)} images", shown)
+        if args.json:
+            settings = {"images": len(records), "threshold": args.threshold, "set": args.set}
+            store(args.json, "relation_stages", settings, rows, machine())
+        if args.plot:
+            draw(rows, args.plot)
+    except DSFlashError as error:
+        print(f"relation_stages: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Checkpoints that know which thresholds suit their segmenter."""
+
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+
+import torch
+
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
+from dsflash_ros.evaluation.phrases import describe_dataset
+from dsflash_ros.evaluation.report import about_dataset
+from dsflash_ros.evaluation.runner import check_vocabulary
+from dsflash_ros.graph.scene_graph import unpack_panoptic
+from dsflash_ros.images.letterbox import Letterbox
+from dsflash_ros.model.checkpoints import save_checkpoint
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.pipeline.resizing import network_input
+from dsflash_ros.pipeline.segments import merge_segments
+from dsflash_ros.progress_bar import progress
+from dsflash_ros.weights.loading import open_weights, require_file
+
+TRIED = (0.4, 0.5, 0.6, 0.7, 0.8)
+"""For each of the two."""
+
+Thresholds = tuple[float, float]
+"""mask_threshold and overlap_threshold."""
+
+
+def choose_thresholds(
+    source: str | Path,
+    dataset: PsgDataset,
+    out: Path,
+    limit: int | None = None,
+    device: str = "auto",
+) -> dict[Thresholds, float]:
+    """Store a checkpoint with the thresholds of the highest panoptic quality, see `Header`.
+
+    `dataset` holds images that no training saw, `limit` uses the first ones only. Returns the
+    panoptic quality, 0..1, of all that were tried, the best first.
+
+    Raises:
+        WeightsError: the checkpoint cannot be read.
+        EvaluationError: it has another vocabulary.
+        DatasetError, DeviceError, OutputError: as their names say.
+    """
+    opened = open_weights(source)
+    require_file(opened)
+    pipeline = SceneGraphPipeline.from_weights(opened, device=device, precision="float32")
+    check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
+    found = _qualities(pipeline, dataset, min(limit or len(dataset), len(dataset)))
+    best = next(iter(found))
+    about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
+    header = opened.header
+    recipe = {**header.recipe, "thresholds": {"dataset": about, "PQ": found[best]}}
+    thresholds = dict(zip(header.all_thresholds, best, strict=True))
+    save_checkpoint(out, opened.load(), replace(header, recipe=recipe, thresholds=thresholds))
+    return found
+
+
+@torch.inference_mode()
+def _qualities(
+    pipeline: SceneGraphPipeline, dataset: PsgDataset, count: int
+) -> dict[Thresholds, float]:
+    """PQ for each pair of thresholds, best first; each image passes the segmenter once."""
+    options = {
+        pair: Options(mask_threshold=pair[0], overlap_threshold=pair[1])
+        for pair in product(TRIED, repeat=2)
+    }
+    qualities = {pair: PanopticQuality(dataset.vocabulary) for pair in options}
+    config = pipeline.config
+    for record in progress(islice(dataset, count), "thresholds", count, "image"):
+        rgb, truth_labels = record.image(), record.labels()
+        box = Letterbox(record.height, record.width, config.image_size)
+        fitted = network_input([rgb], [box], pipeline.device)
+        seen = pipeline.backend.segment(fitted, pipeline.options)
+        for pair, quality in qualities.items():
+            found = merge_segments(seen, 0, config.num_things, box, options[pair])
+            _, labels = unpack_panoptic(found.panoptic())
+            classes = found.segments.class_ids.cpu().numpy()
+            quality.add(truth_labels, record.class_ids, record.crowd, labels, classes)
+    scores = {pair: quality.results()["PQ"] or 0.0 for pair, quality in qualities.items()}
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
