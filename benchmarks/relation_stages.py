@@ -107,8 +107,8 @@ def milliseconds(stage: RelationStage, channels: int, classes: int, segments: in
     torch.manual_seed(0)
     coverage = torch.zeros(segments, stage.grid, stage.grid)
     for mask in coverage:
-        y, x = torch.randint(stage.grid * 3 // 4, (2,)).tolist()
-        height, width = torch.randint(1, 1 + stage.grid // 3, (2,)).tolist()
+        y, x = torch.randint(1 + stage.grid // 2, (2,)).tolist()
+        height, width = torch.randint(1, 2 + stage.grid // 3, (2,)).tolist()
         mask[y : y + height, x : x + width] = 1
     side = stage.grid * stage.cell // 16
     features = torch.randn(1, channels, side, side)

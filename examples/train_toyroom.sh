@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the weights "toyroom": renders rooms, trains in four steps, calibrates, packs, evaluates.
+# Makes the weights "toyroom" and "toyroom-neck": renders rooms, trains the segmenter in three steps,
+# chooses its thresholds, trains both relation stages on it, calibrates, packs, evaluates.
 # Needs the extras toyroom, train and eval, and hours on a CPU.
 #
 # usage: examples/train_toyroom.sh FOLDER [START]
@@ -17,15 +18,18 @@ dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="
 dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \
     image_size=320 epochs=1
 dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine"
-dsflash train relations toyroom dataset="$out/train" segmenter="$out/fine/last.safetensors" \
-    feature_cache="$out/cache" out="$out/relations"
+dsflash weights thresholds "$out/fine/last.safetensors" "$out/train" --out "$out/segmenter.safetensors"
 
-dsflash weights calibrate "$out/relations/last.safetensors" "$out/train" \
-    --out "$out/calibrated.safetensors"
-dsflash weights pack "$out/calibrated.safetensors" --out "$out/small.safetensors"
-for protocol in predcls sgdet; do
-    dsflash eval "$out/test" --weights "$out/small.safetensors" --protocol "$protocol" \
-        --json "$out/$protocol.json"
+for name in toyroom toyroom_neck; do
+    dsflash train relations "$name" dataset="$out/train" segmenter="$out/segmenter.safetensors" \
+        feature_cache="$out/cache" out="$out/$name"
+    dsflash weights calibrate "$out/$name/last.safetensors" "$out/train" \
+        --out "$out/$name-calibrated.safetensors"
+    dsflash weights pack "$out/$name-calibrated.safetensors" --out "$out/$name-small.safetensors"
+    for protocol in predcls sgdet; do
+        dsflash eval "$out/test" --weights "$out/$name-small.safetensors" --protocol "$protocol" \
+            --json "$out/$name-$protocol.json"
+    done
+    dsflash weights pack "$out/$name-small.safetensors" --scores "$out/$name-predcls.json" \
+        --scores "$out/$name-sgdet.json" --out "$out/$name.safetensors"
 done
-dsflash weights pack "$out/small.safetensors" \
-    --scores "$out/predcls.json" --scores "$out/sgdet.json" --out "$out/toyroom.safetensors"
