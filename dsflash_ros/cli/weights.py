@@ -9,8 +9,8 @@ checkpoint as a start. Downloads stay in the cache and are used without network 
 `calibrate` measures on images that no training saw how often relations of each score are true, and
 makes that their score; their order stays. `pack` halves the file of a trained model (float16, which
 bfloat16 and float32 pipelines read, too) and writes into it what it reached. `thresholds` tries
-mask_threshold and overlap_threshold on such images and writes those of the highest panoptic quality
-into the checkpoint, as what it is used with from then on.
+mask_threshold and overlap_threshold on such images and writes those of the best segments (by the
+mean of PQ and mR@inf) into the checkpoint, as what it is used with from then on.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
@@ -194,10 +194,11 @@ def _thresholds(args: argparse.Namespace) -> int:
     found = choose_thresholds(args.source, dataset, out, args.limit, args.device)
     names = ("mask_threshold", "overlap_threshold")
     rows = [
-        dict(zip(names, map(str, pair), strict=True)) | {"PQ": percent(quality)}
-        for pair, quality in list(found.items())[:5]
+        dict(zip(names, map(str, pair), strict=True))
+        | {"PQ": percent(quality.pq), "mR@inf": percent(quality.reachable)}
+        for pair, quality in found.items()
     ]
-    show(f"the best of {len(found)}, %", rows)
+    show("best first, %", rows)
     print(f"written, with the first: {out}")
     return 0
 

@@ -3,10 +3,14 @@
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.evaluation.matching import match_segments
+from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.evaluation.phrases import describe_dataset
 from dsflash_ros.evaluation.report import about_dataset
@@ -21,11 +25,28 @@ from dsflash_ros.pipeline.segments import merge_segments
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.weights.loading import open_weights, require_file
 
-TRIED = (0.4, 0.5, 0.6, 0.7, 0.8)
+TRIED = (0.5, 0.6, 0.7, 0.8)
 """For each of the two."""
 
 Thresholds = tuple[float, float]
 """mask_threshold and overlap_threshold."""
+
+
+class Quality(NamedTuple):
+    """How good the segments are, 0..1.
+
+    Attributes:
+        pq: panoptic quality: what is found is right.
+        reachable: mR@inf, see `RecallMetrics`: what is related is found. 0 without relations.
+    """
+
+    pq: float
+    reachable: float
+
+    @property
+    def mean(self) -> float:
+        """What the thresholds are chosen by."""
+        return (self.pq + self.reachable) / 2
 
 
 def choose_thresholds(
@@ -34,11 +55,11 @@ def choose_thresholds(
     out: Path,
     limit: int | None = None,
     device: str = "auto",
-) -> dict[Thresholds, float]:
-    """Store a checkpoint with the thresholds of the highest panoptic quality, see `Header`.
+) -> dict[Thresholds, Quality]:
+    """Store a checkpoint with the thresholds of the best segments, see `Quality` and `Header`.
 
     `dataset` holds images that no training saw, `limit` uses the first ones only. Returns the
-    panoptic quality, 0..1, of all that were tried, the best first.
+    quality of all that were tried, the best first.
 
     Raises:
         WeightsError: the checkpoint cannot be read.
@@ -53,7 +74,7 @@ def choose_thresholds(
     best = next(iter(found))
     about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
     header = opened.header
-    recipe = {**header.recipe, "thresholds": {"dataset": about, "PQ": found[best]}}
+    recipe = {**header.recipe, "thresholds": {"dataset": about, **found[best]._asdict()}}
     thresholds = dict(zip(header.all_thresholds, best, strict=True))
     save_checkpoint(out, opened.load(), replace(header, recipe=recipe, thresholds=thresholds))
     return found
@@ -62,23 +83,33 @@ def choose_thresholds(
 @torch.inference_mode()
 def _qualities(
     pipeline: SceneGraphPipeline, dataset: PsgDataset, count: int
-) -> dict[Thresholds, float]:
-    """PQ for each pair of thresholds, best first; each image passes the segmenter once."""
+) -> dict[Thresholds, Quality]:
+    """The quality of each pair of thresholds, best first; each image passes the segmenter once."""
     options = {
         pair: Options(mask_threshold=pair[0], overlap_threshold=pair[1])
         for pair in product(TRIED, repeat=2)
     }
-    qualities = {pair: PanopticQuality(dataset.vocabulary) for pair in options}
+    vocabulary = dataset.vocabulary
+    counts = {
+        pair: (PanopticQuality(vocabulary), RecallMetrics(vocabulary.predicates))
+        for pair in options
+    }
+    no_relations = np.empty((0, 3), np.int64)
     config = pipeline.config
     for record in progress(islice(dataset, count), "thresholds", count, "image"):
         rgb, truth_labels = record.image(), record.labels()
         box = Letterbox(record.height, record.width, config.image_size)
         fitted = network_input([rgb], [box], pipeline.device)
         seen = pipeline.backend.segment(fitted, pipeline.options)
-        for pair, quality in qualities.items():
+        for pair, (quality, recall) in counts.items():
             found = merge_segments(seen, 0, config.num_things, box, options[pair])
             _, labels = unpack_panoptic(found.panoptic())
             classes = found.segments.class_ids.cpu().numpy()
             quality.add(truth_labels, record.class_ids, record.crowd, labels, classes)
-    scores = {pair: quality.results()["PQ"] or 0.0 for pair, quality in qualities.items()}
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+            matching = match_segments(truth_labels, record.class_ids, labels, classes)
+            recall.add(record.relations, no_relations, matching, len(record.class_ids))
+    found = {
+        pair: Quality(quality.results()["PQ"] or 0.0, recall.results()["mR@inf"] or 0.0)
+        for pair, (quality, recall) in counts.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))

@@ -132,8 +132,10 @@ class ObjectRelations(RelationStage):
             x = x + self.pooled(by_image.pick(laid_out @ inputs.prepared))
         if self.blocks:
             tokens, attended = by_image.lay_out(x), None
-            if not by_image.taken.all():
-                attended = by_image.taken[:, None, None]
+            if by_image.taken is not None:
+                # an image without segments attends to its empty places: nothing would give NaN
+                nothing = ~by_image.taken.any(1, keepdim=True)
+                attended = (by_image.taken | nothing)[:, None, None]
             for block in self.blocks:
                 tokens = block(tokens, attended)
             x = by_image.pick(tokens)

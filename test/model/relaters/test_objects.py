@@ -212,6 +212,18 @@ def test_odd_numbers_and_sizes_of_segments():
     assert stage(nothing._replace(coverage=speck)).isfinite().all()
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_gradients_of_a_batch_with_an_image_without_segments(mixed):
+    stage = make_stage()
+    inputs = inputs_of(stage, [3, 0, 2])
+    stage = stage.float()
+    inputs = PairInputs(*(t.float() if t.is_floating_point() else t for t in inputs))
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        stage.relate(inputs).logits.square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in stage.parameters())
+    assert sum(float(parameter.grad.abs().sum()) for parameter in stage.parameters()) > 0
+
+
 @torch.no_grad()
 def test_rescaled_scores():
     stage = make_stage()
