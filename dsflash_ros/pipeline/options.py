@@ -89,8 +89,8 @@ MODEL_OPTIONS = (
         "weights",
         DEFAULT_WEIGHTS,
         "The model: path of a .safetensors checkpoint, or an id on the hub (org/name), where a "
-        "published EoMT will do, too (it is converted once); toyroom (of the package; knows "
-        "simulated rooms only); or random, random-tiny, random-small, random-base, random-large "
+        "published EoMT will do, too (it is converted once); toyroom or toyroom-neck (of the "
+        "package; they know simulated rooms only); or random, random-tiny, random-small, random-base, random-large "
         "(untrained: the graphs mean nothing).",
     ),
     Option(

@@ -45,6 +45,7 @@ def _describe_ours(checkpoint: Checkpoint) -> dict:
             "predicates": config.num_predicates,
         },
         "trained": list(header.trained),
+        "thresholds": header.all_thresholds,
         "recipe": header.recipe,
         "scores": header.scores,
         "bytes": path.stat().st_size,

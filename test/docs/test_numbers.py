@@ -47,6 +47,15 @@ def test_recall(scores):
         assert_row(row[1:], [100 * found[key] for key in header[1:]])
 
 
+def test_relation_stages(scores):
+    rows = read_page(ROOT / "docs/relation_stages.md").table("How good they are")[1:]
+    neck = [result(f"toyroom_neck_{name}")["relations"] for name in ("predcls", "sgdet")]
+    found = [(scores["PredCls"], scores["SGDet"]), neck, (scores["PredCls of a small MLP"],)]
+    for (_, *cells), protocols in zip(rows, found, strict=True):
+        values = [100 * one[key] for one in protocols for key in ("R@50", "mR@50")]
+        assert_row([cell for cell in cells if cell], values)
+
+
 def test_recall_of_each_predicate(scores):
     _, *rows = RESULTS.table("Each predicate")
     columns = [

@@ -1,4 +1,4 @@
-"""The shipped weights give the graphs that they always gave.
+"""The weights toyroom-neck give the graphs that they always gave.
 
 `stored_graphs.json` holds graphs from before the code was last rearranged: for each image its nodes
 as [class id, score, box, area] and its relations as [subject, predicate id, object, score]. On the
@@ -42,7 +42,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return SceneGraphPipeline.from_weights("toyroom", device="cpu", precision="float32")
+    return SceneGraphPipeline.from_weights("toyroom-neck", device="cpu", precision="float32")
 
 
 @pytest.mark.parametrize(
