@@ -90,8 +90,8 @@ MODEL_OPTIONS = (
         DEFAULT_WEIGHTS,
         "The model: path of a .safetensors checkpoint, or an id on the hub (org/name), where a "
         "published EoMT will do, too (it is converted once); toyroom or toyroom-neck (of the "
-        "package; they know simulated rooms only); or random, random-tiny, random-small, random-base, random-large "
-        "(untrained: the graphs mean nothing).",
+        "package; they know simulated rooms only); or random, random-tiny, random-small, "
+        "random-base, random-large (untrained: the graphs mean nothing).",
     ),
     Option(
         "device",
