@@ -96,6 +96,7 @@ class SceneGraphPipeline:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
             DeviceError: the device is not there.
             OptionError: the weights' segmenter does not understand an option.
+            OutputError: converted weights cannot be written to the cache.
         """
         use_threads(threads)
         torch_device = choose_device(device)
