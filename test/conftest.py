@@ -1,5 +1,7 @@
 import os
+import signal
 import sys
+import threading
 
 import pytest
 from hypothesis import settings
@@ -7,6 +9,10 @@ from hypothesis import settings
 # The processes of `pytest -n` share the cores. torch reads this when it is imported.
 if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+
+# Shells let background jobs ignore Ctrl-C, and child processes with them. Tests send it to some.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine must not fail tests.
 settings.register_profile("no deadline", deadline=None)

@@ -1,9 +1,12 @@
-"""How two boxes lie to each other, in numbers that a network can use."""
+"""Where segments are, and how two of them lie to each other, in numbers that a network can use."""
 
 import torch
 
 NUMBERS = 21
 """How many numbers `pair_geometry` gives."""
+
+PLACE_NUMBERS = 9
+"""How many numbers `place_of` gives."""
 
 LEAST_SIZE = 1e-3
 """Boxes count as no smaller than this share of the image, so that logarithms stay finite."""
@@ -37,3 +40,16 @@ def edges(boxes: torch.Tensor) -> torch.Tensor:
     """
     size = (boxes[:, 0, 2:] - boxes[:, 0, :2]).clamp(min=LEAST_SIZE)
     return ((boxes[:, 1] - boxes[:, 0]) / size.repeat(1, 2)).clamp(-10, 10)
+
+
+def place_of(boxes: torch.Tensor, coverage: torch.Tensor) -> torch.Tensor:
+    """Where a segment is and how large, (S, 9) float32, all finite.
+
+    Box, log of its width and height, log of the segment's share of the image, and the share of its
+    box that it fills. `boxes` and `coverage` are those of `PairInputs`.
+    """
+    size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=2 * LEAST_SIZE) / 2
+    area = coverage.mean(1, keepdim=True)
+    fill = (area / size.prod(1, keepdim=True)).clamp(max=2)
+    logs = torch.cat((size, area.clamp(min=LEAST_SIZE**2)), dim=1).log() / 4
+    return torch.cat((boxes, logs, fill, torch.ones_like(fill)), dim=1)

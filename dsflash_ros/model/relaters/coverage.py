@@ -35,3 +35,16 @@ def label_coverage(labels: torch.Tensor, count: int, cell: int, grid: int) -> to
     cells = (labels + 1) * grid**2 + rows.unsqueeze(1) * grid + columns
     counts = cells.flatten().bincount(minlength=(count + 1) * grid**2)
     return counts.view(count + 1, -1)[1:].float() / cell**2
+
+
+def grow(coverage: torch.Tensor, grid: int) -> torch.Tensor:
+    """Coverage, (S, grid * grid), grown by a cell in all directions."""
+    maps = coverage.view(-1, 1, grid, grid)
+    return F.max_pool2d(maps, 3, stride=1, padding=1).flatten(1)
+
+
+def cell_centres(grid: int) -> torch.Tensor:
+    """(grid * grid, 2) float32: x and y of each cell's centre in 0..1."""
+    line = (torch.arange(grid) + 0.5) / grid
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack((x, y), dim=-1).view(-1, 2)

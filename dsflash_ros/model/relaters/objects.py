@@ -13,8 +13,16 @@ from torch import nn
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.transformer import TransformerBlock
-from dsflash_ros.model.relaters.box_geometry import LEAST_SIZE, NUMBERS, edges, pair_geometry
+from dsflash_ros.model.relaters.box_geometry import (
+    LEAST_SIZE,
+    NUMBERS,
+    PLACE_NUMBERS,
+    edges,
+    pair_geometry,
+    place_of,
+)
 from dsflash_ros.model.relaters.by_image import ByImage
+from dsflash_ros.model.relaters.coverage import cell_centres, grow
 from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
 
 CELL = 16
@@ -67,7 +75,7 @@ class ObjectRelations(RelationStage):
         self.cell, self.grid, self.num_predicates = cell, grid, num_predicates
         self.parts = frozenset(parts)
         hidden = 3 * pair_dim
-        self.place = nn.Linear(9, dim)
+        self.place = nn.Linear(PLACE_NUMBERS, dim)
         if "class" in self.parts:
             self.class_embedding = nn.Linear(num_classes, dim, bias=False)
         if "pooled" in self.parts:
@@ -188,32 +196,6 @@ class ObjectRelations(RelationStage):
         last = self.head[-1]
         last.weight.mul_(scale)
         last.bias.sub_(centre).mul_(scale)
-
-
-def place_of(boxes: torch.Tensor, coverage: torch.Tensor) -> torch.Tensor:
-    """Where a segment is and how large, (S, 9) float32, all finite.
-
-    Box, log of its width and height, log of the segment's share of the image, and the share of its
-    box that it fills. `boxes` and `coverage` are those of `PairInputs`.
-    """
-    size = (boxes[:, 2:] - boxes[:, :2]).clamp(min=2 * LEAST_SIZE) / 2
-    area = coverage.mean(1, keepdim=True)
-    fill = (area / size.prod(1, keepdim=True)).clamp(max=2)
-    logs = torch.cat((size, area.clamp(min=LEAST_SIZE**2)), dim=1).log() / 4
-    return torch.cat((boxes, logs, fill, torch.ones_like(fill)), dim=1)
-
-
-def grow(coverage: torch.Tensor, grid: int) -> torch.Tensor:
-    """Coverage, (S, grid * grid), grown by a cell in all directions."""
-    maps = coverage.view(-1, 1, grid, grid)
-    return F.max_pool2d(maps, 3, stride=1, padding=1).flatten(1)
-
-
-def cell_centres(grid: int) -> torch.Tensor:
-    """(grid * grid, 2) float32: x and y of each cell's centre in 0..1."""
-    line = (torch.arange(grid) + 0.5) / grid
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack((x, y), dim=-1).view(-1, 2)
 
 
 SETTINGS = {"parts": list(PARTS), "dim": 192, "depth": 3, "heads": 4, "pair_dim": 128}
