@@ -31,7 +31,7 @@ from dsflash_ros.evaluation.phrases import percent
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.machine import machine
-from dsflash_ros.model.relaters.box_geometry import NUMBERS, pair_geometry
+from dsflash_ros.model.relaters.box_geometry import PAIR_NUMBERS, pair_geometry
 from dsflash_ros.text_tables import show
 from dsflash_ros.training.relations.pairs import pair_targets
 
@@ -80,9 +80,9 @@ class ClassesAndBoxes(nn.Module):
     def __init__(self, vocabulary: Vocabulary, width: int = 256) -> None:
         super().__init__()
         self.num_classes = len(vocabulary.classes)
-        self.scale = nn.BatchNorm1d(NUMBERS, affine=False)
+        self.scale = nn.BatchNorm1d(PAIR_NUMBERS, affine=False)
         self.layers = nn.Sequential(
-            *(nn.Linear(2 * self.num_classes + NUMBERS, width), nn.GELU()),
+            *(nn.Linear(2 * self.num_classes + PAIR_NUMBERS, width), nn.GELU()),
             *(nn.Linear(width, width), nn.GELU()),
             nn.Linear(width, 1 + len(vocabulary.predicates)),
         )

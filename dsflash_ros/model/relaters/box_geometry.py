@@ -2,7 +2,7 @@
 
 import torch
 
-NUMBERS = 21
+PAIR_NUMBERS = 21
 """How many numbers `pair_geometry` gives."""
 
 PLACE_NUMBERS = 9

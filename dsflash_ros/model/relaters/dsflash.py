@@ -8,13 +8,14 @@ from torch import nn
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.transformer import TransformerBlock
-from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
+from dsflash_ros.model.relaters.gated import GatedRelations
+from dsflash_ros.model.relaters.relater import PairInputs
 
 PATCHES = 3
 """Pixels of the features along one side of a cell: kernel and stride of the patch embedding."""
 
 
-class DSFlashRelations(RelationStage):
+class DSFlashRelations(GatedRelations):
     """Mask embedding, neck and gated head (DSFlash sections 3.2 to 3.4).
 
     One pass for each unordered pair of segments {a, b} gives the logits of (a, b) and of (b, a).
@@ -41,31 +42,18 @@ class DSFlashRelations(RelationStage):
             dim, depth, heads: width, blocks and attention heads of the neck.
         """
         super().__init__()
-        self.cell, self.grid, self.num_predicates = cell, grid, num_predicates
+        self.cell, self.grid = cell, grid
         self.patch_embed = nn.Conv2d(channels, dim, kernel_size=PATCHES, stride=PATCHES)
         self.mask_embedding = MaskEmbedding(dim)
         self.class_token = nn.Parameter(torch.rand(dim))
         self.location = nn.Sequential(nn.Linear(8, dim // 2), nn.ReLU(), nn.Linear(dim // 2, dim))
         self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(depth))
-        self.gate = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
-        self.head = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, num_predicates + 1)
-        )
+        self.add_gate(dim, num_predicates)
         self.register_buffer("positions", sine_positions(grid, dim), persistent=False)
 
     def prepare(self, features: torch.Tensor) -> torch.Tensor:
         """Patch tokens, (B, grid * grid, dim); a patch is a cell."""
         return self.patch_embed(features).flatten(2).transpose(1, 2)
-
-    def relate(self, inputs: PairInputs, pruning: bool = False) -> PairOutput:
-        """See `RelationStage` (Eqs. 1 to 6).
-
-        `pruning`: leave out each pair's patches that neither mask touches (section 3.4).
-        """
-        x = self.encode(inputs, pruning)
-        with torch.autocast(x.device.type, enabled=False):  # see `keep_precise`
-            directions = self.disentangle(x.to(self.head[0].weight.dtype))
-            return PairOutput(self.head(directions), directions)
 
     def chunks(
         self, inputs: PairInputs, pairs_at_once: int, pruning: bool = False
@@ -80,7 +68,10 @@ class DSFlashRelations(RelationStage):
         return lengths.argsort(stable=True).split(pairs_at_once)
 
     def encode(self, inputs: PairInputs, pruning: bool = False) -> torch.Tensor:
-        """Class tokens x, (n, dim), of all pairs."""
+        """Class tokens x, (n, dim), of all pairs (Eq. 1).
+
+        `pruning`: leave out each pair's patches that neither mask touches (section 3.4).
+        """
         coverage, boxes = inputs.coverage, inputs.boxes
         tokens = inputs.prepared
         a, b = inputs.pairs.unbind(1)
@@ -103,23 +94,6 @@ class DSFlashRelations(RelationStage):
             tokens = block(tokens + shift, attended)
         return self.blocks[-1](tokens + shift, attended, queries=1)[:, 0]
 
-    def disentangle(self, x: torch.Tensor) -> torch.Tensor:
-        """Class tokens, (n, dim), to features of both directions, (n, 2, dim) (Eqs. 2 to 4)."""
-        gate = self.gate(x).sigmoid()
-        return torch.stack((gate * x, (1 - gate) * x), dim=1)
-
-    def rescale(self, slope: float, intercept: float) -> None:
-        """See `RelationStage`. Output 0 of the head is the logit of "no relation"."""
-        last = self.head[-1]
-        with torch.no_grad():
-            last.weight[0] *= slope
-            last.bias[0] = slope * last.bias[0] - intercept
-
-    def keep_precise(self) -> None:
-        """Keep gate and head in float32: in bfloat16 a quarter of all scores would be ties."""
-        self.gate.float()
-        self.head.float()
-
     @torch.inference_mode()
     def make_decisive(
         self, features: torch.Tensor, inputs: PairInputs, spread: float = 2.0
@@ -127,12 +101,7 @@ class DSFlashRelations(RelationStage):
         """Make where a pair lies count, and centre and spread the logits."""
         self.patch_embed.weight.mul_(0.01)
         self.location[-1].weight.mul_(50)
-        logits = self(inputs._replace(prepared=self.prepare(features))).flatten(0, 1)
-        centre = logits.mean(0)
-        scale = spread / (logits - centre).std()
-        last = self.head[-1]
-        last.weight.mul_(scale)
-        last.bias.sub_(centre).mul_(scale)
+        super().make_decisive(features, inputs, spread)
 
 
 def _touched(coverage: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,8 @@ and reads each pair off two of these tokens and of where the two segments touch.
 is that of a small network.
 """
 
+from collections.abc import Collection
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,7 +17,7 @@ from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.transformer import TransformerBlock
 from dsflash_ros.model.relaters.box_geometry import (
     LEAST_SIZE,
-    NUMBERS,
+    PAIR_NUMBERS,
     PLACE_NUMBERS,
     edges,
     pair_geometry,
@@ -23,7 +25,8 @@ from dsflash_ros.model.relaters.box_geometry import (
 )
 from dsflash_ros.model.relaters.by_image import ByImage
 from dsflash_ros.model.relaters.coverage import cell_centres, grow
-from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
+from dsflash_ros.model.relaters.gated import GatedRelations
+from dsflash_ros.model.relaters.relater import PairInputs
 
 CELL = 16
 """Least pixels along one side of a cell."""
@@ -32,9 +35,10 @@ PARTS = ("class", "pooled", "contact", "graph")
 """What a pair's logits may be read from, beside the geometry of the two boxes."""
 
 CONTACT_DIM = 64
+"""Channels that the features have where two segments touch."""
 
 
-class ObjectRelations(RelationStage):
+class ObjectRelations(GatedRelations):
     """Tokens of segments, a transformer over them, and a gated head for pairs.
 
     One pass for each unordered pair {a, b} gives the logits of (a, b) and of (b, a), by the gate of
@@ -50,29 +54,31 @@ class ObjectRelations(RelationStage):
     def __init__(
         self,
         channels: int,
+        stride: int,
+        image_size: int,
         num_classes: int,
-        cell: int,
-        grid: int,
         num_predicates: int,
-        parts: tuple[str, ...] = PARTS,
-        dim: int = 192,
-        depth: int = 3,
-        heads: int = 4,
-        pair_dim: int = 128,
+        parts: Collection[str],
+        dim: int,
+        depth: int,
+        heads: int,
+        pair_dim: int,
     ) -> None:
         """A new stage.
 
         Args:
-            channels: of the segmenter's features.
+            channels, stride: of the segmenter's features.
+            image_size: side of the network input, pixels.
             num_classes: of the vocabulary.
-            cell, grid: see `RelationStage`.
             num_predicates: without "no relation".
             parts: those of `PARTS` to use.
             dim, depth, heads: of segments' tokens and of the transformer.
             pair_dim: width of a direction's features.
         """
         super().__init__()
-        self.cell, self.grid, self.num_predicates = cell, grid, num_predicates
+        self.window = -(-CELL // stride)  # features along one side of a cell
+        self.cell = self.window * stride
+        self.grid = image_size // self.cell
         self.parts = frozenset(parts)
         hidden = 3 * pair_dim
         self.place = nn.Linear(PLACE_NUMBERS, dim)
@@ -84,34 +90,26 @@ class ObjectRelations(RelationStage):
         self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
         self.first, self.second = nn.Linear(dim, hidden), nn.Linear(dim, hidden, bias=False)
-        self.geometry = nn.Linear(NUMBERS + 4, hidden, bias=False)
+        self.geometry = nn.Linear(PAIR_NUMBERS + 4, hidden, bias=False)
         if "contact" in self.parts:
             self.local = nn.Linear(channels, CONTACT_DIM)
             self.contact = nn.Linear(CONTACT_DIM + 7, hidden, bias=False)
-            self.register_buffer("centres", cell_centres(grid), persistent=False)
+            self.register_buffer("centres", cell_centres(self.grid), persistent=False)
         self.mix = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, pair_dim))
-        self.gate = nn.Sequential(
-            nn.Linear(pair_dim, pair_dim), nn.ReLU(), nn.Linear(pair_dim, pair_dim)
-        )
-        self.head = nn.Sequential(
-            nn.Linear(pair_dim, 2 * pair_dim),
-            nn.ReLU(),
-            nn.Linear(2 * pair_dim, num_predicates + 1),
-        )
+        self.add_gate(pair_dim, num_predicates)
 
     def prepare(self, features: torch.Tensor) -> torch.Tensor:
         """The features of each cell, (B, grid * grid, channels)."""
-        window = features.shape[-1] // self.grid
-        if window > 1:
-            features = F.avg_pool2d(features, window)
+        if self.window > 1:
+            features = F.avg_pool2d(features, self.window)
         return features[..., : self.grid, : self.grid].flatten(2).transpose(1, 2)
 
     def chunks(self, inputs: PairInputs, pairs_at_once: int, **options) -> tuple[torch.Tensor, ...]:
         """See `RelationStage`. All pairs at once: they share their segments' tokens."""
         return super().chunks(inputs, max(1, len(inputs.pairs)))
 
-    def relate(self, inputs: PairInputs) -> PairOutput:
-        """See `RelationStage`."""
+    def encode(self, inputs: PairInputs) -> torch.Tensor:
+        """A vector, (n, pair_dim), for each unordered pair."""
         by_image = ByImage(inputs.images, len(inputs.prepared))
         tokens = self.tokens(inputs, by_image)
         a, b = inputs.pairs.unbind(1)
@@ -120,13 +118,8 @@ class ObjectRelations(RelationStage):
         hidden = self.first(tokens)[a] + self.second(tokens)[b]
         hidden = hidden + self.geometry(geometry.to(hidden.dtype))
         if "contact" in self.parts:
-            hidden = self._add_contact(hidden, inputs, by_image)
-        x = self.mix(hidden)
-        with torch.autocast(x.device.type, enabled=False):  # see `keep_precise`
-            x = x.to(self.head[0].weight.dtype)
-            gate = self.gate(x).sigmoid()
-            directions = torch.stack((gate * x, (1 - gate) * x), dim=1)
-            return PairOutput(self.head(directions), directions)
+            hidden = self._add_contact(hidden, boxes, inputs, by_image)
+        return self.mix(hidden)
 
     def tokens(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
         """One token, (S, dim), for each segment."""
@@ -149,22 +142,13 @@ class ObjectRelations(RelationStage):
             x = by_image.pick(tokens)
         return self.norm(x)
 
-    def rescale(self, slope: float, intercept: float) -> None:
-        """See `RelationStage`. Output 0 of the head is the logit of "no relation"."""
-        last = self.head[-1]
-        with torch.no_grad():
-            last.weight[0] *= slope
-            last.bias[0] = slope * last.bias[0] - intercept
-
-    def keep_precise(self) -> None:
-        """Keep gate and head in float32: in bfloat16 a quarter of all scores would be ties."""
-        self.gate.float()
-        self.head.float()
-
     def _add_contact(
-        self, hidden: torch.Tensor, inputs: PairInputs, by_image: ByImage
+        self, hidden: torch.Tensor, boxes: torch.Tensor, inputs: PairInputs, by_image: ByImage
     ) -> torch.Tensor:
-        """Add what is known of the places where pairs touch; nothing for pairs that do not."""
+        """Add what is known of the places where pairs touch; nothing for pairs that do not.
+
+        `hidden` is (n, hidden), `boxes` (n, 2, 4) in 0..1, of the n pairs.
+        """
         grown = grow(inputs.coverage, self.grid)
         laid_out = by_image.lay_out(grown)
         shared = by_image.pick_pairs(laid_out @ laid_out.transpose(1, 2), inputs.pairs)
@@ -176,7 +160,7 @@ class ObjectRelations(RelationStage):
         weights = pairs_by_image.lay_out(both.to(local.dtype))
         features = pairs_by_image.pick(weights @ local)
         where = both @ self.centres.to(both.dtype)
-        boxes = (inputs.boxes[pairs] + 1) / 2
+        boxes = boxes[touching]
         # where in each of the two boxes: 0 to 1 from one edge to the other
         sizes = (boxes[..., 2:] - boxes[..., :2]).clamp(min=LEAST_SIZE)
         inside = ((where.unsqueeze(1) - boxes[..., :2]) / sizes).clamp(-2, 3).flatten(1)
@@ -184,18 +168,6 @@ class ObjectRelations(RelationStage):
         sizes = torch.cat((shared, shared / sums), dim=1).log() / 4
         found = torch.cat((features, inside.to(local.dtype), sizes.to(local.dtype)), dim=1)
         return hidden.index_add(0, touching, self.contact(found).to(hidden.dtype))
-
-    @torch.inference_mode()
-    def make_decisive(
-        self, features: torch.Tensor, inputs: PairInputs, spread: float = 2.0
-    ) -> None:
-        """Centre and spread the logits."""
-        logits = self(inputs._replace(prepared=self.prepare(features))).flatten(0, 1)
-        centre = logits.mean(0)
-        scale = spread / (logits - centre).std()
-        last = self.head[-1]
-        last.weight.mul_(scale)
-        last.bias.sub_(centre).mul_(scale)
 
 
 SETTINGS = {"parts": list(PARTS), "dim": 192, "depth": 3, "heads": 4, "pair_dim": 128}
@@ -209,17 +181,8 @@ def make_objects(config: ModelConfig, channels: int, stride: int) -> ObjectRelat
     """
     settings = {**SETTINGS, **config.relater_settings}
     _check(settings)
-    cell = stride * -(-CELL // stride)
-    parts = tuple(settings.pop("parts"))
-    return ObjectRelations(
-        channels,
-        config.num_classes,
-        cell,
-        config.image_size // cell,
-        config.num_predicates,
-        parts,
-        **settings,
-    )
+    counts = config.num_classes, config.num_predicates
+    return ObjectRelations(channels, stride, config.image_size, *counts, **settings)
 
 
 def _check(settings: dict) -> None:

@@ -3,23 +3,24 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+import toy_registration  # noqa: F401
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
-from dsflash_ros.model.relaters.objects import PARTS, ObjectRelations
+from dsflash_ros.model.relaters.objects import PARTS, ObjectRelations, make_objects
 from dsflash_ros.model.relaters.relater import PairInputs
 
 CHANNELS, CLASSES, CELL, GRID, PREDICATES = 20, 4, 16, 6, 5
 SIDE = CELL * GRID
+OTHER = {"segmenter": "stripes", "relater": "objects"}
 
 
 def make_stage(parts=PARTS):
     torch.manual_seed(0)
-    stage = ObjectRelations(
-        CHANNELS, CLASSES, CELL, GRID, PREDICATES, parts, dim=24, depth=2, heads=3, pair_dim=16
-    )
+    sizes = {"dim": 24, "depth": 2, "heads": 3, "pair_dim": 16}
+    stage = ObjectRelations(CHANNELS, CELL, SIDE, CLASSES, PREDICATES, parts, **sizes)
     return stage.double().eval()
 
 
@@ -253,15 +254,23 @@ def test_short_numbers_stay_close(dtype):
     assert rough.float().unique().numel() > 0.9 * rough.numel()
 
 
-def test_features_at_a_finer_stride_are_averaged():
-    config = ModelConfig("tiny", image_size=64, relater="objects")
-    from dsflash_ros.model.relaters.objects import make_objects
-
-    stage = make_objects(config, channels=8, stride=4)
-    assert (stage.cell, stage.grid) == (16, 4)
-    features = torch.randn(2, 8, 16, 16)
-    expected = F.avg_pool2d(features, 4).flatten(2).transpose(1, 2)
+@pytest.mark.parametrize(
+    ("side", "stride", "cell", "grid"), [(64, 4, 16, 4), (60, 12, 24, 2), (40, 20, 20, 2)]
+)
+def test_features_of_other_strides(side, stride, cell, grid):
+    """Cells are as many features as it takes to have 16 pixels; what is beyond is left out."""
+    stage = make_objects(ModelConfig("", image_size=side, **OTHER), channels=8, stride=stride)
+    assert (stage.cell, stage.grid) == (cell, grid)
+    features = torch.randn(2, 8, side // stride, side // stride)
+    expected = F.avg_pool2d(features, cell // stride).flatten(2).transpose(1, 2)
     assert torch.equal(stage.prepare(features), expected)
+
+
+def test_a_single_cell_of_several_features():
+    stage = make_objects(ModelConfig("", image_size=36, **OTHER), channels=8, stride=12)
+    features = torch.randn(1, 8, 3, 3)
+    expected = features[:, :, :2, :2].mean((2, 3)).unsqueeze(1)
+    torch.testing.assert_close(stage.prepare(features), expected)
 
 
 def test_the_config_chooses_it():
