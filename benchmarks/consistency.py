@@ -25,12 +25,10 @@ from dsflash_ros.text_tables import Row, show
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.train_relations import train_relations
 
-CONFIG = ModelConfig(
-    "tiny",
+CONFIG = ModelConfig.for_vocabulary(
+    VOCABULARY,
+    size="tiny",
     image_size=192,
-    num_things=len(VOCABULARY.things),
-    num_stuff=len(VOCABULARY.stuff),
-    num_predicates=len(VOCABULARY.predicates),
     num_queries=10,
 )
 SCORES = ("R@20", "R@50", "mR@50", "direction_gap")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from dsflash_ros.errors import EvaluationError
 
-THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
+SCORE_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of relations' scores, at which precision and recall are told."""
 
 _CLOSEST = 1e-6
@@ -69,7 +69,7 @@ class Reliability:
         images together.
         """
         scores, true = self._together()
-        kept = {threshold: scores >= threshold for threshold in THRESHOLDS}
+        kept = {threshold: scores >= threshold for threshold in SCORE_THRESHOLDS}
         return {
             "calibration_error": self.calibration_error(),
             "thresholds": {
@@ -92,7 +92,7 @@ class Reliability:
         scores, true = self._together()
         if calibration:
             scores = calibration.map(scores)
-        scores, true = scores[scores >= THRESHOLDS[0]], true[scores >= THRESHOLDS[0]]
+        scores, true = scores[scores >= SCORE_THRESHOLDS[0]], true[scores >= SCORE_THRESHOLDS[0]]
         bins = (scores * 10).astype(int).clip(max=9)
         return (
             float(np.abs(np.bincount(bins, scores - true)).sum() / len(scores))

@@ -16,11 +16,9 @@ from dsflash_ros.evaluation.phrases import describe_dataset
 from dsflash_ros.evaluation.report import about_dataset
 from dsflash_ros.evaluation.runner import check_vocabulary
 from dsflash_ros.graph.scene_graph import unpack_panoptic
-from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.pipeline.resizing import network_input
 from dsflash_ros.pipeline.segments import merge_segments
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.weights.loading import open_weights, require_file
@@ -70,9 +68,10 @@ def choose_thresholds(
     require_file(opened)
     pipeline = SceneGraphPipeline.from_weights(opened, device=device, precision="float32")
     check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
-    found = _qualities(pipeline, dataset, min(limit or len(dataset), len(dataset)))
+    count = min(limit or len(dataset), len(dataset))
+    found = _qualities(pipeline, dataset, count)
     best = next(iter(found))
-    about = describe_dataset(about_dataset(dataset, min(limit or len(dataset), len(dataset))))
+    about = describe_dataset(about_dataset(dataset, count))
     header = opened.header
     recipe = {**header.recipe, "thresholds": {"dataset": about, **found[best]._asdict()}}
     thresholds = dict(zip(header.all_thresholds, best, strict=True))
@@ -95,14 +94,12 @@ def _qualities(
         for pair in options
     }
     no_relations = np.empty((0, 3), np.int64)
-    config = pipeline.config
+    num_things = pipeline.config.num_things
     for record in progress(islice(dataset, count), "thresholds", count, "image"):
-        rgb, truth_labels = record.image(), record.labels()
-        box = Letterbox(record.height, record.width, config.image_size)
-        fitted = network_input([rgb], [box], pipeline.device)
-        seen = pipeline.backend.segment(fitted, pipeline.options)
+        truth_labels = record.labels()
+        seen, box = pipeline.segment(record.image())
         for pair, (quality, recall) in counts.items():
-            found = merge_segments(seen, 0, config.num_things, box, options[pair])
+            found = merge_segments(seen, 0, num_things, box, options[pair])
             _, labels = unpack_panoptic(found.panoptic())
             classes = found.segments.class_ids.cpu().numpy()
             quality.add(truth_labels, record.class_ids, record.crowd, labels, classes)

@@ -18,7 +18,7 @@ from dsflash_ros.model.panoptic import EOMT_THRESHOLD
 
 FORMAT = "dsflash-1"
 
-THRESHOLDS = ("mask_threshold", "overlap_threshold")
+SEGMENT_THRESHOLDS = ("mask_threshold", "overlap_threshold")
 """See `merge_panoptic`."""
 
 STAGES = ("segmenter", "relations")
@@ -49,10 +49,14 @@ class Header:
 
     def __post_init__(self) -> None:
         vocabulary, config = self.vocabulary, self.config
-        if not set(self.thresholds) <= set(THRESHOLDS):
+        if not set(self.thresholds) <= set(SEGMENT_THRESHOLDS):
             raise WeightsError(
-                f"thresholds can be {' and '.join(THRESHOLDS)}, got {sorted(self.thresholds)}"
+                f"thresholds can be {' and '.join(SEGMENT_THRESHOLDS)}, "
+                f"got {sorted(self.thresholds)}"
             )
+        for name, value in self.thresholds.items():
+            if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise WeightsError(f"{name} must be a number between 0 and 1, got {value!r}")
         if not set(self.trained) <= set(STAGES):
             raise WeightsError(
                 f"trained stages can be {' and '.join(STAGES)}, got {self.trained!r}"
@@ -72,7 +76,7 @@ class Header:
     @property
     def all_thresholds(self) -> dict[str, float]:
         """`mask_threshold` and `overlap_threshold` that suit these weights."""
-        return dict.fromkeys(THRESHOLDS, EOMT_THRESHOLD) | self.thresholds
+        return dict.fromkeys(SEGMENT_THRESHOLDS, EOMT_THRESHOLD) | self.thresholds
 
     @property
     def prunes(self) -> bool:

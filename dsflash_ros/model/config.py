@@ -4,8 +4,10 @@ Imports no torch, so that a checkpoint's header can be read without it.
 """
 
 from dataclasses import MISSING, Field, asdict, dataclass, field
+from typing import Any
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.relaters import RELATERS
 from dsflash_ros.model.segmenters import SEGMENTERS
 
@@ -83,6 +85,16 @@ class ModelConfig:
     segmenter_settings: dict = field(default_factory=dict)
     relater_settings: dict = field(default_factory=dict)
 
+    @classmethod
+    def for_vocabulary(cls, vocabulary: Vocabulary, **settings: Any) -> "ModelConfig":
+        """A config with the vocabulary's lengths; `settings` are its other attributes."""
+        return cls(
+            num_things=len(vocabulary.things),
+            num_stuff=len(vocabulary.stuff),
+            num_predicates=len(vocabulary.predicates),
+            **settings,
+        )
+
     def __post_init__(self) -> None:
         SEGMENTERS.check(self.segmenter)
         RELATERS.check(self.relater)
@@ -93,8 +105,7 @@ class ModelConfig:
             )
         if self.segmenter == "eomt":
             self._check_eomt()
-        if self.relater == "dsflash":
-            self._check_neck()
+        self._check_neck()
 
     def _check_at_least_one(self, *names: str) -> None:
         for name in names:

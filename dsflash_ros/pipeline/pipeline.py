@@ -14,6 +14,7 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.ranking import RankedRelations, rank_relations
+from dsflash_ros.model.segmenters.segmenter import Segmentation
 from dsflash_ros.pipeline import understood
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.torch import TorchBackend
@@ -215,6 +216,12 @@ class SceneGraphPipeline:
         return graphs
 
     @torch.inference_mode()
+    def segment(self, rgb: np.ndarray) -> tuple[Segmentation, Letterbox]:
+        """What the segmenter says of an image as for `__call__`, and where the image lies in it."""
+        box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
+        return self.backend.segment(network_input([rgb], [box], self.device), self.options), box
+
+    @torch.inference_mode()
     def relate_segments(
         self,
         rgb: np.ndarray,
@@ -233,7 +240,7 @@ class SceneGraphPipeline:
 
         Returns one relation for each directed pair, whatever its score, best first.
         """
-        box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
+        check_image(rgb)
         if labels.shape != rgb.shape[:2] or labels.max() >= count:
             raise ImageError(
                 f"a label map must be of its image's size, {rgb.shape[:2]}, and hold -1 to "
@@ -241,9 +248,8 @@ class SceneGraphPipeline:
             )
         if class_ids is None:
             class_ids = np.full(count, -1)
-        fitted = network_input([rgb], [box], self.device)
-        features = self.backend.segment(fitted, self.options).features
-        inputs = pairs_of_labels(labels, class_ids, box, features, self.config, self.backend)
+        seen, box = self.segment(rgb)
+        inputs = pairs_of_labels(labels, class_ids, box, seen.features, self.config, self.backend)
         return rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
 
     def _relate(

@@ -34,6 +34,8 @@ class RunConfig(BaseModel):
         device: auto, cpu or cuda; `devices` of them train together (DDP).
         precision: bfloat16 is mixed precision; weights and losses stay float32.
         gradient_clip: largest norm of the gradient; 0 is off.
+        ema_decay: of an exponential moving average of the weights over the steps, which validation
+            sees and which is stored, as in 0.999; 0 is off.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -52,6 +54,7 @@ class RunConfig(BaseModel):
     devices: Count = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_clip: NotNegative = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class RelationConfig(RunConfig):

@@ -239,12 +239,10 @@ def test_full_disk(tmp_path, capsys):
 def test_what_was_written_before_an_interrupt_stays_whole(tmp_path, number, code):
     video = write_video(tmp_path / "clip.mp4", frames=500)
     out = tmp_path / "out"
-    # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in one
     process = subprocess.Popen(
         [sys.executable, "-m", "dsflash_ros.cli", "run", video, "--out", out],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:

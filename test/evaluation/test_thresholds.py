@@ -19,12 +19,10 @@ from dsflash_ros.model.random_weights import random_model
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
-CONFIG = ModelConfig(
-    "tiny",
+CONFIG = ModelConfig.for_vocabulary(
+    VOCABULARY,
+    size="tiny",
     image_size=96,
-    num_things=len(VOCABULARY.things),
-    num_stuff=len(VOCABULARY.stuff),
-    num_predicates=len(VOCABULARY.predicates),
     num_queries=20,
     neck_dim=16,
     neck_depth=1,

@@ -31,20 +31,17 @@ from dsflash_ros.model.segmenters import register_segmenter
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
-COUNTS = {
-    "num_things": len(VOCABULARY.things),
-    "num_stuff": len(VOCABULARY.stuff),
-    "num_predicates": len(VOCABULARY.predicates),
-}
 STRIPES = {"segmenter": "stripes", "segmenter_settings": {"stripes": 5}}
-TOY = ModelConfig("", image_size=72, relater="boxes", **STRIPES, **COUNTS)
+TOY = ModelConfig.for_vocabulary(VOCABULARY, image_size=72, relater="boxes", **STRIPES)
 """72 pixels: EoMT could not take it."""
 
 NECK = {"neck_dim": 16, "neck_depth": 1, "neck_heads": 2}
 MIXED = {
     "both": TOY,
     "segmenter alone": replace(TOY, relater="dsflash", **NECK),
-    "relation stage alone": ModelConfig("tiny", image_size=96, relater="boxes", **COUNTS),
+    "relation stage alone": ModelConfig.for_vocabulary(
+        VOCABULARY, size="tiny", image_size=96, relater="boxes"
+    ),
 }
 
 

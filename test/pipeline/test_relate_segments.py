@@ -16,12 +16,10 @@ from dsflash_ros.pipeline.pipeline import Options, SceneGraphPipeline
 from dsflash_ros.pipeline.resizing import fit_image
 
 SIDE = 320
-CONFIG = ModelConfig(
-    "tiny",
+CONFIG = ModelConfig.for_vocabulary(
+    VOCABULARY,
+    size="tiny",
     image_size=SIDE,
-    num_things=len(VOCABULARY.things),
-    num_stuff=len(VOCABULARY.stuff),
-    num_predicates=len(VOCABULARY.predicates),
     num_queries=5,
     neck_dim=32,
     neck_depth=2,

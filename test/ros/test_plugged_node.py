@@ -18,12 +18,10 @@ from dsflash_ros.model.random_weights import random_model
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    config = ModelConfig(
+    config = ModelConfig.for_vocabulary(
+        VOCABULARY,
         "",
         image_size=72,
-        num_things=len(VOCABULARY.things),
-        num_stuff=len(VOCABULARY.stuff),
-        num_predicates=len(VOCABULARY.predicates),
         segmenter="stripes",
         relater="boxes",
         segmenter_settings={"stripes": 5},

@@ -43,8 +43,6 @@ def start_camera(*arguments, environment=()):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment),
-        # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in one
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

@@ -1,7 +1,6 @@
 """A small data set and an untrained segmenter for it, and training runs as a user starts them."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,12 +15,10 @@ from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
 
-CONFIG = ModelConfig(
-    "tiny",
+CONFIG = ModelConfig.for_vocabulary(
+    VOCABULARY,
+    size="tiny",
     image_size=96,
-    num_things=len(VOCABULARY.things),
-    num_stuff=len(VOCABULARY.stuff),
-    num_predicates=len(VOCABULARY.predicates),
     num_queries=10,
     neck_dim=32,
     neck_depth=2,
@@ -66,13 +63,7 @@ class Run(subprocess.Popen):
     reader.
     """
 
-    def __init__(self, command: list[str], preexec_fn=lambda: None) -> None:
-        def prepare() -> None:
-            signal.signal(
-                signal.SIGINT, signal.SIG_DFL
-            )  # tests that run in the background have it ignored
-            preexec_fn()
-
+    def __init__(self, command: list[str], **options) -> None:
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the run)
         super().__init__(
             [sys.executable, "-m", "dsflash_ros.cli", *command],
@@ -81,7 +72,7 @@ class Run(subprocess.Popen):
             env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            preexec_fn=prepare,
+            **options,
         )
 
     def wait_for(self, condition, seconds: float = 120) -> None:

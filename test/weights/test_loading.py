@@ -23,12 +23,10 @@ def folder(tmp_path_factory):
     """A data set, and tiny weights for its vocabulary."""
     folder = tmp_path_factory.mktemp("shapes")
     write_shapes(folder, 4, test_share=0.5, height=64, width=80)
-    config = ModelConfig(
-        "tiny",
+    config = ModelConfig.for_vocabulary(
+        VOCABULARY,
+        size="tiny",
         image_size=64,
-        num_things=len(VOCABULARY.things),
-        num_stuff=len(VOCABULARY.stuff),
-        num_predicates=len(VOCABULARY.predicates),
         num_queries=20,
         neck_dim=32,
         neck_depth=1,

@@ -26,13 +26,18 @@ from dsflash_ros.model.relaters.box_geometry import (
 from dsflash_ros.model.relaters.by_image import ByImage
 from dsflash_ros.model.relaters.coverage import cell_centres, grow
 from dsflash_ros.model.relaters.gated import GatedRelations
+from dsflash_ros.model.relaters.neck import PatchNeck, by_length
 from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.model.relaters.settings import merged, refuse_small_images
 
 CELL = 16
 """Least pixels along one side of a cell."""
 
-PARTS = ("class", "pooled", "contact", "graph")
+PARTS = ("class", "pooled", "contact", "graph", "neck")
 """What a pair's logits may be read from, beside the geometry of the two boxes."""
+
+PATCH = 3
+"""Cells along one side of a patch of the neck."""
 
 CONTACT_DIM = 64
 """Channels that the features have where two segments touch."""
@@ -49,6 +54,7 @@ class ObjectRelations(GatedRelations):
         contact: for pairs, the features averaged where the two segments, each grown by a cell,
             overlap, and how large that is and where.
         graph: a transformer over the segments of an image.
+        neck: for pairs, what DSFlash's own stage reads its relations from.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class ObjectRelations(GatedRelations):
         depth: int,
         heads: int,
         pair_dim: int,
+        dropout: float = 0.0,
+        neck_sizes: tuple[int, ...] = (),
     ) -> None:
         """A new stage.
 
@@ -74,6 +82,8 @@ class ObjectRelations(GatedRelations):
             parts: those of `PARTS` to use.
             dim, depth, heads: of segments' tokens and of the transformer.
             pair_dim: width of a direction's features.
+            dropout: share of what tokens and pairs are made of that training drops.
+            neck_sizes: `dim`, `depth` and `heads` of the `PatchNeck`, where that is a part.
         """
         super().__init__()
         self.window = -(-CELL // stride)  # features along one side of a cell
@@ -87,14 +97,19 @@ class ObjectRelations(GatedRelations):
         if "pooled" in self.parts:
             self.pooled = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
         depth = depth if "graph" in self.parts else 0
-        self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(dropout)
         self.first, self.second = nn.Linear(dim, hidden), nn.Linear(dim, hidden, bias=False)
         self.geometry = nn.Linear(PAIR_NUMBERS + 4, hidden, bias=False)
         if "contact" in self.parts:
             self.local = nn.Linear(channels, CONTACT_DIM)
             self.contact = nn.Linear(CONTACT_DIM + 7, hidden, bias=False)
             self.register_buffer("centres", cell_centres(self.grid), persistent=False)
+        if "neck" in self.parts:
+            self.options = frozenset({"pruning"})
+            self.neck = PatchNeck(channels, PATCH, self.grid // PATCH, *neck_sizes)
+            self.from_neck = nn.Linear(neck_sizes[0], hidden, bias=False)
         self.mix = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, pair_dim))
         self.add_gate(pair_dim, num_predicates)
 
@@ -104,22 +119,42 @@ class ObjectRelations(GatedRelations):
             features = F.avg_pool2d(features, self.window)
         return features[..., : self.grid, : self.grid].flatten(2).transpose(1, 2)
 
-    def chunks(self, inputs: PairInputs, pairs_at_once: int, **options) -> tuple[torch.Tensor, ...]:
-        """See `RelationStage`. All pairs at once: they share their segments' tokens."""
-        return super().chunks(inputs, max(1, len(inputs.pairs)))
+    def chunks(
+        self, inputs: PairInputs, pairs_at_once: int, pruning: bool = False
+    ) -> tuple[torch.Tensor, ...]:
+        """See `RelationStage`. All pairs at once, as they share tokens, unless there is a neck."""
+        if "neck" not in self.parts or len(inputs.pairs) == 0:
+            return super().chunks(inputs, max(1, len(inputs.pairs)))
+        if pruning:
+            return by_length(self._patches(inputs), pairs_at_once)
+        return super().chunks(inputs, pairs_at_once)
 
-    def encode(self, inputs: PairInputs) -> torch.Tensor:
-        """A vector, (n, pair_dim), for each unordered pair."""
+    def encode(self, inputs: PairInputs, pruning: bool = False) -> torch.Tensor:
+        """A vector, (n, pair_dim), for each unordered pair. `pruning` is the neck's."""
         by_image = ByImage(inputs.images, len(inputs.prepared))
         tokens = self.tokens(inputs, by_image)
         a, b = inputs.pairs.unbind(1)
         boxes = (inputs.boxes[inputs.pairs] + 1) / 2
         geometry = torch.cat((pair_geometry(boxes), edges(boxes.flip(1))), dim=1)
         hidden = self.first(tokens)[a] + self.second(tokens)[b]
-        hidden = hidden + self.geometry(geometry.to(hidden.dtype))
+        numbers, weights = [geometry.to(hidden.dtype)], [self.geometry.weight]
         if "contact" in self.parts:
-            hidden = self._add_contact(hidden, boxes, inputs, by_image)
-        return self.mix(hidden)
+            numbers.append(self._contact_numbers(boxes, inputs, by_image).to(hidden.dtype))
+            weights.append(self.contact.weight)
+        hidden = hidden + F.linear(torch.cat(numbers, dim=1), torch.cat(weights, dim=1))
+        if "neck" in self.parts:
+            inputs = self._patches(inputs)
+            patches = self.neck.prepare(inputs.prepared)
+            x = self.neck.encode(inputs._replace(prepared=patches), pruning)
+            hidden = hidden + self.from_neck(x)
+        return self.mix(self.dropout(hidden))
+
+    def _patches(self, inputs: PairInputs) -> PairInputs:
+        """The inputs with cells as a map, (B, channels, grid, grid), and coverage of patches."""
+        maps = inputs.prepared.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        coverage = inputs.coverage.view(-1, 1, self.grid, self.grid)
+        coverage = F.avg_pool2d(coverage, PATCH).flatten(1)
+        return inputs._replace(prepared=maps, coverage=coverage)
 
     def tokens(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
         """One token, (S, dim), for each segment."""
@@ -131,6 +166,7 @@ class ObjectRelations(GatedRelations):
             shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True).clamp(min=1e-6)
             laid_out = by_image.lay_out(shares.to(inputs.prepared.dtype))
             x = x + self.pooled(by_image.pick(laid_out @ inputs.prepared))
+        x = self.dropout(x)
         if self.blocks:
             tokens, attended = by_image.lay_out(x), None
             if by_image.taken is not None:
@@ -142,12 +178,12 @@ class ObjectRelations(GatedRelations):
             x = by_image.pick(tokens)
         return self.norm(x)
 
-    def _add_contact(
-        self, hidden: torch.Tensor, boxes: torch.Tensor, inputs: PairInputs, by_image: ByImage
+    def _contact_numbers(
+        self, boxes: torch.Tensor, inputs: PairInputs, by_image: ByImage
     ) -> torch.Tensor:
-        """Add what is known of the places where pairs touch; nothing for pairs that do not.
+        """What is known of the places where pairs touch; zeros for pairs that do not.
 
-        `hidden` is (n, hidden), `boxes` (n, 2, 4) in 0..1, of the n pairs.
+        `boxes` is (n, 2, 4) in 0..1, of the n pairs; the result is (n, CONTACT_DIM + 7).
         """
         grown = grow(inputs.coverage, self.grid)
         laid_out = by_image.lay_out(grown)
@@ -166,12 +202,22 @@ class ObjectRelations(GatedRelations):
         inside = ((where.unsqueeze(1) - boxes[..., :2]) / sizes).clamp(-2, 3).flatten(1)
         sums = inputs.coverage.sum(1)[pairs].clamp(min=0.1)
         sizes = torch.cat((shared, shared / sums), dim=1).log() / 4
-        found = torch.cat((features, inside.to(local.dtype), sizes.to(local.dtype)), dim=1)
-        return hidden.index_add(0, touching, self.contact(found).to(hidden.dtype))
+        found = torch.cat((features.to(where.dtype), inside, sizes), dim=1)
+        return found.new_zeros(len(inputs.pairs), found.shape[1]).index_add(0, touching, found)
 
 
-SETTINGS = {"parts": list(PARTS), "dim": 192, "depth": 3, "heads": 4, "pair_dim": 128}
-"""`ModelConfig.relater_settings` of this kind, with their defaults."""
+SETTINGS = {
+    "parts": ["class", "pooled", "contact", "graph"],
+    "dim": 192,
+    "depth": 3,
+    "heads": 4,
+    "pair_dim": 128,
+    "dropout": 0.0,
+}
+"""`ModelConfig.relater_settings` of this kind, with their defaults.
+
+The sizes of a neck are `neck_dim`, `neck_depth` and `neck_heads` of the config.
+"""
 
 
 def make_objects(config: ModelConfig, channels: int, stride: int) -> ObjectRelations:
@@ -179,32 +225,26 @@ def make_objects(config: ModelConfig, channels: int, stride: int) -> ObjectRelat
 
     Raises `WeightsError` for settings that cannot be.
     """
-    settings = {**SETTINGS, **config.relater_settings}
+    settings = merged("objects", config.relater_settings, SETTINGS)
     _check(settings)
+    if "neck" in settings["parts"]:
+        refuse_small_images(config, PATCH * max(stride, CELL))
     counts = config.num_classes, config.num_predicates
-    return ObjectRelations(channels, stride, config.image_size, *counts, **settings)
+    neck = config.neck_dim, config.neck_depth, config.neck_heads
+    size = config.image_size
+    return ObjectRelations(channels, stride, size, *counts, **settings, neck_sizes=neck)
 
 
 def _check(settings: dict) -> None:
-    unknown = settings.keys() - SETTINGS.keys()
-    if unknown:
-        raise WeightsError(
-            f"relater_settings of 'objects' have no {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(SETTINGS)}"
-        )
-    parts = settings["parts"]
+    parts, dropout = settings["parts"], settings["dropout"]
     if not isinstance(parts, list) or any(part not in PARTS for part in parts):
         raise WeightsError(
             f"relater_settings: parts must be a list of some of {', '.join(PARTS)}, got {parts!r}"
         )
-    for name in ("dim", "depth", "heads", "pair_dim"):
-        if type(settings[name]) is not int or settings[name] < 1:
-            raise WeightsError(
-                f"relater_settings: {name} must be a whole number, 1 or more, "
-                f"got {settings[name]!r}"
-            )
     if settings["dim"] % settings["heads"]:
         raise WeightsError(
             f"relater_settings: dim {settings['dim']} must be a multiple of heads "
             f"{settings['heads']}"
         )
+    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
+        raise WeightsError(f"relater_settings: dropout must be from 0 to below 1, got {dropout!r}")

@@ -1,7 +1,7 @@
 """The frozen segmenter's features on disk, so that each image passes it once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -95,22 +95,23 @@ class FeatureCache:
     @torch.inference_mode()
     def _see(
         self, segmenter: Segmenter, views: list[View], flipped: bool
-    ) -> Iterator[dict[str, torch.Tensor]]:
+    ) -> list[dict[str, torch.Tensor]]:
         """What to keep of each view, on the CPU."""
         images = np.stack([_mirrored(view) if flipped else view.image for view in views])
         device = next(segmenter.parameters()).device
         pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255
         with torch.autocast(device.type, torch.bfloat16, enabled=self._mixed):
             if not self._with_segments:
-                for features in segmenter.features(pixels):
-                    yield {"features": features.bfloat16().cpu()}
-                return
+                features = segmenter.features(pixels).bfloat16().cpu()
+                return [{"features": one} for one in features]
             seen = segmenter(pixels)
+        kept = []
         for index, view in enumerate(views):
             found = find_segments(seen, index, self._header, (view.height, view.width))
             found = found._replace(labels=found.labels.short())
             tensors = {name: tensor.cpu() for name, tensor in found._asdict().items()}
-            yield {"features": seen.features[index].bfloat16().cpu(), **tensors}
+            kept.append({"features": seen.features[index].bfloat16().cpu(), **tensors})
+        return kept
 
     def _path(self, record: Record, flipped: bool) -> Path:
         path = record.image_path.resolve()

@@ -86,6 +86,9 @@ class RelationTraining(lightning.LightningModule):
 
     def training_step(self, batch: RelationBatch, index: int) -> torch.Tensor:
         """The loss of a batch."""
+        # what is dropped follows from the step, so that a resumed run drops the same
+        numbers = (self.config.seed, self.global_step, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
         if self.config.found_share and not self.config.feature_cache:
             batch, features = self._find_segments(batch)
         else:

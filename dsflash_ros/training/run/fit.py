@@ -18,6 +18,7 @@ from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.training.configuration import RunConfig
+from dsflash_ros.training.run.averaging import WeightAverage
 from dsflash_ros.training.run.loaders import Loaders
 from dsflash_ros.training.run.progress import Progress, quieten
 from dsflash_ros.training.run.saving import BEST, LAST, AtomicCheckpointIO, KeepWeights
@@ -101,14 +102,16 @@ def fit(
     quieten()
     out = expand(config.out)
     metric = None if loaders.val is None else f"val/{module.selection_metric}"
-    kept = KeepWeights(out, header, metric)
+    average = WeightAverage(config.ema_decay) if config.ema_decay else None
+    kept = KeepWeights(out, header, metric, average)
+    callbacks = [Progress(), LearningRateMonitor("step"), average, kept]
     trainer = lightning.Trainer(
         **_devices(config),
         precision={"float32": "32-true", "bfloat16": "bf16-mixed"}[config.precision],
         max_epochs=config.epochs,
         gradient_clip_val=config.gradient_clip or None,
         logger=TensorBoardLogger(out, name="", version="curves"),
-        callbacks=[Progress(), LearningRateMonitor("step"), kept],
+        callbacks=[callback for callback in callbacks if callback],
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
         enable_checkpointing=False,

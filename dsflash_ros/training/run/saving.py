@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.files import replacing
 from dsflash_ros.model.checkpoints import Header, save_checkpoint
+from dsflash_ros.training.run.averaging import WeightAverage
 from dsflash_ros.training.run.progress import scores_of
 
 STATE = "last.ckpt"
@@ -54,11 +56,18 @@ class KeepWeights(Callback):
     """Writes `last.safetensors`, `best.safetensors` and the state after each epoch.
 
     `metric` names the logged value that selects the best checkpoint: the largest, of equal ones the
-    latest. None: the last epoch's is the best. `epochs` counts those that were trained.
+    latest. None: the last epoch's is the best. `average`: its weights are stored, not the current
+    ones. `epochs` counts those that were trained.
     """
 
-    def __init__(self, out: Path, header: Header, metric: str | None) -> None:
-        self.out, self.header, self.metric = out, header, metric
+    def __init__(
+        self,
+        out: Path,
+        header: Header,
+        metric: str | None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.out, self.header, self.metric, self.average = out, header, metric, average
         self.best: float | None = None
         self.epochs = 0
 
@@ -92,7 +101,8 @@ class KeepWeights(Callback):
         if trainer.is_global_zero:
             recipe = {**self.header.recipe, "epochs_done": trainer.current_epoch + 1}
             header = replace(self.header, recipe=recipe, scores={**self.header.scores, **scores})
-            save_checkpoint(self.out / LAST, module.model, header)
+            with self.average.in_place(module) if self.average else nullcontext():
+                save_checkpoint(self.out / LAST, module.model, header)
             if is_best:
                 _link(self.out / LAST, self.out / BEST)
             with (self.out / SCORES).open("a") as file:

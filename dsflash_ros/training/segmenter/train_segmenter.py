@@ -48,16 +48,14 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
 def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
     """A model for the vocabulary, started as the configuration says; its relation stage is new."""
     try:
-        model_config = ModelConfig(
+        model_config = ModelConfig.for_vocabulary(
+            vocabulary,
             segmenter=config.segmenter,
             segmenter_settings=config.segmenter_settings,
             size=config.size,
             backbone=config.backbone,
             image_size=config.image_size,
             num_queries=config.num_queries,
-            num_things=len(vocabulary.things),
-            num_stuff=len(vocabulary.stuff),
-            num_predicates=len(vocabulary.predicates),
         )
     except WeightsError as error:
         raise ConfigError(str(error)) from error

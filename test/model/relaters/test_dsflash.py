@@ -5,7 +5,8 @@ import torch
 from pair_inputs import pair_inputs
 
 from dsflash_ros.model.relaters.coverage import label_coverage, mask_coverage
-from dsflash_ros.model.relaters.dsflash import DSFlashRelations, sine_positions
+from dsflash_ros.model.relaters.dsflash import DSFlashRelations
+from dsflash_ros.model.relaters.neck import sine_positions
 
 CHANNELS, CELL, GRID, DIM, HEADS = 20, 48, 4, 48, 4
 """Features of 12 x 12 at stride 16, so that a patch is 3 x 3 of them: 16 patches of 48 pixels."""

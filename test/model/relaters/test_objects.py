@@ -9,17 +9,21 @@ from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage
-from dsflash_ros.model.relaters.objects import PARTS, ObjectRelations, make_objects
+from dsflash_ros.model.relaters.dsflash import make_dsflash
+from dsflash_ros.model.relaters.neck import PatchNeck
+from dsflash_ros.model.relaters.objects import SETTINGS, ObjectRelations, make_objects
 from dsflash_ros.model.relaters.relater import PairInputs
 
 CHANNELS, CLASSES, CELL, GRID, PREDICATES = 20, 4, 16, 6, 5
 SIDE = CELL * GRID
 OTHER = {"segmenter": "stripes", "relater": "objects"}
+PARTS = tuple(SETTINGS["parts"])
+NECK = (32, 2, 4)
 
 
 def make_stage(parts=PARTS):
     torch.manual_seed(0)
-    sizes = {"dim": 24, "depth": 2, "heads": 3, "pair_dim": 16}
+    sizes = {"dim": 24, "depth": 2, "heads": 3, "pair_dim": 16, "neck_sizes": NECK}
     stage = ObjectRelations(CHANNELS, CELL, SIDE, CLASSES, PREDICATES, parts, **sizes)
     return stage.double().eval()
 
@@ -171,6 +175,37 @@ def test_a_pair_does_not_depend_on_other_pairs_or_images():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("pruning", [False, True])
+def test_the_neck_is_that_of_the_paper(pruning):
+    """Its class token is added to a pair's hidden layer, and patches are three cells wide."""
+    stage = make_stage(("class", "neck"))
+    inputs = inputs_of(stage, [4, 5])
+    neck = PatchNeck(CHANNELS, 3, GRID // 3, *NECK).double()
+    neck.load_state_dict(stage.neck.state_dict())
+    maps = inputs.prepared.transpose(1, 2).reshape(2, CHANNELS, GRID, GRID)
+    coverage = inputs.coverage.view(-1, 2, 3, 2, 3).mean((2, 4)).flatten(1)
+    expected = neck.encode(inputs._replace(prepared=neck.prepare(maps), coverage=coverage), pruning)
+    seen = {}
+    stage.from_neck.register_forward_hook(lambda module, given, result: seen.update(x=given[0]))
+    logits = stage.relate(inputs, pruning=pruning).logits
+    torch.testing.assert_close(seen["x"], expected)
+    for at_once in (3, 100):
+        torch.testing.assert_close(stage(inputs, at_once, pruning=pruning), logits)
+    with_other_neck = make_stage(("class", "neck"))
+    with_other_neck.neck.class_token.zero_()
+    assert not torch.allclose(with_other_neck(inputs), logits)
+
+
+def test_dropout_is_for_training_alone():
+    stage = make_stage().train()
+    stage.dropout.p = 0.5
+    inputs = inputs_of(stage, [5])
+    assert not torch.equal(stage(inputs), stage(inputs))
+    stage.eval()
+    assert torch.equal(stage(inputs), stage(inputs))
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("part", ["class", "pooled", "contact", "graph"])
 def test_a_part_that_is_left_out_has_no_influence(part):
     """Without a part, what it looks at does not count; with all, it does."""
@@ -286,7 +321,8 @@ def test_the_config_chooses_it():
     [
         ({"width": 3}, "have no width; there are parts, dim"),
         ({"parts": "class"}, "parts must be a list of some of class, pooled, contact, graph"),
-        ({"parts": ["neck"]}, "parts must be a list"),
+        ({"parts": ["necks"]}, "parts must be a list"),
+        ({"dropout": 1}, "dropout must be from 0 to below 1, got 1"),
         ({"dim": 0}, "dim must be a whole number, 1 or more, got 0"),
         ({"depth": 1.5}, "depth must be a whole number"),
         ({"dim": 30, "heads": 4}, "dim 30 must be a multiple of heads 4"),
@@ -296,3 +332,20 @@ def test_settings_that_cannot_be(settings, message):
     config = ModelConfig("tiny", image_size=96, relater="objects", relater_settings=settings)
     with pytest.raises(WeightsError, match=message):
         DSFlash(config)
+
+
+@pytest.mark.parametrize("relater", ["objects", "dsflash"])
+def test_images_that_no_patch_fits_into(relater):
+    settings = {"parts": ["neck"]} if relater == "objects" else {"patch": 3}
+    config = ModelConfig("", image_size=40, relater_settings=settings, segmenter="stripes")
+    make = {"objects": make_objects, "dsflash": make_dsflash}[relater]
+    with pytest.raises(WeightsError, match="have 60 pixels, more than image_size=40"):
+        make(config, channels=8, stride=20)
+
+
+def test_patches_of_the_paper_s_stage():
+    config = ModelConfig("tiny", image_size=96, relater_settings={"patch": 2}, neck_dim=16)
+    stage = DSFlash(config).relations
+    assert (stage.cell, stage.grid) == (32, 3)
+    with pytest.raises(WeightsError, match="'dsflash' have no parts; there are patch"):
+        DSFlash(ModelConfig("tiny", image_size=96, relater_settings={"parts": []}))

@@ -25,9 +25,6 @@ def play(client):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # a shell's background jobs ignore SIGINT, and so would this child if the tests ran in
-            # one
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         started.append(process)
         return process

@@ -50,8 +50,6 @@ class Run(subprocess.Popen):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # if the tests run as a background job of a shell, they and this child ignore SIGINT
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             **options,
         )
 

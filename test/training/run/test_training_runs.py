@@ -19,6 +19,7 @@ from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.relation_loss import pair_losses
+from dsflash_ros.training.relations.relation_training import RelationTraining
 from dsflash_ros.training.relations.train_relations import prepare_model
 from dsflash_ros.training.run.saving import KeepWeights
 from dsflash_ros.training.run.schedules import cosine_with_warmup
@@ -86,8 +87,7 @@ def cut_and_resume(monkeypatch, capsys):
         assert "Traceback" not in capsys.readouterr().err
         assert cli.main([*command, "--resume"]) == 0
 
-    # the command ignores a second Ctrl-C, and shells let background jobs ignore the first
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGINT)  # the command ignores a second Ctrl-C
     yield cut_and_resume
     signal.signal(signal.SIGINT, before)
 
@@ -102,6 +102,48 @@ def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(
     cut_and_resume(arguments(folder, "ahead_cut", *options))
     weights = [weights_of(folder / out / "last.safetensors") for out in ("ahead", "ahead_cut")]
     assert same(*weights)
+
+
+@pytest.mark.slow
+def test_resuming_with_dropout_and_an_average_gives_the_same_bits(folder, cut_and_resume):
+    settings = "{dim: 24, depth: 1, heads: 2, pair_dim: 16, dropout: 0.3}"
+    options = ["epochs=3", "relater=objects", f"relater_settings={settings}", "ema_decay=0.8"]
+    options += ["val_split=train"]
+    assert cli.main(arguments(folder, "average", *options)) == 0
+    cut_and_resume(arguments(folder, "average_cut", *options))
+    for name in ("last.safetensors", "best.safetensors"):
+        weights = [weights_of(folder / out / name) for out in ("average", "average_cut")]
+        assert same(*weights)
+
+
+def test_an_average_of_the_weights_is_validated_and_stored(folder, monkeypatch):
+    """The weights after each step are recorded, and averaged here by themselves."""
+    steps, validated = [], []
+
+    def record(training, *_):
+        steps.append(
+            {n: p.detach().clone() for n, p in training.model.relations.named_parameters()}
+        )
+
+    def validate(training):
+        validated.append(training.model.relations.head[-1].bias.detach().clone())
+
+    monkeypatch.setattr(RelationTraining, "on_train_batch_end", record)
+    monkeypatch.setattr(RelationTraining, "on_validation_epoch_start", validate)
+    options = ["epochs=2", "ema_decay=0.7", "val_split=train"]
+    assert cli.main(arguments(folder, "averaged", *options)) == 0
+    average, after_epoch = steps[0], []
+    for number, weights in enumerate(steps):
+        if number:
+            average = {name: 0.7 * average[name] + 0.3 * weights[name] for name in average}
+        if number + 1 in (len(steps) // 2, len(steps)):
+            after_epoch.append(average)
+    stored = weights_of(folder / "averaged" / "last.safetensors")
+    for name, tensor in average.items():
+        torch.testing.assert_close(stored[f"relations.{name}"], tensor)
+        assert tensor.is_floating_point() and not torch.equal(tensor, steps[-1][name])
+    for seen, expected in zip(validated, after_epoch, strict=True):
+        torch.testing.assert_close(seen, expected["head.2.bias"])
 
 
 @pytest.mark.slow

@@ -1,0 +1,34 @@
+"""Reading of `ModelConfig.relater_settings`."""
+
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.config import ModelConfig
+
+
+def merged(kind: str, given: dict, defaults: dict) -> dict:
+    """The settings of a relation stage, with the defaults of those that are not given.
+
+    Raises `WeightsError` for unknown names, and for numbers that should be whole and 1 or more and
+    are not: those whose default is an int.
+    """
+    unknown = given.keys() - defaults.keys()
+    if unknown:
+        raise WeightsError(
+            f"relater_settings of {kind!r} have no {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(defaults)}"
+        )
+    settings = {**defaults, **given}
+    for name, default in defaults.items():
+        value = settings[name]
+        if type(default) is int and (type(value) is not int or value < 1):
+            raise WeightsError(
+                f"relater_settings: {name} must be a whole number, 1 or more, got {value!r}"
+            )
+    return settings
+
+
+def refuse_small_images(config: ModelConfig, patch: int) -> None:
+    """Raise `WeightsError` when not one patch of so many pixels fits into an image."""
+    if config.image_size < patch:
+        raise WeightsError(
+            f"the patches of a neck have {patch} pixels, more than image_size={config.image_size}"
+        )
