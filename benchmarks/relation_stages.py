@@ -13,12 +13,15 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterable
+from importlib import resources
 from itertools import islice
 from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
 import torch
+import yaml
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
@@ -30,26 +33,33 @@ from dsflash_ros.evaluation.runner import PROTOCOLS, predict
 from dsflash_ros.files import replacing
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.machine import machine
-from dsflash_ros.model.relaters.objects import PARTS
 from dsflash_ros.model.relaters.relater import PairInputs, RelationStage
+from dsflash_ros.model.segmenters.segmenter import Segmenter
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.text_tables import Row, show
 from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.train_relations import train_relations
 
-STAGES: dict[str, tuple[str, ...] | None] = {
-    "boxes": (),
-    "classes": ("class",),
-    "classes, graph": ("class", "graph"),
-    "pooled": ("pooled",),
-    "pooled, contact": ("pooled", "contact"),
-    "pooled, contact, graph": ("pooled", "contact", "graph"),
-    "classes, pooled, contact": ("class", "pooled", "contact"),
-    "all parts": PARTS,
-    "paper's neck": None,
+OBJECTS = {
+    "boxes": [],
+    "classes": ["class"],
+    "classes, graph": ["class", "graph"],
+    "pooled": ["pooled"],
+    "pooled, contact": ["pooled", "contact"],
+    "pooled, contact, graph": ["pooled", "contact", "graph"],
+    "classes, pooled, contact": ["class", "pooled", "contact"],
+    "objects": ["class", "pooled", "contact", "graph"],
+    "objects and neck": ["class", "pooled", "contact", "graph", "neck"],
 }
-"""Parts of the kind "objects", by the name of the stage; None is the paper's stage."""
+"""Parts of the kind "objects", by the name of the stage. The first three see no pixels."""
+
+NECKS = {"paper's neck": 3, "neck, finer cells": 2}
+"""Features along one side of a patch, by the name of the stage."""
+
+STAGES = (*OBJECTS, *NECKS)
+SLOW = ("objects and neck", *NECKS)
+"""Trained once, not with several seeds."""
 
 SEGMENTS = (10, 20, 50)
 FAR = 1 / 3
@@ -58,18 +68,23 @@ SCORES = ("R@20", "R@50", "mR@20", "mR@50")
 
 def train(args: argparse.Namespace, name: str, seed: int) -> Path:
     """Train a stage, unless that was done; returns its weights."""
-    parts = STAGES[name]
     out = args.out / f"{name.replace(', ', '-').replace(' ', '_')}-{seed}"
     weights = out / "last.safetensors"
     if not weights.exists():
         given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
         given += [f"seed={seed}", "val_split=none", f"feature_cache={args.out / 'cache'}"]
-        if parts is not None:
-            given.append(f"relater_settings={json.dumps({'parts': list(parts)})}")
-        kind = "toyroom_neck" if parts is None else "toyroom"
+        kind = "toyroom_neck" if name in NECKS else "toyroom"
+        settings = {"patch": NECKS[name]} if name in NECKS else _settings(OBJECTS[name])
+        given.append(f"relater_settings={json.dumps(settings)}")
         config = load_config(RelationConfig, kind, [*given, *args.set], "relations")
         train_relations(config)
     return weights
+
+
+def _settings(parts: list[str]) -> dict:
+    """Those of the configuration, with other parts."""
+    path = resources.files("dsflash_ros") / "resources/train/relations/toyroom.yaml"
+    return {**yaml.safe_load(path.read_text()).get("relater_settings", {}), "parts": parts}
 
 
 def distances(record: Record, labels: np.ndarray) -> np.ndarray:
@@ -102,7 +117,7 @@ def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str)
 
 
 @torch.inference_mode()
-def milliseconds(stage: RelationStage, channels: int, classes: int, segments: int) -> float:
+def milliseconds(stage: RelationStage, segmenter: Segmenter, classes: int, segments: int) -> float:
     """Median time for all pairs of so many segments, rectangles at random places."""
     torch.manual_seed(0)
     coverage = torch.zeros(segments, stage.grid, stage.grid)
@@ -110,8 +125,8 @@ def milliseconds(stage: RelationStage, channels: int, classes: int, segments: in
         y, x = torch.randint(1 + stage.grid // 2, (2,)).tolist()
         height, width = torch.randint(1, 2 + stage.grid // 3, (2,)).tolist()
         mask[y : y + height, x : x + width] = 1
-    side = stage.grid * stage.cell // 16
-    features = torch.randn(1, channels, side, side)
+    side = stage.grid * stage.cell // segmenter.feature_stride
+    features = torch.randn(1, segmenter.feature_channels, side, side)
     inputs = PairInputs(
         features,
         coverage.flatten(1),
@@ -133,13 +148,8 @@ def milliseconds(stage: RelationStage, channels: int, classes: int, segments: in
 def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
     """Scores (means over the seeds), size and times of a stage."""
     runs, spread = [], []
-    for seed in range(args.seeds if STAGES[name] is not None else 1):
-        options = Options(
-            relation_threshold=0.0,
-            max_relations=1000,
-            mask_threshold=args.threshold,
-            overlap_threshold=args.threshold,
-        )
+    options = Options(relation_threshold=0.0, max_relations=1000)
+    for seed in range(1 if name in SLOW else args.seeds):
         pipeline = SceneGraphPipeline.from_weights(
             train(args, name, seed), device="cpu", precision="float32", options=options
         )
@@ -149,18 +159,24 @@ def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
     row: Row = {"stage": name, "seeds": len(runs)}
     for protocol in PROTOCOLS:
         for key in (*SCORES, "mR@inf", "near R@50", "distant R@50"):
-            row[f"{protocol} {key}"] = round(mean(run[protocol][key] for run in runs), 4)
+            row[f"{protocol} {key}"] = _mean(run[protocol][key] for run in runs)
     row["predcls mR@50 spread"] = round(max(spread) - min(spread), 4)
     row["parameters"] = sum(p.numel() for p in model.relations.parameters())
-    channels, classes = model.segmenter.feature_channels, pipeline.config.num_classes
     for count in SEGMENTS:
-        row[f"ms at {count}"] = round(milliseconds(model.relations, channels, classes, count), 2)
+        time_ms = milliseconds(model.relations, model.segmenter, pipeline.config.num_classes, count)
+        row[f"ms at {count}"] = round(time_ms, 2)
     first = runs[0]["predcls"]["per_predicate"]
     row["per_predicate"] = {
-        predicate: round(mean(run["predcls"]["per_predicate"][predicate] or 0 for run in runs), 4)
+        predicate: _mean(run["predcls"]["per_predicate"][predicate] for run in runs)
         for predicate in first
     }
     return row
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """None where there was nothing to find."""
+    known = [value for value in values if value is not None]
+    return round(mean(known), 4) if known else None
 
 
 def draw(rows: list[Row], out: Path) -> None:
@@ -200,7 +216,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=positive, default=3, help="runs of a stage (default: 3)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
     parser.add_argument("--images", type=positive, default=500, help="to test (default: 500)")
-    parser.add_argument("--threshold", type=float, default=0.8, help="of masks and overlaps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a PNG there")
     return parser.parse_args()
@@ -215,7 +230,7 @@ def main() -> int:
         shown = [{key: row[key] for key in row if key != "per_predicate"} for row in rows]
         show(f"relation stages on {len(records)} images", shown)
         if args.json:
-            settings = {"images": len(records), "threshold": args.threshold, "set": args.set}
+            settings = {"images": len(records), "set": args.set}
             store(args.json, "relation_stages", settings, rows, machine())
         if args.plot:
             draw(rows, args.plot)

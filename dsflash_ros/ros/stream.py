@@ -104,9 +104,10 @@ class Stream:
             self._node.get_logger().warning(problem, throttle_duration_sec=LOG_PERIOD_S)
         if self._slot is not None and not self.is_open:
             state = "paused"
-        others = {"image publishers": self._input.publishers()}
-        if self._results is not None:
-            others["graph subscribers"] = self._results.graph_subscribers()
+        others = {
+            "image publishers": self._input.publishers(),
+            "graph subscribers": self._results.graph_subscribers() if self._results else 0,
+        }
         return self.statistics.frames_status(
             f"{name}: {self._prefix}frames", hardware_id, state, problem, others
         )

@@ -40,14 +40,14 @@ def run(monkeypatch, folder, *arguments):
 
 
 def test_stages_are_trained_once_and_compared(monkeypatch, folder, capsys):
-    names = ["--only", "boxes", "all parts", "paper's neck"]
+    names = ["--only", "boxes", "objects", "paper's neck"]
     assert run(monkeypatch, folder, *names, "--json", str(folder / "a.json")) == 0
     written = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/last.safetensors")}
     assert len(written) == 3
     assert run(monkeypatch, folder, *names, "--json", str(folder / "b.json")) == 0
     assert all(path.stat().st_mtime_ns == before for path, before in written.items())
     first, again = (json.loads((folder / f"{n}.json").read_text())["rows"] for n in "ab")
-    assert [row["stage"] for row in first] == ["boxes", "all parts", "paper's neck"]
+    assert [row["stage"] for row in first] == ["boxes", "objects", "paper's neck"]
     for one, other in zip(first, again, strict=True):
         assert one["predcls mR@50"] == other["predcls mR@50"]
         assert one["ms at 50"] > 0 and one["ms at 10"] > 0
