@@ -27,6 +27,7 @@ REQUIREMENTS = [
     "pyyaml",
     "rosbags",
     "safetensors",
+    "scipy",
     "timm>=1.0.20",
     "torch>=2.4",
     "torchvision",

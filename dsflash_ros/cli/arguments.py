@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.pipeline.option import Option, Value
+from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 

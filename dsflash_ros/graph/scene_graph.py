@@ -19,6 +19,9 @@ NOTHING = -1
 TRUTH = "truth"
 """`SceneGraph.weights` of a graph that no model made: annotations, or a simulator's state."""
 
+LEARNED, GEOMETRIC = "learned", "geometric"
+"""Values of `Relation.source`; a relation of a true graph has `TRUTH`."""
+
 MAX_NODE_ID = 0xFFFF
 """Node ids fill the low 16 bits of a packed panoptic pixel."""
 
@@ -38,6 +41,14 @@ class Node:
         area: pixels of the mask.
         centroid: mean (x, y) of the mask's pixel centres, pixels; the centre of the top left pixel
             is (0.5, 0.5).
+        track_id: which object this is, the same in all graphs of a tracker; None without tracking.
+        first_seen, last_seen: seconds, stamps of the track's first and last observation. In between
+            a node may be in the graph although its image does not show it.
+        observations: in how many images the track was seen.
+        position: metres, (x, y, z) of the middle of what is seen of it, in the graph's
+            `position_frame`; None where that is not known.
+        extent: metres, size along the axes of that frame.
+        distance: metres from the camera to the position.
     """
 
     id: int
@@ -48,11 +59,18 @@ class Node:
     box: tuple[int, int, int, int]
     area: int
     centroid: tuple[float, float]
+    track_id: int | None = None
+    first_seen: float | None = None
+    last_seen: float | None = None
+    observations: int = 0
+    position: tuple[float, float, float] | None = None
+    extent: tuple[float, float, float] | None = None
+    distance: float | None = None
 
     @property
     def name(self) -> str:
-        """Unique readable name, as in `cup_3`."""
-        return f"{self.label}_{self.id}"
+        """Unique readable name, as in `cup_3`; the number is the track's where there is one."""
+        return f"{self.label}_{self.id if self.track_id is None else self.track_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,8 @@ class Relation:
         predicate_id: index in `Vocabulary.predicates`.
         predicate: the predicate's name.
         score: confidence that it holds, 0 to 1; a probability where the weights are calibrated.
+        source: `LEARNED`, `GEOMETRIC` (computed from masks and positions) or `TRUTH`.
+        since: seconds, the stamp at which it began; None without tracking.
     """
 
     subject: int
@@ -71,6 +91,8 @@ class Relation:
     predicate_id: int
     predicate: str
     score: float
+    source: str = LEARNED
+    since: float | None = None
 
 
 def is_trained(weights: str) -> bool:
@@ -107,6 +129,9 @@ class SceneGraph:
         weights: name of the model's weights. `random` or `random-SIZE` means untrained: such a
             graph means nothing.
         latency_ms: milliseconds by stage, and `total`.
+        position_frame: coordinate frame of the nodes' positions; empty without positions.
+        appearance: (nodes, D) float32 of unit length, what the segmenter sees in each node; for
+            trackers, not in messages and files. None where that is not known.
     """
 
     nodes: tuple[Node, ...]
@@ -116,6 +141,8 @@ class SceneGraph:
     source: str = ""
     weights: str = ""
     latency_ms: dict[str, float] = field(default_factory=dict)
+    position_frame: str = ""
+    appearance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.stamp):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.pipeline.option import Value
+from dsflash_ros.option import Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, Options
 
 if TYPE_CHECKING:

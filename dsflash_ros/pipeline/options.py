@@ -5,18 +5,13 @@ documentation's table are made from these tables or tested against them. Imports
 ROS.
 """
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, fields
 
-from dsflash_ros.pipeline.option import Option
+from dsflash_ros.option import Option, option_field
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 AS_CHOSEN = -1.0
 """Value of a threshold that leaves it to the weights; so does every other below 0."""
-
-
-def _field(default: bool | int | float, description: str, **bounds) -> Field:
-    """A field of `Options` that carries the rest of its `Option`."""
-    return field(default=default, metadata={"description": description, **bounds})
 
 
 @dataclass(frozen=True)
@@ -26,42 +21,42 @@ class Options:
     `dsflash run --help` and docs/library.md have the table, too.
     """
 
-    mask_threshold: float = _field(
+    mask_threshold: float = option_field(
         AS_CHOSEN,
         "Least class score of a segment; -1: what was chosen for the weights, else 0.8.",
         limits=(-1.0, 1.0),
     )
-    overlap_threshold: float = _field(
+    overlap_threshold: float = option_field(
         AS_CHOSEN,
         "Least share of its mask that a segment keeps after those with a higher score took theirs; "
         "-1: what was chosen for the weights, else 0.8.",
         limits=(-1.0, 1.0),
     )
-    relation_threshold: float = _field(
+    relation_threshold: float = option_field(
         0.3,
         "Least score of a relation. With toyroom and other calibrated weights the score is the "
         "probability that the relation is true.",
         limits=(0.0, 1.0),
     )
-    max_relations: int = _field(
+    max_relations: int = option_field(
         100,
         "Most relations in a graph; the best are kept.",
         limits=(0, 65535),
     )
-    max_segments: int = _field(
+    max_segments: int = option_field(
         50,
         "Most segments in a graph; the best are kept. This bounds a frame's time, which grows with "
         "their square.",
         limits=(1, 1000),
     )
     # section 3.4 of the paper
-    pruning: bool = _field(
+    pruning: bool = option_field(
         False,
         "Leave out patches that neither mask of a pair touches: faster. Weights that were trained "
         "so alone always do; the relation stage of toyroom has no patches.",
     )
     # section 3.5 of the paper
-    tome_ratio: float = _field(
+    tome_ratio: float = option_field(
         0.0,
         "Share of the image tokens that are merged before each attention: faster, less exact. "
         "After torch.compile each new value compiles the model anew, which holds up the next frame "
@@ -69,7 +64,7 @@ class Options:
         limits=(0.0, 0.7),
     )
     # section 3.2 of the paper
-    low_resolution_masks: bool = _field(
+    low_resolution_masks: bool = option_field(
         False,
         "Merge masks at a quarter of the network input's resolution: faster, coarser.",
     )

@@ -35,7 +35,7 @@ from rclpy.utilities import remove_ros_args
 from std_srvs.srv import SetBool
 
 from dsflash_ros.errors import OptionError
-from dsflash_ros.pipeline.option import Value
+from dsflash_ros.option import Value
 from dsflash_ros.ros import parameters, qos
 from dsflash_ros.ros.chosen_model import check_choice, load_pipeline
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status

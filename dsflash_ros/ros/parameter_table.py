@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 from dsflash_ros.errors import DSFlashError
-from dsflash_ros.pipeline.option import Option, Value
+from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 NODE_OPTIONS = (

@@ -6,7 +6,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
-from dsflash_ros.pipeline.option import Option, Value
+from dsflash_ros.option import Option, Value
 from dsflash_ros.ros.parameter_table import (
     BY_NAME,
     OPTIONS,

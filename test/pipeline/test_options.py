@@ -1,7 +1,7 @@
 import pytest
 
 from dsflash_ros import Options
-from dsflash_ros.pipeline.option import Option
+from dsflash_ros.option import Option
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 RATIO = Option("ratio", 0.5, "A number.", limits=(0.0, 0.7))

@@ -1,9 +1,9 @@
-"""One option of the pipeline or of the ROS node: its default, its bounds, and what it does.
+"""An option of pipeline, tracking or ROS node: its default, its bounds, and what it does.
 
 Imports neither torch nor ROS.
 """
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field
 
 Value = bool | int | float | str
 
@@ -71,3 +71,8 @@ class Option:
         """Raise `ValueError` for a value that will not do."""
         if not self.accepts(value):
             raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}")
+
+
+def option_field(default: Value, description: str, **bounds) -> Field:
+    """A field of a dataclass of options that carries the rest of its `Option`."""
+    return field(default=default, metadata={"description": description, **bounds})

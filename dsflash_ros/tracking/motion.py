@@ -1,0 +1,63 @@
+"""How the image moves from one frame to the next."""
+
+import cv2
+import numpy as np
+
+WIDTH = 160
+"""Pixels along the longer side of the small images in which motion and overlaps are computed."""
+
+_LEAST = 24
+"""Pixels along the shorter side; in smaller images no motion is measured."""
+
+
+class ImageMotion:
+    """Dense optical flow between consecutive frames, at `WIDTH` (DIS; Kroeger et al., 2016)."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow.setFinestScale(1)
+        self._before: np.ndarray | None = None
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+        """Where each pixel of this frame was in the frame before.
+
+        `rgb` is (H, W, 3) uint8. The result is (h, w, 2) float32, x and y in pixels of the small
+        image. None for the first frame, and for one of another or a tiny size.
+        """
+        height, width = small_size(*rgb.shape[:2])
+        grey = cv2.cvtColor(
+            cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+        )
+        before, self._before = self._before, grey
+        if before is None or before.shape != grey.shape or min(grey.shape) < _LEAST:
+            return None
+        flow = self._flow.calc(grey, before, None)
+        columns, rows = np.meshgrid(
+            np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        )
+        flow[..., 0] += columns
+        flow[..., 1] += rows
+        return flow
+
+    def reset(self) -> None:
+        """Forget the frame before."""
+        self._before = None
+
+
+def small_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of the small image of a frame."""
+    scale = min(1.0, WIDTH / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def shrink(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A label map, (H, W) of any integer type, at (h, w): each pixel is the nearest one's."""
+    height, width = labels.shape
+    rows = (np.arange(size[0]) + 0.5) * height / size[0]
+    columns = (np.arange(size[1]) + 0.5) * width / size[1]
+    return labels[rows.astype(int)[:, None], columns.astype(int)]
+
+
+def move(masks: np.ndarray, origin: np.ndarray, outside: int = 0) -> np.ndarray:
+    """What a map, (h, w) int16 or uint8, becomes when its pixels move as `ImageMotion` says."""
+    return cv2.remap(masks, origin, None, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, outside)

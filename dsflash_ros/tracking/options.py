@@ -1,0 +1,45 @@
+"""The options of tracking, each defined once: default, bounds, and what it does."""
+
+from dataclasses import dataclass, fields
+
+from dsflash_ros.option import Option, option_field
+
+
+@dataclass(frozen=True)
+class TrackingOptions:
+    """What can change from one frame to the next. Raises `ValueError` for a value out of range."""
+
+    track_memory_s: float = option_field(
+        30.0,
+        "Seconds for which an object that is out of sight is remembered, so that it gets its "
+        "track_id back. With positions in a fixed frame ten minutes at least.",
+        limits=(0.0, 86400.0),
+    )
+    track_hold_s: float = option_field(
+        0.4,
+        "Seconds for which a well-known object stays in the graph while the segmenter misses it; "
+        "0: it leaves at once.",
+        limits=(0.0, 10.0),
+    )
+    track_smoothing: float = option_field(
+        3.0,
+        "Frames over which the scores of classes and relations are averaged; 1: each frame counts "
+        "alone.",
+        limits=(1.0, 100.0),
+    )
+    relation_hysteresis: float = option_field(
+        0.1,
+        "A relation begins at relation_threshold and ends when its score falls so much below that.",
+        limits=(0.0, 1.0),
+    )
+
+    def __post_init__(self) -> None:
+        for option in TRACKING_OPTIONS:
+            option.check(getattr(self, option.name))
+
+
+TRACKING_OPTIONS = tuple(
+    Option(entry.name, entry.default, live=True, **entry.metadata)
+    for entry in fields(TrackingOptions)
+)
+"""The fields of `TrackingOptions`."""

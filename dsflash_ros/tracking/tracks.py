@@ -1,0 +1,86 @@
+"""Objects over time: what a tracker knows of each."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dsflash_ros.graph.scene_graph import Node
+from dsflash_ros.tracking.beliefs import Evidence, Shares, logit
+
+BEGIN, END, MOST = 1.0, 0.5, 4.0
+"""Log odds at which an object is believed to be there, no longer, and most of them.
+
+The least are 0, so that one that comes back is believed as soon as a new one.
+"""
+
+MISSED = 1.2
+"""Log odds that an object loses when its place is in view and no segment shows it."""
+
+LASTING = 6
+"""After so many observations an object is well known. Means reach back over as many."""
+
+_HIDDEN = 0.3
+"""An object of which less is expected to be in view, as a share of its area, is not missed."""
+
+
+@dataclass(eq=False)
+class Track:
+    """An object, seen now or before.
+
+    Attributes:
+        id: never used again.
+        node: how it was seen last.
+        first_seen, last_seen: seconds.
+        area: pixels of the small image, when it was seen last.
+        mask: (h, w) uint8, where it should be in the present small image; None when it left.
+        observations: in how many images it was seen.
+        classes: what it was taken for.
+        existence: whether it is there at all.
+        appearance: (D,) of unit length, a mean of what was seen; None where that is not known.
+        position: (3,) metres, a mean of what was measured; None where that is not known.
+    """
+
+    id: int
+    node: Node
+    first_seen: float
+    last_seen: float
+    area: int = 0
+    mask: np.ndarray | None = None
+    observations: int = 0
+    classes: Shares = field(default_factory=Shares)
+    existence: Evidence = field(default_factory=Evidence)
+    appearance: np.ndarray | None = None
+    position: np.ndarray | None = None
+
+    def see(
+        self,
+        node: Node,
+        stamp: float,
+        mask: np.ndarray,
+        appearance: np.ndarray | None,
+        position: np.ndarray | None,
+        smoothing: float,
+    ) -> None:
+        """Take an observation in. `smoothing`: see `TrackingOptions.track_smoothing`."""
+        self.node, self.last_seen = node, stamp
+        self.mask, self.area = mask, int(np.count_nonzero(mask))
+        self.observations += 1
+        self.classes.add(node.class_id, node.score, 1 / min(self.observations, 2 * smoothing))
+        self.existence.add(0.5 + logit(node.score) / 4, MOST)
+        self.existence.decide(BEGIN, END)
+        share = 1 / min(self.observations, LASTING)
+        if appearance is not None:
+            mixed = _mixed(self.appearance, appearance, share)
+            self.appearance = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
+        if position is not None:
+            self.position = _mixed(self.position, position, share)
+
+    def miss(self) -> None:
+        """Take in that no segment shows it."""
+        if self.mask is not None and np.count_nonzero(self.mask) >= _HIDDEN * self.area:
+            self.existence.add(-MISSED, MOST)
+            self.existence.decide(BEGIN, END)
+
+
+def _mixed(before: np.ndarray | None, now: np.ndarray, share: float) -> np.ndarray:
+    return now if before is None else (1 - share) * before + share * now

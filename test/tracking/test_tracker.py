@@ -1,0 +1,278 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scenes import CLASSES, HEIGHT, WIDTH, Scene
+
+from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
+from dsflash_ros.tracking import tracker as tracker_module
+from dsflash_ros.tracking.events import Change
+from dsflash_ros.tracking.options import TrackingOptions
+from dsflash_ros.tracking.tracker import Tracker
+
+CUP, PERSON, CHAIR, FLOOR = range(4)
+TWO_CUPS = Scene((CUP, 40, 60, 50, 60, 1), (CUP, 120, 60, 50, 60, 2), (PERSON, 200, 40, 60, 120, 3))
+
+
+def ids(graph):
+    """Track ids by node id."""
+    return {node.id: node.track_id for node in graph.nodes}
+
+
+def test_two_of_a_class_keep_their_ids_while_the_camera_moves():
+    """At 30 pixels a frame the left cup soon is where the right one was."""
+    tracker = Tracker()
+    first = ids(tracker(*TWO_CUPS.see(0.0)[::-1]))
+    assert len(set(first.values())) == 4
+    for frame in range(1, 5):
+        rgb, graph = TWO_CUPS.see(frame / 10, shift=(30 * frame, 4 * frame))
+        found = tracker(graph, rgb)
+        assert ids(found) == {number: first[number] for number in ids(found)}
+    assert [node.observations for node in found.nodes[:2]] == [5, 5]
+    assert {(node.first_seen, node.last_seen) for node in found.nodes} == {(0.0, 0.4)}
+
+
+def test_without_the_image_fast_motion_confuses_what_looks_alike():
+    """The image is what the motion is measured in: the test above would fail without it."""
+    tracker = Tracker()
+    first = ids(tracker(TWO_CUPS.see(0.0)[1]))
+    for frame in range(1, 4):
+        found = tracker(TWO_CUPS.see(frame / 10, shift=(60 * frame, 0))[1])
+    assert ids(found) != {number: first[number] for number in ids(found)}
+
+
+def test_it_is_pure():
+    """The same graphs give the same results, and are not changed."""
+    frames = [TWO_CUPS.see(n / 10, (9 * n, 0), without=(n % 3,)) for n in range(6)]
+    before = [(rgb.copy(), graph.panoptic.copy(), graph.nodes) for rgb, graph in frames]
+    trackers = Tracker(), Tracker()
+    for rgb, graph in frames:
+        one, other = (tracker(graph, rgb) for tracker in trackers)
+        assert one.nodes == other.nodes and one.relations == other.relations
+        assert np.array_equal(one.panoptic, other.panoptic)
+    for (rgb, graph), (old_rgb, old_panoptic, old_nodes) in zip(frames, before, strict=True):
+        assert np.array_equal(rgb, old_rgb) and np.array_equal(graph.panoptic, old_panoptic)
+        assert graph.nodes is old_nodes
+
+
+def test_an_object_that_was_hidden_gets_its_id_back():
+    tracker = Tracker()
+    for frame in range(3):
+        first = ids(tracker(*TWO_CUPS.see(frame / 10)[::-1]))
+    for frame in range(3, 12):
+        rgb, graph = TWO_CUPS.see(frame / 10, without=(0,))
+        assert 0 not in {n.id for n in graph.nodes}
+        hidden = tracker(graph, rgb)
+    assert first[0] not in {node.track_id for node in hidden.nodes}
+    assert ids(tracker(*TWO_CUPS.see(1.2)[::-1]))[0] == first[0]
+
+
+def test_appearance_tells_who_comes_back():
+    """Two persons leave; the one who comes back at another place is known by its features."""
+    scene = Scene((PERSON, 20, 40, 50, 120, 1), (PERSON, 240, 40, 50, 120, 2))
+    random = np.random.default_rng(0)
+    looks = random.normal(size=(3, 32)).astype(np.float32)
+
+    def see(stamp, without=(), swap=False):
+        rgb, graph = scene.see(stamp, without=without)
+        order = [1, 0, 2] if swap else [0, 1, 2]
+        rows = [order[min(node.id, 2)] for node in graph.nodes]
+        noise = random.normal(size=(len(rows), 32)) * 0.1
+        return tracker(replace(graph, appearance=looks[rows] + noise), rgb)
+
+    tracker = Tracker()
+    for frame in range(8):
+        first = ids(see(frame / 10))
+    for frame in range(8, 30):
+        see(frame / 10, without=(0, 1))
+    back = ids(see(3.0, swap=True))
+    assert (back[0], back[1]) == (first[1], first[0])
+
+
+def test_positions_in_a_fixed_frame_tell_what_is_seen_again():
+    """A cup that left the view minutes ago is the same at its place, another one elsewhere."""
+    scene = Scene((CUP, 140, 90, 40, 40, 1))
+
+    def see(stamp, position, without=(), frame="map"):
+        rgb, graph = scene.see(stamp, without=without)
+        nodes = (replace(n, position=position if n.id == 0 else None) for n in graph.nodes)
+        return tracker(replace(graph, nodes=tuple(nodes), position_frame=frame), rgb)
+
+    tracker = Tracker(TrackingOptions(track_memory_s=1.0), fixed_frame="map")
+    for frame in range(4):
+        first = ids(see(frame / 10, (1.0, 2.0, 0.7)))[0]
+    for stamp in (5.0, 100.0, 200.0):
+        see(stamp, None, without=(0,))
+    assert ids(see(300.0, (4.0, 2.0, 0.7)))[0] != first
+    see(305.0, None, without=(0,))
+    assert ids(see(310.0, (1.1, 2.0, 0.72)))[0] == first
+    moving = Tracker(TrackingOptions(track_memory_s=1.0), fixed_frame="map")
+    tracker = moving
+    first = ids(see(0.0, (1.0, 2.0, 0.7), frame="camera"))[0]
+    see(50.0, None, without=(0,))
+    assert ids(see(100.0, (1.0, 2.0, 0.7), frame="camera"))[0] != first
+
+
+def test_a_class_that_flickers_is_steady():
+    tracker = Tracker()
+    labels = []
+    for frame in range(20):
+        classes = {0: CHAIR} if frame in (3, 8, 9, 14) else {}
+        found = tracker(*TWO_CUPS.see(frame / 10, classes=classes, scores={0: 0.9})[::-1])
+        labels.append({node.id: node.label for node in found.nodes}[0])
+        mask = found.mask(0)
+        assert mask.sum() == 50 * 60  # also where the map said chair
+    assert set(labels) == {"cup"}
+    for frame in range(20, 30):
+        found = tracker(*TWO_CUPS.see(frame / 10, classes={0: CHAIR})[::-1])
+    assert {node.id: node.label for node in found.nodes}[0] == "chair"
+
+
+def test_what_is_seen_once_with_little_confidence_is_no_node():
+    tracker = Tracker()
+    for frame in range(4):
+        tracker(*TWO_CUPS.see(frame / 10, without=(0,))[::-1])
+    found = tracker(*TWO_CUPS.see(0.4, scores={0: 0.6})[::-1])
+    assert 0 not in ids(found)
+    assert not (found.panoptic & 0xFFFF == 0).any()  # it is not in the map either
+    assert 0 in ids(tracker(*TWO_CUPS.see(0.5, scores={0: 0.6})[::-1]))
+    assert 0 in ids(Tracker()(*TWO_CUPS.see(0.0, scores={0: 0.95})[::-1]))
+
+
+def test_a_well_known_object_is_held_for_a_moment():
+    tracker = Tracker(TrackingOptions(track_hold_s=0.25))
+    for frame in range(8):
+        found = tracker(*TWO_CUPS.see(frame / 10, (5 * frame, 0))[::-1])
+    first = ids(found)[0]
+    for frame, is_held in ((8, True), (9, True), (10, False)):
+        rgb, graph = TWO_CUPS.see(frame / 10, (5 * frame, 0), without=(0,))
+        found = tracker(graph, rgb)
+        held = [node for node in found.nodes if node.track_id == first]
+        assert bool(held) == is_held
+        if held:
+            assert held[0].last_seen == pytest.approx(0.7)
+            assert held[0].id not in {node.id for node in graph.nodes}
+            expected = (40 + 5 * frame, 60, 90 + 5 * frame, 120)
+            assert np.abs(np.subtract(held[0].box, expected)).max() <= 6
+
+
+def test_an_object_behind_another_is_not_held():
+    scene = Scene((CUP, 100, 80, 40, 40, 1), (PERSON, 90, 70, 60, 60, 2))
+    tracker = Tracker()
+    for frame in range(8):
+        tracker(*scene.see(frame / 10, without=(1,))[::-1])
+    found = tracker(*scene.see(0.8, without=(0,))[::-1])
+    assert [node.label for node in found.nodes if node.is_thing] == ["person"]
+
+
+def test_relations_are_steady_and_begin_and_end_once():
+    tracker, told = Tracker(), []
+    for frame in range(40):
+        holds = 10 <= frame < 25 and frame not in (12, 17, 18, 21)  # frames where it is missed
+        relations = [(2, 0, "holding", 0.8)] if holds else []
+        relations += [(0, 50, "on", 0.4)] if frame in (5, 30) else []  # a mistake of one frame
+        tracker(*TWO_CUPS.see(frame / 10, relations=relations)[::-1])
+        told += [(event.change, event.predicate, frame) for event in tracker.events]
+    changes = [(change, predicate) for change, predicate, _ in told if predicate]
+    assert changes == [(Change.RELATION_BEGAN, "holding"), (Change.RELATION_ENDED, "holding")]
+    began, ended = (frame for _, predicate, frame in told if predicate)
+    assert 10 <= began <= 12 and 25 <= ended <= 29
+
+
+def test_a_relation_says_since_when_and_survives_that_one_of_both_is_not_seen():
+    tracker = Tracker(TrackingOptions(track_hold_s=0.0))
+    relations = [(2, 0, "holding", 0.9)]
+    for frame in range(10):
+        found = tracker(*TWO_CUPS.see(frame / 10, relations=relations)[::-1])
+    assert [(r.predicate, r.since) for r in found.relations] == [("holding", 0.0)]
+    for frame in range(10, 13):
+        found = tracker(*TWO_CUPS.see(frame / 10, without=(0,))[::-1])
+        assert not found.relations
+        assert not [e for e in tracker.events if e.predicate]
+    found = tracker(*TWO_CUPS.see(1.3, relations=relations)[::-1])
+    assert [(r.predicate, r.since) for r in found.relations] == [("holding", 0.0)]
+
+
+def test_events_of_nodes():
+    tracker = Tracker(TrackingOptions(track_hold_s=0.0))
+    found = tracker(*TWO_CUPS.see(0.0)[::-1])
+    assert {(e.change, e.subject, e.subject_label) for e in tracker.events} == {
+        (Change.NODE_APPEARED, node.track_id, node.label) for node in found.nodes
+    }
+    tracker(*TWO_CUPS.see(0.1)[::-1])
+    assert tracker.events == ()
+    tracker(*TWO_CUPS.see(0.2, without=(0,))[::-1])
+    assert [(e.change, e.subject) for e in tracker.events] == [
+        (Change.NODE_VANISHED, ids(found)[0])
+    ]
+
+
+@pytest.mark.parametrize("how", ["clock", "size", "call"])
+def test_reset(how):
+    tracker = Tracker()
+    before = set(ids(tracker(*TWO_CUPS.see(5.0)[::-1])).values())
+    rgb, graph = TWO_CUPS.see(4.0 if how == "clock" else 5.1)
+    if how == "size":
+        rgb = rgb[:120]
+        graph = replace(graph, panoptic=graph.panoptic[:120])
+    if how == "call":
+        tracker.reset()
+    assert before.isdisjoint(ids(tracker(graph, rgb)).values())
+    appeared = [e for e in tracker.events if e.change == Change.NODE_APPEARED]
+    vanished = [e for e in tracker.events if e.change == Change.NODE_VANISHED]
+    assert {e.subject for e in vanished} == before and len(appeared) == len(graph.nodes)
+
+
+def test_memory_is_bounded(monkeypatch):
+    """New objects all the time: tracks, and relations between them, stay few."""
+    monkeypatch.setattr(tracker_module, "MAX_TRACKS", 40)
+    tracker, random = Tracker(TrackingOptions(track_memory_s=1e4)), np.random.default_rng(0)
+    for frame in range(60):
+        places = random.integers(0, 180, (6, 2)).tolist()
+        scene = Scene(*((CUP, x, y, 30, 30, 1) for x, y in places), stuff=False)
+        relations = [(0, 1, "on", 0.9), (1, 2, "beside", 0.9)]
+        tracker(scene.see(frame * 10.0, relations=relations)[1])
+        assert len(tracker.tracks) <= 40
+    assert len(tracker._relations) <= 40 * 2
+
+
+def test_ids_that_run_over(monkeypatch):
+    monkeypatch.setattr(tracker_module, "MAX_ID", 6)
+    tracker = Tracker(TrackingOptions(track_memory_s=0.05))
+    for frame in range(30):
+        found = tracker(*TWO_CUPS.see(frame, without=(frame % 3,))[::-1])
+        used = [node.track_id for node in found.nodes]
+        assert len(set(used)) == len(used) and set(used) <= set(range(1, 7))
+
+
+def test_empty_graphs_and_odd_sizes():
+    tracker = Tracker()
+    for size in ((1, 1), (16, 4000), (480, 640)):
+        for stamp in (0.0, 1.0):
+            graph = SceneGraph((), (), np.full(size, NOTHING, np.int32), stamp=stamp)
+            found = tracker(graph, np.zeros((*size, 3), np.uint8))
+            assert found.nodes == () and found.relations == ()
+
+
+def test_crowds_of_segments():
+    """A hundred segments, then none, then all of them again."""
+    things = [(n % 3, 30 * (n % 10), 22 * (n // 10), 28, 20, n) for n in range(100)]
+    scene = Scene(*things, stuff=False)
+    tracker = Tracker()
+    for frame in range(3):
+        first = ids(tracker(*scene.see(frame / 10)[::-1]))
+    assert len(set(first.values())) == 100
+    tracker(SceneGraph((), (), np.full((HEIGHT, WIDTH), NOTHING, np.int32), stamp=0.3))
+    again = ids(tracker(*scene.see(0.4)[::-1]))
+    assert sum(again[number] == first[number] for number in first) > 90
+
+
+def test_every_class_has_one_track_of_stuff():
+    tracker = Tracker(TrackingOptions(track_memory_s=0.0))
+    scene = Scene((CUP, 40, 60, 50, 60, 1))
+    first = ids(tracker(*scene.see(0.0)[::-1]))[50]
+    bare = Scene((CUP, 40, 60, 50, 60, 1), stuff=False)
+    for stamp in (1.0, 100.0):
+        tracker(*bare.see(stamp)[::-1])
+    assert ids(tracker(*scene.see(5000.0)[::-1]))[50] == first
+    assert CLASSES[FLOOR] == "floor"
