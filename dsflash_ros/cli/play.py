@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.publishing import add_topic_arguments, open_player
-from dsflash_ros.errors import SourceError, missing_ros
+from dsflash_ros.errors import missing_ros
 
 HELP = "publish images as a camera would"
 
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 def _play(player, sources: list, args: argparse.Namespace) -> None:
     from dsflash_ros.graph.topics import TRUTH_TOPIC
     from dsflash_ros.msg import SceneGraph
+    from dsflash_ros.ros.messages.graph_messages import graph_to_message
 
     truths = None
     if any(source.has_truth for source in sources):
@@ -81,29 +82,12 @@ def _play(player, sources: list, args: argparse.Namespace) -> None:
     for frame, seconds in _timed_frames(sources, args):
         header = player.publish(frame.rgb, seconds)
         if frame.truth is not None:
-            truths.publish(_truth(frame, header))
+            truths.publish(graph_to_message(frame.truth, header))
     player.flush()
     seconds = time.monotonic() - start
     print(f"published {player.count} images on {player.topic} in {seconds:.1f} s")
     if not player.was_heard:
         _log.warning("nobody subscribed to %s while it was played", player.topic)
-
-
-def _truth(frame, header):
-    """The frame's true graph, a dsflash_ros/SceneGraph, under the header that its image has now."""
-    from rclpy.serialization import deserialize_message
-
-    from dsflash_ros.msg import SceneGraph
-
-    try:
-        truth = deserialize_message(frame.truth, SceneGraph)
-    except Exception as error:  # the middleware's own
-        raise SourceError(
-            f"the true scene graph of {frame.name} at {frame.stamp} s cannot be read: it is "
-            "damaged, or of another version's message; leave the topic out of the bag"
-        ) from error
-    truth.header = header
-    return truth
 
 
 def _timed_frames(sources: list, args: argparse.Namespace) -> Iterator[tuple]:

@@ -5,7 +5,7 @@ Imports neither torch nor ROS.
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -181,39 +181,14 @@ class SceneGraph:
 
     def to_json(self) -> dict:
         """A line of `scene_graph.jsonl`, in plain JSON types, without the panoptic map."""
-        return {
-            "stamp": self.stamp,
-            "source": self.source,
-            "weights": self.weights,
-            "nodes": [
-                {
-                    "id": node.id,
-                    "label": node.label,
-                    "class_id": node.class_id,
-                    "is_thing": node.is_thing,
-                    "score": round(node.score, 4),
-                    "box": list(node.box),
-                    "area": node.area,
-                    "centroid": [round(c, 2) for c in node.centroid],
-                }
-                for node in self.nodes
-            ],
-            "relations": [
-                {
-                    "subject": r.subject,
-                    "object": r.object,
-                    "predicate": r.predicate,
-                    "score": round(r.score, 4),
-                }
-                for r in self.relations
-            ],
-            "latency_ms": {stage: round(ms, 3) for stage, ms in self.latency_ms.items()},
-        }
+        from dsflash_ros.graph.json_form import graph_to_json  # which knows this class
+
+        return graph_to_json(self)
 
     def to_networkx(self) -> "networkx.MultiDiGraph":
         """A directed graph for networkx.
 
-        Nodes have the fields of `Node`; edges have `predicate`, `predicate_id` and `score`.
+        Nodes have the fields of `Node`, edges the others of `Relation`.
         """
         try:
             import networkx
@@ -221,8 +196,8 @@ class SceneGraph:
             raise ImportError("to_networkx() needs networkx: pip install networkx") from error
         graph = networkx.MultiDiGraph(stamp=self.stamp, source=self.source, weights=self.weights)
         for node in self.nodes:
-            fields = ("class_id", "label", "is_thing", "score", "box", "area", "centroid")
-            graph.add_node(node.id, **{name: getattr(node, name) for name in fields})
+            attributes = {entry.name: getattr(node, entry.name) for entry in fields(node)}
+            graph.add_node(attributes.pop("id"), **attributes)
         for r in self.relations:
             graph.add_edge(
                 r.subject,
@@ -230,6 +205,8 @@ class SceneGraph:
                 predicate=r.predicate,
                 predicate_id=r.predicate_id,
                 score=r.score,
+                source=r.source,
+                since=r.since,
             )
         return graph
 

@@ -24,6 +24,7 @@ from dsflash_ros.pipeline.resizing import network_input
 from dsflash_ros.pipeline.segment_pairs import pairs_of_found, pairs_of_labels
 from dsflash_ros.pipeline.segments import ImageSegments, build_graph, merge_segments
 from dsflash_ros.pipeline.stopwatch import Stopwatch
+from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
@@ -46,6 +47,8 @@ class SceneGraphPipeline:
         is_trained: False when the weights are random, so that graphs mean nothing.
         device: where the model runs.
         precision: `float32`, `bfloat16` or `float16`.
+        for_trackers: may be set to True: graphs then have all relations that score
+            `RELATION_FLOOR` or more, and `appearance`.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class SceneGraphPipeline:
         self._prunes = header.prunes and "pruning" in backend.relater_options
         self._thresholds = header.all_thresholds
         self._said: set[str] = set()
+        self.for_trackers = False
         self.options = options or Options()
 
     @classmethod
@@ -196,18 +200,22 @@ class SceneGraphPipeline:
         related = self._relate(segmentation.features, found, options)
         watch.lap("relate")
 
+        least, most = options.relation_threshold, options.max_relations
+        if self.for_trackers:
+            least, most = min(least, RELATION_FLOOR), options.max_segments**2
         graphs = []
         for index, (logits, pairs) in enumerate(related):
-            relations = rank_relations(
-                logits, pairs, options.relation_threshold, options.max_relations
-            )
+            looks = None
+            if self.for_trackers:
+                looks = found[index].appearance(segmentation.features[index])
             graph = build_graph(
                 found[index],
-                relations,
+                rank_relations(logits, pairs, least, most),
                 self.vocabulary,
                 stamp=float(stamps[index]),
                 source=sources[index],
                 weights=self.weights,
+                appearance=looks,
             )
             graphs.append(graph)
         watch.lap("finish")

@@ -10,6 +10,7 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.panoptic import Segments, boxes_of, merge_panoptic
 from dsflash_ros.model.ranking import RankedRelations
+from dsflash_ros.model.relaters.coverage import mask_coverage
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
 from dsflash_ros.pipeline.options import Options
 
@@ -75,6 +76,17 @@ class ImageSegments:
     def locations(self) -> torch.Tensor:
         """(S, 4) float: boxes over the whole network input, padding included, scaled to -1..1."""
         return boxes_of(self.masks) * (2 * self.stride / self.letterbox.image_size) - 1
+
+    def appearance(self, features: torch.Tensor) -> np.ndarray:
+        """The segmenter's features, (channels, h, w), averaged over each segment.
+
+        (S, channels) float32; zeros for segments too small to cover any of them.
+        """
+        side = self.letterbox.image_size // self.stride
+        window = side // features.shape[-1]
+        shares = mask_coverage(self.masks, window, features.shape[-1])
+        shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-6)
+        return (shares @ features.flatten(1).T.float()).cpu().numpy()
 
     def panoptic(self) -> np.ndarray:
         """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`.

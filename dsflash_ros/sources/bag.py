@@ -8,9 +8,13 @@ from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
+from dsflash_ros.graph.messages import message_to_graph
+from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.sources.source import Frame, Source
+
+_TRUTH_TYPE = "dsflash_ros/msg/SceneGraph"
 
 _READERS = {
     "sensor_msgs/msg/Image": image_to_rgb,
@@ -39,7 +43,7 @@ class BagSource(Source):
             self.close()
             raise
         self._images = [c for c in images if c.topic == self.topic]
-        truth = TRUTH_TOPIC, "dsflash_ros/msg/SceneGraph"
+        truth = TRUTH_TOPIC, _TRUTH_TYPE
         self._truths = [c for c in self._reader.connections if (c.topic, c.msgtype) == truth]
         self.has_truth = bool(self._truths)
         length, seconds = sum(c.msgcount for c in self._images), self._reader.duration / 1e9
@@ -59,11 +63,23 @@ class BagSource(Source):
             found += 1
             sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
             stamp = sec + nanosec / 1e9 or recorded / 1e9
-            yield Frame(rgb, stamp, self.topic, truths.get((sec, nanosec)))
+            yield Frame(rgb, stamp, self.topic, self._truth(truths.get((sec, nanosec)), stamp))
         if not found:
             raise SourceError(
                 f"none of the {len(self)} images on {self.topic} of {self.name} can be read"
             )
+
+    def _truth(self, data: bytes | None, stamp: float) -> SceneGraph | None:
+        """The true graph, read by the definition in the bag."""
+        if data is None:
+            return None
+        try:
+            return message_to_graph(self._reader.deserialize(data, _TRUTH_TYPE))
+        except Exception as error:  # of damaged bytes rosbags raises anything
+            raise SourceError(
+                f"the true scene graph of {self.name} at {stamp} s cannot be read: it is damaged; "
+                "leave the topic out of the bag"
+            ) from error
 
     def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int]]:
         """Serialised messages, their types, and when they were recorded, ns."""

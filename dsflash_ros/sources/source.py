@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dsflash_ros.graph.scene_graph import SceneGraph
+
 _log = logging.getLogger(__name__)
 
 _MOST_REPORTS = 5
@@ -22,14 +24,14 @@ class Frame:
         stamp: seconds; when it was taken, for videos from their beginning. Image files have no such
             time: theirs is their number in the source.
         name: the file, or the topic of a bag.
-        truth: the true scene graph as a serialised dsflash_ros/SceneGraph, where a bag has one of
-            the same stamp.
+        truth: the true scene graph, where a bag has one of the same stamp; without its panoptic
+            map.
     """
 
     rgb: np.ndarray
     stamp: float
     name: str
-    truth: bytes | None = None
+    truth: SceneGraph | None = None
 
 
 class Source:

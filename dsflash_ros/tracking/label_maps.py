@@ -22,13 +22,16 @@ def small_labels(graph: SceneGraph) -> np.ndarray:
     return np.where(small == NOTHING, -1, index[small & MAX_NODE_ID])
 
 
-def repainted(panoptic: np.ndarray, nodes: Sequence[Node]) -> np.ndarray:
-    """The map with the nodes' present classes; pixels of what is no node show nothing.
+def repainted(graph: SceneGraph, nodes: Sequence[Node]) -> np.ndarray:
+    """The graph's map for other nodes: with their classes; the others' pixels show nothing.
 
-    Returns the map itself when nothing changes.
+    It is the very same array when nothing changes.
     """
+    wanted = {node.id: node.class_id for node in nodes}
+    if all(wanted.get(node.id) == node.class_id for node in graph.nodes):
+        return graph.panoptic
     values = np.full(MAX_NODE_ID + 1, NOTHING, np.int32)
-    for node in nodes:
-        values[node.id] = pack_panoptic(node.class_id, node.id)
-    changed = np.where(panoptic == NOTHING, NOTHING, values[panoptic & MAX_NODE_ID])
-    return panoptic if np.array_equal(changed, panoptic) else changed
+    for number, class_id in wanted.items():
+        values[number] = pack_panoptic(class_id, number)
+    nothing = graph.panoptic == NOTHING
+    return np.where(nothing, NOTHING, values[graph.panoptic & MAX_NODE_ID])

@@ -109,7 +109,7 @@ class Tracker:
         nodes = self._nodes(graph, owners, held)
         relations = self._relate(graph, owners, nodes)
         self.events = self._compare(nodes)
-        panoptic = repainted(graph.panoptic, nodes)
+        panoptic = repainted(graph, nodes)
         return replace(graph, nodes=nodes, relations=relations, panoptic=panoptic, appearance=None)
 
     def _move(self, origin: np.ndarray | None) -> None:

@@ -1,10 +1,18 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph, pack_panoptic, unpack_panoptic
+from dsflash_ros.graph.scene_graph import (
+    GEOMETRIC,
+    Node,
+    Relation,
+    SceneGraph,
+    pack_panoptic,
+    unpack_panoptic,
+)
 
 
 def small_graph(**fields):
@@ -21,10 +29,17 @@ def small_graph(**fields):
 
 def test_json_line_is_the_documented_one():
     graph = small_graph(stamp=12.5, source="a.jpg", weights="w", latency_ms={"total": 3.14159})
+    cup, table = graph.nodes
+    cup = replace(cup, track_id=5, first_seen=11.0, last_seen=12.5, observations=3)
+    cup = replace(cup, position=(1.0, -2.0, 0.12345), extent=(0.1, 0.1, 0.2), distance=2.5)
+    on, enclosing = graph.relations
+    on = replace(on, source=GEOMETRIC, since=11.5)
+    graph = replace(graph, nodes=(cup, table), relations=(on, enclosing), position_frame="map")
     assert json.loads(json.dumps(graph.to_json())) == {
         "stamp": 12.5,
         "source": "a.jpg",
         "weights": "w",
+        "position_frame": "map",
         "nodes": [
             {
                 "id": 0,
@@ -35,6 +50,13 @@ def test_json_line_is_the_documented_one():
                 "box": [0, 0, 3, 2],
                 "area": 6,
                 "centroid": [1.5, 1.0],
+                "track_id": 5,
+                "first_seen": 11.0,
+                "last_seen": 12.5,
+                "observations": 3,
+                "position": [1.0, -2.0, 0.123],
+                "extent": [0.1, 0.1, 0.2],
+                "distance": 2.5,
             },
             {
                 "id": 7,
@@ -45,11 +67,32 @@ def test_json_line_is_the_documented_one():
                 "box": [0, 2, 8, 6],
                 "area": 32,
                 "centroid": [4.0, 4.0],
+                "track_id": None,
+                "first_seen": None,
+                "last_seen": None,
+                "observations": 0,
+                "position": None,
+                "extent": None,
+                "distance": None,
             },
         ],
         "relations": [
-            {"subject": 0, "object": 7, "predicate": "on", "score": 0.9},
-            {"subject": 7, "object": 0, "predicate": "enclosing", "score": 0.25},
+            {
+                "subject": 0,
+                "object": 7,
+                "predicate": "on",
+                "score": 0.9,
+                "source": "geometric",
+                "since": 11.5,
+            },
+            {
+                "subject": 7,
+                "object": 0,
+                "predicate": "enclosing",
+                "score": 0.25,
+                "source": "learned",
+                "since": None,
+            },
         ],
         "latency_ms": {"total": 3.142},
     }
@@ -81,7 +124,13 @@ def test_networkx_keeps_everything():
     graph = small_graph(stamp=2.0).to_networkx()
     assert graph.nodes[7]["label"] == "table-merged"
     assert graph.nodes[0]["centroid"] == (1.5, 1.0)
-    assert graph.edges[0, 7, 0] == {"predicate": "on", "predicate_id": 3, "score": 0.9}
+    assert graph.edges[0, 7, 0] == {
+        "predicate": "on",
+        "predicate_id": 3,
+        "score": 0.9,
+        "source": "learned",
+        "since": None,
+    }
     assert graph.number_of_edges() == 2
     assert graph.graph["stamp"] == 2.0
 

@@ -1,13 +1,26 @@
 """`SceneGraph` and `Vocabulary` to their messages and back."""
 
-import numpy as np
+from collections.abc import Sequence
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Vector3
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from dsflash_ros import msg
-from dsflash_ros.errors import ImageError
-from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
+from dsflash_ros.graph.messages import message_to_graph, stamp_seconds
+from dsflash_ros.graph.scene_graph import Node, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.tracking.events import Event
+
+__all__ = [
+    "events_to_message",
+    "graph_to_message",
+    "message_to_graph",
+    "message_to_vocabulary",
+    "stamp_seconds",
+    "vocabulary_to_message",
+]
 
 
 def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
@@ -30,6 +43,8 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
                 predicate_id=r.predicate_id,
                 predicate=r.predicate,
                 score=float(r.score),
+                source=r.source,
+                since=_time(r.since),
             )
             for r in graph.relations
         ],
@@ -37,30 +52,26 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
             msg.StageLatency(stage=stage, latency_ms=float(ms))
             for stage, ms in graph.latency_ms.items()
         ],
+        position_frame=graph.position_frame,
     )
 
 
-def message_to_graph(message: msg.SceneGraph, panoptic: np.ndarray | None = None) -> SceneGraph:
-    """What `graph_to_message` was given, with the header's frame_id as the source.
-
-    Args:
-        message: the graph.
-        panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it the graph
-            has a map in which nothing is anywhere.
-    """
-    if panoptic is None:
-        panoptic = np.full((message.height, message.width), NOTHING, np.int32)
-    return SceneGraph(
-        nodes=tuple(_message_to_node(node) for node in message.nodes),
-        relations=tuple(
-            Relation(r.subject_id, r.object_id, r.predicate_id, r.predicate, r.score)
-            for r in message.relations
-        ),
-        panoptic=panoptic,
-        stamp=stamp_seconds(message.header.stamp),
-        source=message.header.frame_id,
-        weights=message.weights,
-        latency_ms={latency.stage: latency.latency_ms for latency in message.latencies},
+def events_to_message(events: Sequence[Event], header: Header) -> msg.SceneGraphEvents:
+    """Events under the header of the image that showed them."""
+    return msg.SceneGraphEvents(
+        header=header,
+        events=[
+            msg.SceneGraphEvent(
+                change=int(event.change),
+                subject_id=event.subject,
+                subject_label=event.subject_label,
+                object_id=-1 if event.object is None else event.object,
+                object_label=event.object_label,
+                predicate=event.predicate,
+                score=float(event.score),
+            )
+            for event in events
+        ],
     )
 
 
@@ -81,19 +92,6 @@ def message_to_vocabulary(message: msg.Vocabulary) -> Vocabulary:
     )
 
 
-def stamp_seconds(stamp) -> float:
-    """A `builtin_interfaces/Time` in seconds, exact to 0.3 microseconds.
-
-    Raises `ImageError` when it is not a time.
-    """
-    if not 0 <= stamp.nanosec < 1_000_000_000:
-        raise ImageError(
-            f"invalid stamp: nanosec is {stamp.nanosec}, but a second has 1000000000; "
-            "look at what the camera sends"
-        )
-    return stamp.sec + stamp.nanosec * 1e-9
-
-
 def _node_to_message(node: Node) -> msg.SceneNode:
     x0, y0, x1, y1 = node.box
     return msg.SceneNode(
@@ -106,18 +104,32 @@ def _node_to_message(node: Node) -> msg.SceneNode:
         area=node.area,
         centroid_x=float(node.centroid[0]),
         centroid_y=float(node.centroid[1]),
+        track_id=-1 if node.track_id is None else node.track_id,
+        first_seen=_time(node.first_seen),
+        last_seen=_time(node.last_seen),
+        observations=node.observations,
+        **_place(node),
     )
 
 
-def _message_to_node(message: msg.SceneNode) -> Node:
-    box = message.box
-    return Node(
-        id=message.id,
-        class_id=message.class_id,
-        label=message.label,
-        is_thing=message.is_thing,
-        score=message.score,
-        box=(box.x_offset, box.y_offset, box.x_offset + box.width, box.y_offset + box.height),
-        area=message.area,
-        centroid=(message.centroid_x, message.centroid_y),
-    )
+def _place(node: Node) -> dict:
+    """The fields that say where a node is; none when that is not known."""
+    if node.position is None:
+        return {}
+    (x, y, z), extent = map(_floats, (node.position, node.extent))
+    return {
+        "has_position": True,
+        "position": Point(x=x, y=y, z=z),
+        "extent": Vector3(x=extent[0], y=extent[1], z=extent[2]),
+        "distance": float(node.distance),
+    }
+
+
+def _floats(vector: tuple[float, float, float]) -> list[float]:
+    return [float(value) for value in vector]
+
+
+def _time(seconds: float | None) -> Time:
+    """Seconds as a message, to the microsecond; zero for None."""
+    microseconds = round((seconds or 0.0) * 1e6)
+    return Time(sec=microseconds // 1_000_000, nanosec=microseconds % 1_000_000 * 1000)

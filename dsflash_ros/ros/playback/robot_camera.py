@@ -81,4 +81,5 @@ def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
 
 
 def _true_graph(shot: Shot) -> SceneGraph:
-    return true_graph(shot.truth.labels, shot.truth.class_ids, shot.truth.relations, VOCABULARY)
+    truth = shot.truth
+    return true_graph(truth.labels, truth.class_ids, truth.relations, VOCABULARY, truth.track_ids)

@@ -28,12 +28,14 @@ class Truth:
             none of a segment with itself.
         items: indexes of the items that each segment shows: one item for a thing, all items of the
             class in view for stuff.
+        track_ids: (S,) int64, which object each segment is; the same in all pictures of a room.
     """
 
     labels: np.ndarray
     class_ids: np.ndarray
     relations: np.ndarray
     items: tuple[tuple[int, ...], ...]
+    track_ids: np.ndarray
 
 
 def truth_of(facts: Facts, picture: Picture, camera: Camera) -> Truth:
@@ -46,11 +48,15 @@ def truth_of(facts: Facts, picture: Picture, camera: Camera) -> Truth:
     segment_of = np.full(len(classes) + 1, -1, np.int32)  # the last is for -1, nothing
     for segment, items in enumerate(segments):
         segment_of[list(items)] = segment
+    class_ids = np.array([classes[items[0]] for items in segments], np.int64)
+    first = np.array([items[0] for items in segments], np.int64)
     return Truth(
         labels=segment_of[picture.items],
-        class_ids=np.array([classes[items[0]] for items in segments], np.int64),
+        class_ids=class_ids,
         relations=_relations(facts, picture, camera, segment_of[:-1]),
         items=tuple(segments),
+        # stuff comes after all items: one object for each class
+        track_ids=np.where(facts.things[first], first, len(classes) + class_ids),
     )
 
 

@@ -17,6 +17,7 @@ def true_graph(
     class_ids: Sequence[int],
     relations: np.ndarray,
     vocabulary: Vocabulary,
+    track_ids: Sequence[int] | None = None,
     **fields,
 ) -> SceneGraph:
     """Make the scene graph of annotated segments. All scores are 1.
@@ -26,6 +27,7 @@ def true_graph(
         class_ids: (S,) class id of each segment. The node of segment i has the id i.
         relations: (R, 3) int: subject and object (indexes of segments), predicate.
         vocabulary: the names of classes and predicates.
+        track_ids: (S,) which object each segment is, where that is known.
         fields: further attributes of `SceneGraph`, such as `stamp`.
     """
     class_ids = np.asarray(class_ids, np.int64)
@@ -47,13 +49,14 @@ def true_graph(
             box=tuple(boxes[index].tolist()),
             area=int(areas[index]),
             centroid=tuple(centroids[index].tolist()),
+            track_id=None if track_ids is None else int(track_ids[index]),
         )
         for index, class_id in enumerate(class_ids.tolist())
     )
     packed = pack_panoptic(np.append(class_ids, 0), np.arange(count + 1)).astype(np.int32)
     packed[-1] = NOTHING  # the value of label -1
     edges = tuple(
-        Relation(a, b, p, vocabulary.predicates[p], 1.0)
+        Relation(a, b, p, vocabulary.predicates[p], 1.0, TRUTH)
         for a, b, p in np.asarray(relations).tolist()
     )
     return SceneGraph(nodes, edges, packed[labels], weights=TRUTH, **fields)
