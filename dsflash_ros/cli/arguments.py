@@ -1,7 +1,7 @@
 """Arguments that several subcommands have: the model and its options, the data set."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
@@ -11,9 +11,13 @@ from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `pipeline_from` reads: an argument for each option of the pipeline."""
-    model = parser.add_argument_group("model")
-    for option in (*MODEL_OPTIONS, *FRAME_OPTIONS):
-        _add_option(model, option)
+    add_option_arguments(parser.add_argument_group("model"), (*MODEL_OPTIONS, *FRAME_OPTIONS))
+
+
+def add_option_arguments(group: argparse._ArgumentGroup, options: Iterable[Option]) -> None:
+    """Add an argument for each option: `--relation-threshold` for `relation_threshold`."""
+    for option in options:
+        _add_option(group, option)
 
 
 def _add_option(group: argparse._ArgumentGroup, option: Option) -> None:

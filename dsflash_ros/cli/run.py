@@ -9,6 +9,7 @@ examples:
   dsflash run photo.jpg folder/ --out results
   dsflash run clip.mp4 --out results --stride 5 --limit 100
   dsflash run bag/ --topic /camera/image_raw --out results --no-overlay
+  dsflash run bag/ --track --out results          (objects keep their numbers over time)
   dsflash run 0 --out results                     (the first camera, until Ctrl-C)
 """
 
@@ -16,7 +17,8 @@ import argparse
 import logging
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
+from dsflash_ros.cli.arguments import add_model_arguments, add_option_arguments, pipeline_from
+from dsflash_ros.tracking.options import TRACKING_OPTIONS, TrackingOptions
 
 HELP = "make scene graphs of images, videos, a camera or bags"
 
@@ -50,7 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="at most N frames of each source"
     )
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="give nodes a track_id and steady their classes and relations over time; of videos, "
+        "cameras and bags",
+    )
     add_model_arguments(parser)
+    add_option_arguments(parser.add_argument_group("with --track"), TRACKING_OPTIONS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,12 +70,22 @@ def run(args: argparse.Namespace) -> int:
 
     sources = open_sources(args.source, args.topic)
     with ResultFolder(args.out, not args.no_overlay, args.overwrite, args.stride) as results:
-        loop = Loop(pipeline_from(args), [results], args.stride, args.limit)
+        loop = Loop(_pipeline(args), [results], args.stride, args.limit)
         try:
             loop.run(sources)
         finally:  # also after an interrupt
             _summarize(loop.tally, results)
     return 0
+
+
+def _pipeline(args: argparse.Namespace):
+    pipeline = pipeline_from(args)
+    if not args.track:
+        return pipeline
+    from dsflash_ros.pipeline.tracked import TrackedPipeline
+
+    given = {option.name: getattr(args, option.name) for option in TRACKING_OPTIONS}
+    return TrackedPipeline(pipeline, TrackingOptions(**given))
 
 
 def _summarize(tally, results) -> None:

@@ -25,10 +25,17 @@ class TrackedPipeline:
     ) -> None:
         """Track with these options; thresholds of relations are those of the pipeline."""
         self.pipeline, self.tracker = pipeline, Tracker(options)
+        self._source: str | None = None
         pipeline.for_trackers = True
 
     def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
-        """The graph of the next image, (H, W, 3) uint8 RGB, as of `SceneGraphPipeline`."""
+        """The graph of the next image, (H, W, 3) uint8 RGB, as of `SceneGraphPipeline`.
+
+        An image of another source begins anew.
+        """
+        if source != self._source:
+            self._source = source
+            self.tracker.reset()
         return track(self.tracker, self.pipeline(rgb, stamp, source), rgb, self.pipeline.options)
 
 

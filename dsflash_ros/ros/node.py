@@ -4,7 +4,11 @@ Subscribes
     image (sensor_msgs/Image) or image/compressed (sensor_msgs/CompressedImage), by the parameter
         image_transport.
 Publishes
-    scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header.
+    scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header;
+        steadied over time unless the parameter tracking is false.
+    ~/raw_scene_graph (dsflash_ros/SceneGraph): the same of the image alone, without tracking.
+    ~/events (dsflash_ros/SceneGraphEvents): nodes that appear and vanish, relations that begin and
+        end.
     ~/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1 where
         nothing is.
     ~/panoptic_color (sensor_msgs/Image, rgb8): the same to look at, a colour for each node.
@@ -13,6 +17,7 @@ Publishes
     /diagnostics (diagnostic_msgs/DiagnosticArray): once a second.
 Services
     ~/set_enabled (std_srvs/SetBool): pause and resume; the model stays loaded.
+    ~/reset (std_srvs/Trigger): forget all tracks.
     those of a lifecycle node; in the inactive state the model's memory is free.
 Parameters (`--ros-args -p name:=value`, or `--params-file`)
 """
@@ -32,7 +37,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 from dsflash_ros.errors import OptionError
 from dsflash_ros.option import Value
@@ -78,6 +83,7 @@ class DSFlashNode(LifecycleNode):
         self._streams = [Stream(self)]
         answer_impossible_transitions(self)
         self.create_service(SetBool, "~/set_enabled", self._set_enabled)
+        self.create_service(Trigger, "~/reset", self._reset)
         self._diagnostics = self.create_publisher(
             DiagnosticArray, "/diagnostics", qos.diagnostics()
         )
@@ -175,6 +181,12 @@ class DSFlashNode(LifecycleNode):
                 stream.pause()
         response.success = True
         response.message = "enabled" if request.data else "paused; the model stays loaded"
+        return response
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        for stream in self._streams:
+            stream.reset()
+        response.success, response.message = True, "all tracks are forgotten with the next image"
         return response
 
     def _check_parameters(self, changes: list[rclpy.Parameter]) -> SetParametersResult:

@@ -10,6 +10,7 @@ import textwrap
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
+from dsflash_ros.tracking.options import TRACKING_OPTIONS
 
 NODE_OPTIONS = (
     Option(
@@ -24,6 +25,13 @@ NODE_OPTIONS = (
         True,
         "Configure and activate at start, without a lifecycle manager.",
         read_only=True,
+    ),
+    Option(
+        "tracking",
+        True,
+        "Give nodes a track_id and steady their classes and relations over time; false: each graph "
+        "is that of its image alone.",
+        live=True,
     ),
     Option(
         "overlay_relations",
@@ -46,6 +54,7 @@ PARAMETERS = (
     *(option for option in NODE_OPTIONS if not option.live),
     *FRAME_OPTIONS,
     *(option for option in NODE_OPTIONS if option.live),
+    *TRACKING_OPTIONS,
 )
 """All of them: first those that count at start or when the model is loaded, then the live ones."""
 
@@ -53,6 +62,9 @@ BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 OPTIONS = tuple(option.name for option in FRAME_OPTIONS)
 """Those that are fields of `dsflash_ros.Options`."""
+
+TRACKING = tuple(option.name for option in TRACKING_OPTIONS)
+"""Those that are fields of `TrackingOptions`."""
 
 
 class ParameterError(DSFlashError):

@@ -22,6 +22,11 @@ def results() -> QoSProfile:
     return QoSProfile(depth=5, reliability=RELIABLE)
 
 
+def events() -> QoSProfile:
+    """Of what changes: nothing is to be lost, even where many changes come at once."""
+    return QoSProfile(depth=100, reliability=RELIABLE)
+
+
 def latched() -> QoSProfile:
     """Of what seldom changes: whoever subscribes later gets the last message, too."""
     return QoSProfile(depth=1, reliability=RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -1,5 +1,7 @@
 """What the node publishes of a camera: for each frame, and once for each model."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
@@ -11,9 +13,14 @@ from dsflash_ros.drawing.overlay import draw_overlay, draw_panoptic
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.ros import qos
-from dsflash_ros.ros.messages.graph_messages import graph_to_message, vocabulary_to_message
+from dsflash_ros.ros.messages.graph_messages import (
+    events_to_message,
+    graph_to_message,
+    vocabulary_to_message,
+)
 from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
+from dsflash_ros.tracking.events import Event
 
 
 class ResultPublishers:
@@ -30,6 +37,8 @@ class ResultPublishers:
         self._panoptic = self._create(Image, f"~/{prefix}panoptic", qos.results())
         self._panoptic_color = self._create(Image, f"~/{prefix}panoptic_color", qos.results())
         self._overlay = self._create(Image, f"~/{prefix}overlay", qos.results())
+        self._raw = self._create(msg.SceneGraph, f"~/{prefix}raw_scene_graph", qos.results())
+        self._events = self._create(msg.SceneGraphEvents, f"~/{prefix}events", qos.events())
         self._vocabulary = self._create(msg.Vocabulary, f"~/{prefix}vocabulary", qos.latched())
 
     def publish(
@@ -52,6 +61,20 @@ class ResultPublishers:
             overlay = draw_overlay(rgb, graph, max_relations=overlay_relations)
             self._overlay.publish(rgb_to_image(overlay, header))
 
+    @property
+    def wants_raw(self) -> bool:
+        """Whether somebody subscribes the graphs as they are before tracking."""
+        return self._raw.get_subscription_count() > 0
+
+    def publish_raw(self, graph: SceneGraph, header: Header) -> None:
+        """Publish the graph of the image alone."""
+        self._raw.publish(graph_to_message(graph, header))
+
+    def publish_events(self, events: Sequence[Event], header: Header) -> None:
+        """Publish what changed, if something did."""
+        if events:
+            self._events.publish(events_to_message(events, header))
+
     def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
         self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
 
@@ -65,6 +88,8 @@ class ResultPublishers:
             self._panoptic,
             self._panoptic_color,
             self._overlay,
+            self._raw,
+            self._events,
             self._vocabulary,
         ):
             self._node.destroy_lifecycle_publisher(publisher)

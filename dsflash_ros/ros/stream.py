@@ -2,19 +2,27 @@
 
 import traceback
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
 
 from dsflash_ros.errors import ImageError
+from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.tracked import track, untracked
 from dsflash_ros.ros.diagnostics import Statistics
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.messages.graph_messages import stamp_seconds
+from dsflash_ros.ros.parameter_table import TRACKING
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.shared_memory import map_shared_memory
 from dsflash_ros.ros.results import ResultPublishers
 from dsflash_ros.ros.worker import Slot, Worker
+from dsflash_ros.tracking.events import Event
+from dsflash_ros.tracking.options import TrackingOptions
+from dsflash_ros.tracking.tracker import Tracker
 
 LOG_PERIOD_S = 10.0
 
@@ -25,7 +33,7 @@ class Stream:
     A node can have several, which share the worker and its model. Their topics differ by name.
 
     Args:
-        node: declares the parameters image_transport, overlay_relations and no_frame_warning_s.
+        node: declares the parameters.
         name: the topics' namespace below the node's, as `front` for front/image, front/scene_graph
             and ~/front/overlay. Empty: image, scene_graph, ~/overlay.
 
@@ -42,6 +50,7 @@ class Stream:
         self._worker: Worker | None = None
         self._slot: Slot | None = None
         self._mapped_publishers = 0
+        self._tracker, self._is_reset = Tracker(), False
 
     @property
     def is_open(self) -> bool:
@@ -67,6 +76,7 @@ class Stream:
         The node's lifecycle publishers must be active.
         """
         self._worker, self._slot = worker, worker.slot(self._process)
+        self.reset()
         self._results.publish_vocabulary(worker.model.vocabulary, worker.model.weights)
         self.resume()
 
@@ -79,6 +89,10 @@ class Stream:
     def resume(self) -> None:
         """Subscribe again."""
         self._input.open(self._value("image_transport"))
+
+    def reset(self) -> None:
+        """Forget all tracks before the next frame."""
+        self._is_reset = True
 
     def stop(self) -> None:
         """Unsubscribe, and leave the worker to others."""
@@ -154,11 +168,28 @@ class Stream:
                 throttle_duration_sec=LOG_PERIOD_S,
             )
         rgb = image_to_rgb(message) if isinstance(message, Image) else compressed_to_rgb(message)
-        graph = pipeline(rgb, stamp=stamp, source=message.header.frame_id)
+        pipeline.for_trackers = self._value("tracking")
+        raw = pipeline(rgb, stamp=stamp, source=message.header.frame_id)
+        graph, events = (
+            self._track(raw, rgb, pipeline.options) if pipeline.for_trackers else (raw, ())
+        )
         worker = self._worker
         if worker is not None and not worker.stopping:
             self._results.publish(graph, rgb, message.header, self._value("overlay_relations"))
+            self._results.publish_events(events, message.header)
+            if self._results.wants_raw:
+                self._results.publish_raw(untracked(raw, pipeline.options), message.header)
         self.statistics.process(graph.latency_ms)
+
+    def _track(
+        self, graph: SceneGraph, rgb: np.ndarray, options: Options
+    ) -> tuple[SceneGraph, tuple[Event, ...]]:
+        """The graph with tracks, and what changed; runs in the worker's thread."""
+        if self._is_reset:
+            self._is_reset = False
+            self._tracker.reset()
+        self._tracker.options = TrackingOptions(**{name: self._value(name) for name in TRACKING})
+        return track(self._tracker, graph, rgb, options), self._tracker.events
 
     def _value(self, name: str):
         return self._node.get_parameter(name).value

@@ -1,5 +1,6 @@
 """`dsflash run` with the real pipeline on real files."""
 
+import itertools
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from media_files import image_message, picture, raw_images, write_bag, write_image, write_video
-from places import SHARED
+from places import ROOT, SHARED
 
 from dsflash_ros.cli import main
 from dsflash_ros.graph.vocabulary import Vocabulary
@@ -53,7 +54,7 @@ def load_shipped_model_once():
             return make(weights, **settings)
         if not loaded:
             loaded.append(make(weights, **settings))
-        loaded[0].options = settings["options"]
+        loaded[0].options, loaded[0].for_trackers = settings["options"], False
         return loaded[0]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -113,7 +114,15 @@ def test_each_used_frame_has_its_line_in_order(results):
     lines = lines_of(folder / "out")
     assert [(line["source"], pytest.approx(line["stamp"])) for line in lines] == expected
     for line in lines:
-        assert set(line) == {"stamp", "source", "weights", "nodes", "relations", "latency_ms"}
+        assert set(line) == {
+            "stamp",
+            "source",
+            "weights",
+            "position_frame",
+            "nodes",
+            "relations",
+            "latency_ms",
+        }
         assert line["weights"] == "random-tiny" and line["latency_ms"]["total"] > 0
         ids = {node["id"] for node in line["nodes"]}
         assert len(line["relations"]) <= 5
@@ -225,6 +234,24 @@ def test_limit(tmp_path):
     options = ("--stride", "3", "--limit", "2", "--no-overlay")
     assert run(video, video, "--out", tmp_path / "out", *options) == 0
     assert [line["stamp"] for line in lines_of(tmp_path / "out")] == pytest.approx([0, 0.3, 0, 0.3])
+
+
+def test_objects_keep_their_numbers_with_track(tmp_path):
+    """Of a drive; what comes from another source is not the same."""
+    drive = ROOT / "examples" / "drive"
+    options = ("--track", "--limit", "5", "--no-overlay")
+    assert (
+        run(drive, write_image(tmp_path / "a.png", picture(60, 80)), "--out", tmp_path, *options)
+        == 0
+    )
+    *of_drive, alone = lines_of(tmp_path)
+    ids = [{node["track_id"] for node in line["nodes"]} for line in of_drive]
+    assert None not in set.union(*ids)
+    assert all(len(one & other) >= 0.6 * len(one) for one, other in itertools.pairwise(ids))
+    assert not {node["track_id"] for node in alone["nodes"]} & set.union(*ids)
+    assert {r["source"] for line in of_drive for r in line["relations"]} == {"learned"}
+    assert run(drive, "--out", tmp_path / "plain", "--limit", "1", "--no-overlay") == 0
+    assert {node["track_id"] for node in lines_of(tmp_path / "plain")[0]["nodes"]} == {None}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -5,6 +5,7 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 import rclpy
 
 from dsflash_ros.ros import parameters
+from dsflash_ros.ros.parameter_table import TRACKING
 from dsflash_ros.ros.parameters import BY_NAME, PARAMETERS, ParameterError
 
 
@@ -91,7 +92,8 @@ def test_refusal():
 
 def test_live_are_those_that_can_change_while_active():
     live = {name for name in BY_NAME if "deactivate" not in _refusal_of_default(name)}
-    assert live == {*parameters.OPTIONS, "overlay_relations", "no_frame_warning_s"}
+    others = {"overlay_relations", "no_frame_warning_s", "tracking"}
+    assert live == {*parameters.OPTIONS, *TRACKING, *others}
 
 
 def _refusal_of_default(name):
