@@ -17,6 +17,9 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NAME = "dsflash_ros"
+TF2_MSGS = "tf2_msgs"
+"""A package of messages that the ROS 2 wheels lack."""
+
 HERE = Path(__file__).resolve().parent
 WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
 
@@ -88,12 +91,14 @@ class BuildMessages(build_ext):
         work = Path(self.build_temp).resolve() / "cmake"
         # CMake's cache may name a build environment that is gone
         shutil.rmtree(work, ignore_errors=True)
-        self.build(ros_prefix(), work / "build", work / "prefix")
+        ros = ros_prefix()
+        self.build(ros, HERE, work / "build", work / "prefix")
+        self.build(ros, HERE / "cmake" / TF2_MSGS, work / TF2_MSGS, work / "prefix")
         self.collect_package(work / "prefix")
         self.collect_data(work / "prefix")
 
-    def build(self, ros, build, prefix):
-        """Build with CMake in the folder `build`, against `ros`, and install to `prefix`."""
+    def build(self, ros, source, build, prefix):
+        """Build `source` with CMake in the folder `build`, against `ros`; install to `prefix`."""
         env = dict(os.environ, AMENT_PREFIX_PATH=str(ros))
         libraries = [ros / "lib", *ros.glob("lib/python*/site-packages/ros_*.libs")]
         for name, paths in {"PATH": [ros / "bin"], "LD_LIBRARY_PATH": libraries}.items():
@@ -111,7 +116,7 @@ class BuildMessages(build_ext):
             "Python3_EXECUTABLE": sys.executable,
         }
         defined = [f"-D{name}={value}" for name, value in options.items()]
-        cmake("-S", HERE, "-B", build, "-G", "Ninja", *defined)
+        cmake("-S", source, "-B", build, "-G", "Ninja", *defined)
         cmake("--build", build)
         cmake("--install", build)
 
@@ -162,6 +167,8 @@ def is_data(path):
     These are libraries, executables, and what ROS tools look up.
     """
     top, *rest = path.parts
+    if TF2_MSGS in rest:
+        return "cmake" not in rest and "environment" not in rest
     if top == "lib":
         return len(rest) == 1 or rest[0] == NAME
     if top != "share" or rest[1] in ("cmake", "environment"):

@@ -36,8 +36,7 @@ class Intrinsics:
 
         Raises `ImageError` for a camera that is not calibrated, or numbers that cannot be.
         """
-        k = [float(value) for value in getattr(message, "k", None) or getattr(message, "K", ())]
-        d = [float(value) for value in getattr(message, "d", None) or getattr(message, "D", ())]
+        k, d = (_numbers(message, name) for name in ("k", "d"))
         if len(k) != 9 or not all(map(math.isfinite, [*k, *d])) or min(k[0], k[4]) <= 0:
             raise ImageError(
                 f"camera_info has the matrix k = {k}: focal lengths must be above 0; "
@@ -72,6 +71,12 @@ class Intrinsics:
         x points right, y down, z forward (REP-103's optical frame). The array is shared: read only.
         """
         return _rays(self)
+
+
+def _numbers(message: Any, name: str) -> list[float]:
+    """The values of a field, which ROS 1 writes with a capital letter."""
+    values = getattr(message, name, None)
+    return [float(v) for v in (getattr(message, name.upper(), ()) if values is None else values)]
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,9 @@
 Subscribes
     image (sensor_msgs/Image) or image/compressed (sensor_msgs/CompressedImage), by the parameter
         image_transport.
+    depth (sensor_msgs/Image, 16UC1 or 32FC1, registered to the image) and camera_info
+        (sensor_msgs/CameraInfo), for positions.
+    /tf and /tf_static (tf2_msgs/TFMessage), for positions in the parameter target_frame.
 Publishes
     scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header;
         steadied over time unless the parameter tracking is false.
@@ -54,6 +57,7 @@ from dsflash_ros.ros.process.rclpy_gaps import (
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.stream import Stream
+from dsflash_ros.ros.transforms import TransformListener
 from dsflash_ros.ros.worker import Worker, in_background
 
 REPORT_PERIOD_S = 1.0
@@ -80,7 +84,8 @@ class DSFlashNode(LifecycleNode):
         self.add_post_set_parameters_callback(lambda _: self._apply_options())
         self._interrupted = interrupted
         self._worker: Worker | None = None
-        self._streams = [Stream(self)]
+        self._transforms = TransformListener(self)
+        self._streams = [Stream(self, self._transforms)]
         answer_impossible_transitions(self)
         self.create_service(SetBool, "~/set_enabled", self._set_enabled)
         self.create_service(Trigger, "~/reset", self._reset)
@@ -113,6 +118,8 @@ class DSFlashNode(LifecycleNode):
             result_unless(self._interrupted, self._worker.loaded)
             freeze_objects()
             super().on_activate(state)
+            if choice["target_frame"]:
+                self._transforms.open()
             for stream in self._streams:
                 stream.start(self._worker)
         except Exception:
@@ -149,6 +156,7 @@ class DSFlashNode(LifecycleNode):
         """
         for stream in self._streams:
             stream.stop()
+        self._transforms.close()
         if self._worker is not None:
             result_unless(self._interrupted, self._worker.stop())
             self._worker = None

@@ -27,6 +27,28 @@ NODE_OPTIONS = (
         read_only=True,
     ),
     Option(
+        "target_frame",
+        "",
+        "Frame of the nodes' positions, z up, such as map, odom or base_link; /tf has to connect "
+        "it with the camera's. Empty: the camera's optical frame. Positions need the topics depth "
+        "and camera_info. In map, odom, world and earth, which do not move with the robot, they "
+        "also tell objects apart.",
+    ),
+    Option(
+        "depth_tolerance_s",
+        0.05,
+        "How far the stamps of a depth image and of a colour image may be apart, seconds.",
+        limits=(0.0, 10.0),
+        live=True,
+    ),
+    Option(
+        "geometric_relations",
+        False,
+        "Add relations that need no learning, such as left of, near and on top of; their source is "
+        "geometric.",
+        live=True,
+    ),
+    Option(
         "tracking",
         True,
         "Give nodes a track_id and steady their classes and relations over time; false: each graph "

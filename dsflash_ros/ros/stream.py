@@ -16,9 +16,11 @@ from dsflash_ros.ros.diagnostics import Statistics
 from dsflash_ros.ros.image_input import ImageInput
 from dsflash_ros.ros.messages.graph_messages import stamp_seconds
 from dsflash_ros.ros.parameter_table import TRACKING
+from dsflash_ros.ros.places import Places, fixed_frame
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.shared_memory import map_shared_memory
 from dsflash_ros.ros.results import ResultPublishers
+from dsflash_ros.ros.transforms import TransformListener
 from dsflash_ros.ros.worker import Slot, Worker
 from dsflash_ros.tracking.events import Event
 from dsflash_ros.tracking.options import TrackingOptions
@@ -34,6 +36,7 @@ class Stream:
 
     Args:
         node: declares the parameters.
+        transforms: where frames are.
         name: the topics' namespace below the node's, as `front` for front/image, front/scene_graph
             and ~/front/overlay. Empty: image, scene_graph, ~/overlay.
 
@@ -41,7 +44,7 @@ class Stream:
         statistics: of the frames.
     """
 
-    def __init__(self, node: LifecycleNode, name: str = "") -> None:
+    def __init__(self, node: LifecycleNode, transforms: TransformListener, name: str = "") -> None:
         self.statistics = Statistics()
         self._node = node
         self._prefix = f"{name}/" if name else ""
@@ -50,6 +53,7 @@ class Stream:
         self._worker: Worker | None = None
         self._slot: Slot | None = None
         self._mapped_publishers = 0
+        self._places = Places(node, transforms, self._prefix)
         self._tracker, self._is_reset = Tracker(), False
 
     @property
@@ -76,18 +80,20 @@ class Stream:
         The node's lifecycle publishers must be active.
         """
         self._worker, self._slot = worker, worker.slot(self._process)
-        self.reset()
+        self._tracker = Tracker(fixed_frame=fixed_frame(self._value("target_frame")))
         self._results.publish_vocabulary(worker.model.vocabulary, worker.model.weights)
         self.resume()
 
     def pause(self) -> None:
         """Unsubscribe, and forget the frame that waits."""
         self._input.close()
+        self._places.close()
         if self._slot is not None and self._slot.discard():
             self.statistics.drop()
 
     def resume(self) -> None:
         """Subscribe again."""
+        self._places.open()
         self._input.open(self._value("image_transport"))
 
     def reset(self) -> None:
@@ -121,6 +127,7 @@ class Stream:
         others = {
             "image publishers": self._input.publishers(),
             "graph subscribers": self._results.graph_subscribers() if self._results else 0,
+            "positions": self._places.problem or "ok",
         }
         return self.statistics.frames_status(
             f"{name}: {self._prefix}frames", hardware_id, state, problem, others
@@ -170,9 +177,10 @@ class Stream:
         rgb = image_to_rgb(message) if isinstance(message, Image) else compressed_to_rgb(message)
         pipeline.for_trackers = self._value("tracking")
         raw = pipeline(rgb, stamp=stamp, source=message.header.frame_id)
-        graph, events = (
-            self._track(raw, rgb, pipeline.options) if pipeline.for_trackers else (raw, ())
-        )
+        graph, events = self._places.locate(raw, message.header.frame_id), ()
+        if pipeline.for_trackers:
+            graph, events = self._track(graph, rgb, pipeline.options)
+        graph = self._places.relate(graph)
         worker = self._worker
         if worker is not None and not worker.stopping:
             self._results.publish(graph, rgb, message.header, self._value("overlay_relations"))

@@ -181,8 +181,12 @@ class Tracker:
 
     def _tracked(self, track: Track, node: Node) -> Node:
         class_id = track.classes.best
+        place = node.position
+        if place is not None and track.position is not None:
+            place = tuple(track.position.tolist())
         return replace(
             node,
+            position=place,
             class_id=class_id,
             label=self._labels[class_id],
             score=track.classes[class_id],

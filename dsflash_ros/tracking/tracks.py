@@ -23,6 +23,10 @@ _HIDDEN = 0.3
 """An object of which less is expected to be in view, as a share of its area, is not missed."""
 
 
+_MOVED_M = 0.3
+"""Metres; a position this far from the mean of the former ones is a new one."""
+
+
 @dataclass(eq=False)
 class Track:
     """An object, seen now or before.
@@ -73,7 +77,13 @@ class Track:
             mixed = _mixed(self.appearance, appearance, share)
             self.appearance = mixed / max(float(np.linalg.norm(mixed)), 1e-6)
         if position is not None:
-            self.position = _mixed(self.position, position, share)
+            has_moved = self._is_far(position)
+            self.position = position if has_moved else _mixed(self.position, position, share)
+
+    def _is_far(self, position: np.ndarray) -> bool:
+        return self.position is not None and bool(
+            np.linalg.norm(position - self.position) > _MOVED_M
+        )
 
     def miss(self) -> None:
         """Take in that no segment shows it."""

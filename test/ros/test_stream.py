@@ -12,6 +12,7 @@ from stand_in import StandIn
 from dsflash_ros.msg import SceneGraph
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.stream import Stream
+from dsflash_ros.ros.transforms import TransformListener
 from dsflash_ros.ros.worker import Worker
 
 NAMES = ("left", "right")
@@ -22,7 +23,8 @@ def streams(client):
     """Two streams of an active node, by name."""
     node = LifecycleNode("dsflash", context=client.context, namespace="/two")
     parameters.declare(node)
-    made = {name: Stream(node, name) for name in NAMES}
+    transforms = TransformListener(node)
+    made = {name: Stream(node, transforms, name) for name in NAMES}
     for stream in made.values():
         stream.configure()
     node.trigger_configure()

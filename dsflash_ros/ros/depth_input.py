@@ -1,0 +1,97 @@
+"""The subscriptions of a camera's depth and calibration, matched with its images by stamp."""
+
+import threading
+from collections import deque
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from dsflash_ros.errors import ImageError
+from dsflash_ros.geometry.camera import Intrinsics
+from dsflash_ros.geometry.positions import Depth
+from dsflash_ros.graph.messages import stamp_seconds
+from dsflash_ros.images.depth import depth_to_metres
+from dsflash_ros.ros import qos
+from dsflash_ros.ros.qos_overrides import qos_overriding_options
+
+_KEPT = 8
+"""Depth images that wait for the colour image of their time."""
+
+
+class DepthInput:
+    """Subscribes `depth` and `camera_info` while it is open.
+
+    Args:
+        node: whose executor receives.
+        prefix: before the topics' names, as `front/`; empty for none.
+    """
+
+    def __init__(self, node: Node, prefix: str = "") -> None:
+        self._node, self._prefix = node, prefix
+        self._lock = threading.Lock()
+        self._images: deque[Image] = deque(maxlen=_KEPT)
+        self._info: CameraInfo | None = None
+        self._subscriptions = []
+
+    def open(self) -> None:
+        """Subscribe; nothing when open already."""
+        if not self._subscriptions:
+            self._subscriptions = [
+                self._subscribe(Image, "depth", self._take_image),
+                self._subscribe(CameraInfo, "camera_info", self._take_info),
+            ]
+
+    def close(self) -> None:
+        """Unsubscribe, and forget what came."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        with self._lock:
+            self._images.clear()
+            self._info = None
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether a depth image has come."""
+        return bool(self._images)
+
+    def at(self, stamp: float, tolerance_s: float) -> Depth:
+        """The depth nearest to that time.
+
+        Raises `ImageError`, which says what is missing or does not match.
+        """
+        with self._lock:
+            images, info = list(self._images), self._info
+        if not images:
+            raise ImageError("no depth image has come")
+        if info is None:
+            raise ImageError(
+                "there is depth, but no camera_info: remap it, as in -r camera_info:=..."
+            )
+        nearest = min(images, key=lambda image: abs(stamp_seconds(image.header.stamp) - stamp))
+        late_s = stamp_seconds(nearest.header.stamp) - stamp
+        if abs(late_s) > tolerance_s:
+            raise ImageError(
+                f"the nearest depth image is {1000 * late_s:+.0f} ms from the colour image, more "
+                f"than depth_tolerance_s = {tolerance_s:g} s: do their clocks agree?"
+            )
+        return Depth(depth_to_metres(nearest), Intrinsics.of_message(info))
+
+    def _subscribe(self, message_type, name: str, take):
+        topic = self._prefix + name
+        with qos_overriding_options(topic) as overrides:
+            return self._node.create_subscription(
+                message_type,
+                topic,
+                take,
+                qos.camera_images(),
+                qos_overriding_options=overrides,
+            )
+
+    def _take_image(self, message: Image) -> None:
+        with self._lock:
+            self._images.append(message)
+
+    def _take_info(self, message: CameraInfo) -> None:
+        with self._lock:
+            self._info = message

@@ -1,0 +1,81 @@
+"""Positions of a camera's graphs, and relations that follow from them, in the ROS node."""
+
+from dataclasses import replace
+
+import numpy as np
+from rclpy.node import Node
+
+from dsflash_ros.errors import DSFlashError
+from dsflash_ros.geometry.positions import locate
+from dsflash_ros.geometry.relations import relate
+from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.ros.depth_input import DepthInput
+from dsflash_ros.ros.transforms import TransformListener
+
+LOG_PERIOD_S = 10.0
+
+UP = np.array([0.0, 0.0, 1.0])
+"""In frames of robots and maps (REP-103, REP-105); the optical frame of a camera has another."""
+
+
+_FIXED = ("map", "odom", "world", "earth")
+
+
+def fixed_frame(target: str) -> str:
+    """The target frame if it does not move with the robot, by its name (REP-105); else nothing."""
+    return target if target.lower().endswith(_FIXED) else ""
+
+
+class Places:
+    """Adds what depth and poses tell to the graphs of one camera; runs in the worker's thread.
+
+    Attributes:
+        problem: why the last graph has no positions; empty when it has, or no depth has come.
+    """
+
+    def __init__(self, node: Node, transforms: TransformListener, prefix: str = "") -> None:
+        self._node, self._transforms = node, transforms
+        self._depth = DepthInput(node, prefix)
+        self.problem = ""
+
+    def open(self) -> None:
+        """Subscribe."""
+        self._depth.open()
+
+    def close(self) -> None:
+        """Unsubscribe, and forget what came."""
+        self._depth.close()
+        self.problem = ""
+
+    def locate(self, graph: SceneGraph, optical_frame: str) -> SceneGraph:
+        """The graph with positions, if there is depth; what is wrong with it is logged.
+
+        `optical_frame`: the camera's.
+        """
+        self.problem = ""
+        if not self._depth.has_depth:
+            return graph
+        target = self._value("target_frame")
+        try:
+            depth = self._depth.at(graph.stamp, self._value("depth_tolerance_s"))
+            pose = None
+            if target:
+                pose = self._transforms.lookup(target, optical_frame, graph.stamp)
+            return locate(graph, depth, pose, target or optical_frame)
+        except DSFlashError as error:
+            self.problem = str(error)
+            self._node.get_logger().warning(
+                f"no positions: {error}", throttle_duration_sec=LOG_PERIOD_S
+            )
+            return graph
+
+    def relate(self, graph: SceneGraph) -> SceneGraph:
+        """The graph with geometric relations after the learned ones, if these are asked for."""
+        if not self._value("geometric_relations"):
+            return graph
+        target = self._value("target_frame")
+        up = UP if target and graph.position_frame == target else None
+        return replace(graph, relations=graph.relations + relate(graph, up))
+
+    def _value(self, name: str):
+        return self._node.get_parameter(name).value

@@ -1,0 +1,78 @@
+"""What /tf and /tf_static say, for the worker's thread."""
+
+import threading
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from dsflash_ros.errors import ImageError
+from dsflash_ros.geometry.transforms import Transform, TransformBuffer, TransformError
+from dsflash_ros.graph.messages import stamp_seconds
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # an installation of ROS 2 without it
+    TFMessage = None
+
+LOG_PERIOD_S = 10.0
+
+
+class TransformListener:
+    """Fills a `TransformBuffer` while it is open. (tf2's own Python needs tf2_py, which ROS 2 has
+    and its wheels do not; this reads the same topics.)
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._buffer, self._lock = TransformBuffer(), threading.Lock()
+        self._subscriptions = []
+
+    def open(self) -> None:
+        """Subscribe; nothing when open already."""
+        if self._subscriptions:
+            return
+        if TFMessage is None:
+            self._node.get_logger().error("target_frame needs the package tf2_msgs")
+            return
+        moving = QoSProfile(depth=100)
+        still = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._subscriptions = [
+            self._node.create_subscription(TFMessage, "/tf", self._move, moving),
+            self._node.create_subscription(TFMessage, "/tf_static", self._fix, still),
+        ]
+
+    def close(self) -> None:
+        """Unsubscribe, and forget everything."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        with self._lock:
+            self._buffer = TransformBuffer()
+
+    def lookup(self, target: str, source: str, stamp: float) -> Transform:
+        """See `TransformBuffer.lookup`."""
+        with self._lock:
+            return self._buffer.lookup(target, source, stamp)
+
+    def _move(self, message) -> None:
+        self._take(message, is_static=False)
+
+    def _fix(self, message) -> None:
+        self._take(message, is_static=True)
+
+    def _take(self, message, is_static: bool) -> None:
+        for one in message.transforms:
+            q, t = one.transform.rotation, one.transform.translation
+            try:
+                stamp = stamp_seconds(one.header.stamp)
+                with self._lock:
+                    self._buffer.add(
+                        one.header.frame_id,
+                        one.child_frame_id,
+                        stamp,
+                        (q.x, q.y, q.z, q.w),
+                        (t.x, t.y, t.z),
+                        is_static,
+                    )
+            except (TransformError, ImageError) as error:
+                self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=LOG_PERIOD_S)
