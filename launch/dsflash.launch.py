@@ -19,6 +19,8 @@ CONFIG = Path(get_package_share_directory("dsflash_ros"), "config")
 ARGUMENTS = {
     "namespace": ("", "Namespace of the node and its topics: one for each camera."),
     "image": ("image", "Topic of the camera's images, without /compressed."),
+    "depth": ("depth", "Topic of depth images that are registered to the camera's."),
+    "camera_info": ("camera_info", "Topic of the camera's calibration; positions need it."),
     "params_file": (
         str(CONFIG / "dsflash.yaml"),
         "Parameters of the node; the arguments below override it.",
@@ -94,7 +96,11 @@ def start_node(context):
             output="screen",
             emulate_tty=True,
             parameters=parameters,
-            remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+            remappings=[
+                ("image", image),
+                ("image/compressed", f"{image}/compressed"),
+                *((name, LaunchConfiguration(name)) for name in ("depth", "camera_info")),
+            ],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         )
     ]

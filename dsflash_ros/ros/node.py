@@ -85,7 +85,8 @@ class DSFlashNode(LifecycleNode):
         self._interrupted = interrupted
         self._worker: Worker | None = None
         self._transforms = TransformListener(self)
-        self._streams = [Stream(self, self._transforms)]
+        names = parameters.camera_names(self.get_parameter("cameras").value)
+        self._streams = [Stream(self, self._transforms, name) for name in names]
         answer_impossible_transitions(self)
         self.create_service(SetBool, "~/set_enabled", self._set_enabled)
         self.create_service(Trigger, "~/reset", self._reset)

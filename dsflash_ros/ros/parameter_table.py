@@ -21,6 +21,14 @@ NODE_OPTIONS = (
         choices=("raw", "compressed"),
     ),
     Option(
+        "cameras",
+        "",
+        "Names of several cameras, separated by commas, as in front,left: their topics begin with "
+        "these names, as front/image, front/scene_graph and ~/front/overlay, and all share one "
+        "model. Empty: one camera, without such names.",
+        read_only=True,
+    ),
+    Option(
         "autostart",
         True,
         "Configure and activate at start, without a lifecycle manager.",

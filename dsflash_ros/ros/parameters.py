@@ -1,6 +1,7 @@
 """Declaring, reading and refusing the node's parameters. The table is `parameter_table`."""
 
 import difflib
+import re
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -25,6 +26,7 @@ __all__ = [
     "PARAMETERS",
     "ParameterError",
     "Value",
+    "camera_names",
     "declare",
     "descriptor",
     "help_text",
@@ -107,3 +109,18 @@ def refusal(changes: dict[str, Value], is_active: bool) -> str:
                 "deactivate the node, set the parameter, then activate the node again"
             )
     return ""
+
+
+def camera_names(text: str) -> list[str]:
+    """The names in the parameter `cameras`; one empty name when there is none.
+
+    Raises `ParameterError` for names that no topic can have, and for one that comes twice.
+    """
+    names = [name.strip().strip("/") for name in text.split(",")] if text.strip() else [""]
+    wrong = [name for name in names if text.strip() and not re.fullmatch(r"[A-Za-z]\w*", name)]
+    if wrong or len(set(names)) < len(names):
+        raise ParameterError(
+            "parameter 'cameras' must be different names separated by commas, made of letters, "
+            f"digits and underscores, as in front,left; got {text!r}"
+        )
+    return names
