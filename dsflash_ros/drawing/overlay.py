@@ -9,7 +9,7 @@ import numpy as np
 
 from dsflash_ros.drawing.lettering import Box, Lettering
 from dsflash_ros.errors import ImageError
-from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, TRUTH, SceneGraph
+from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, TRUTH, Node, SceneGraph
 
 UNTRAINED = "UNTRAINED MODEL: this graph means nothing"
 
@@ -85,23 +85,25 @@ def _palette() -> np.ndarray:
     return palette
 
 
-def _colour_index(node_id: int) -> int:
+def _colour_index(node: Node) -> int:
     """1 to 255, 0 being where nothing is.
 
-    By id, so that a node that keeps its id keeps its colour.
+    By track, so that an object keeps its colour; without tracking by id.
     """
-    return node_id % 255 + 1
+    number = node.id if node.track_id is None else node.track_id
+    return number % 255 + 1
 
 
-def _colour(node_id: int) -> tuple[int, int, int]:
-    return tuple(map(int, _palette()[_colour_index(node_id), 0]))
+def node_colour(node: Node) -> tuple[int, int, int]:
+    """The colour that all pictures give a node: red, green, blue, 0 to 255."""
+    return tuple(map(int, _palette()[_colour_index(node), 0]))
 
 
 def _node_index(graph: SceneGraph) -> np.ndarray:
     """The colour index of each pixel's node: (H, W) uint8."""
     table = np.zeros(MAX_NODE_ID + 1, np.uint8)
     for node in graph.nodes:
-        table[node.id] = _colour_index(node.id)
+        table[node.id] = _colour_index(node)
     index = table[graph.panoptic & MAX_NODE_ID]
     index[graph.panoptic == NOTHING] = 0
     return index
@@ -114,7 +116,7 @@ def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
     """
     colours = cv2.applyColorMap(index, _palette())
     is_thing = np.zeros((256, 1), np.uint8)
-    is_thing[[_colour_index(node.id) for node in graph.nodes if node.is_thing]] = 255
+    is_thing[[_colour_index(node) for node in graph.nodes if node.is_thing]] = 255
     picture = cv2.addWeighted(rgb, 0.8, colours, 0.2, 0)
     cv2.copyTo(cv2.addWeighted(rgb, 0.55, colours, 0.45, 0), cv2.LUT(index, is_thing), picture)
     cv2.copyTo(rgb, cv2.compare(index, 0, cv2.CMP_EQ), picture)
@@ -139,7 +141,7 @@ def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, flo
     depth = cv2.distanceTransform(cv2.compare(border, 0, cv2.CMP_EQ), cv2.DIST_L2, 3)
     anchors = {}
     for node in graph.nodes:
-        mask = cv2.compare(small, _colour_index(node.id), cv2.CMP_EQ)
+        mask = cv2.compare(small, _colour_index(node), cv2.CMP_EQ)
         _, deepest, _, (x, y) = cv2.minMaxLoc(depth, mask)
         anchors[node.id] = node.centroid
         if deepest > 0:
@@ -156,7 +158,7 @@ def _place_labels(
     """
     ends = {}
     for node in sorted(graph.nodes, key=lambda node: node.area, reverse=True):
-        colour, anchor = _colour(node.id), anchors[node.id]
+        colour, anchor = node_colour(node), anchors[node.id]
         bright = np.dot(colour, (0.3, 0.59, 0.11)) > 110
         text = f"{node.name} {node.score:.2f}" if graph.weights != TRUTH else node.name
         box = lettering.place(text, anchor, _BLACK if bright else _WHITE, colour)

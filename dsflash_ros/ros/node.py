@@ -16,6 +16,8 @@ Publishes
         nothing is.
     ~/panoptic_color (sensor_msgs/Image, rgb8): the same to look at, a colour for each node.
     ~/overlay (sensor_msgs/Image, rgb8): the image with masks, labels and the strongest relations.
+    ~/markers (visualization_msgs/MarkerArray): boxes and relations in space, of nodes that have a
+        position.
     ~/vocabulary (dsflash_ros/Vocabulary): the names behind the ids, latched.
     /diagnostics (diagnostic_msgs/DiagnosticArray): once a second.
 Services

@@ -7,6 +7,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from dsflash_ros import msg
 from dsflash_ros.drawing.overlay import draw_overlay, draw_panoptic
@@ -19,6 +20,7 @@ from dsflash_ros.ros.messages.graph_messages import (
     vocabulary_to_message,
 )
 from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
+from dsflash_ros.ros.messages.markers import graph_to_markers
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
 from dsflash_ros.tracking.events import Event
 
@@ -37,6 +39,7 @@ class ResultPublishers:
         self._panoptic = self._create(Image, f"~/{prefix}panoptic", qos.results())
         self._panoptic_color = self._create(Image, f"~/{prefix}panoptic_color", qos.results())
         self._overlay = self._create(Image, f"~/{prefix}overlay", qos.results())
+        self._markers = self._create(MarkerArray, f"~/{prefix}markers", qos.results())
         self._raw = self._create(msg.SceneGraph, f"~/{prefix}raw_scene_graph", qos.results())
         self._events = self._create(msg.SceneGraphEvents, f"~/{prefix}events", qos.events())
         self._vocabulary = self._create(msg.Vocabulary, f"~/{prefix}vocabulary", qos.latched())
@@ -53,6 +56,8 @@ class ResultPublishers:
             overlay_relations: how many relations the overlay shows.
         """
         self._graph.publish(graph_to_message(graph, header))
+        if self._markers.get_subscription_count():
+            self._markers.publish(graph_to_markers(graph, header))
         if self._panoptic.get_subscription_count():
             self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
         if self._panoptic_color.get_subscription_count():
@@ -88,6 +93,7 @@ class ResultPublishers:
             self._panoptic,
             self._panoptic_color,
             self._overlay,
+            self._markers,
             self._raw,
             self._events,
             self._vocabulary,

@@ -1,5 +1,7 @@
 """What the overlay shows, on graphs made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,19 @@ def test_nodes_have_distinct_colours_that_stay():
     corner = (120, 380)  # within RIGHT, away from border and label
     np.testing.assert_array_equal(both[corner], alone[corner])
     assert np.abs(both[corner].astype(int) - both[120, 60]).max() > 50
+
+
+def test_colours_follow_the_track_not_the_id():
+    def tracked(graph, **track_ids):
+        nodes = (replace(n, track_id=track_ids[f"n{n.id}"]) for n in graph.nodes)
+        return replace(graph, nodes=tuple(nodes))
+
+    corner = (120, 380)
+    one = draw_overlay(grey(SIZE), tracked(graph_of(SIZE, {1: LEFT, 2: RIGHT}), n1=7, n2=9))
+    other = draw_overlay(grey(SIZE), tracked(graph_of(SIZE, {2: LEFT, 1: RIGHT}), n2=7, n1=9))
+    np.testing.assert_array_equal(one[corner], other[corner])
+    plain = draw_overlay(grey(SIZE), graph_of(SIZE, {1: LEFT, 2: RIGHT}))
+    assert np.abs(one[corner].astype(int) - plain[corner]).max() > 50
 
 
 def test_masks_are_translucent_with_a_solid_border():

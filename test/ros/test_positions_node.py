@@ -13,6 +13,7 @@ from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import Marker, MarkerArray
 
 from dsflash_ros.ros.messages.image_messages import depth_to_image, rgb_to_image
 from dsflash_ros.sources import open_source
@@ -142,6 +143,30 @@ def test_geometric_relations_are_marked(robot, client, rgb):
     assert "near" in geometric
     assert client.set_parameter("geometric_relations", False).successful
     assert {relation.source for relation in robot.look(rgb).relations} == {"learned"}
+
+
+def test_markers_stand_where_the_nodes_are(robot, client, rgb):
+    found, subscription = client.subscribe(MarkerArray, "/dsflash/markers")
+    eventually(lambda: robot.look(rgb) and found)
+    graph = robot.look(rgb)
+    eventually(lambda: found[-1].markers[0].header.stamp == graph.header.stamp)
+    first, *markers = found[-1].markers
+    client.node.destroy_subscription(subscription)
+    assert first.action == Marker.DELETEALL
+    assert {marker.header.frame_id for marker in markers} == {"map"}
+    boxes = {m.id: m for m in markers if m.ns == "boxes"}
+    names = {m.id: m.text for m in markers if m.ns == "names"}
+    things = [node for node in graph.nodes if node.is_thing and node.has_position]
+    assert things and len(boxes) == len(names) == len(things)
+    for node in things:
+        number = next(n for n, text in names.items() if text == f"{node.label}_{node.track_id}")
+        assert boxes[number].pose.position == node.position
+        assert boxes[number].scale.y == pytest.approx(max(node.extent.y, 0.01))
+    ids = {node.id for node in things}
+    between = [r for r in graph.relations if r.subject_id in ids and r.object_id in ids]
+    assert len([m for m in markers if m.ns == "relations"]) == len(between)
+    keys = [(marker.ns, marker.id) for marker in markers]
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_frame_that_does_not_exist(robot, client, start_node, rgb):
