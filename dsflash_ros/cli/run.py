@@ -18,7 +18,7 @@ import logging
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import add_model_arguments, add_option_arguments, pipeline_from
-from dsflash_ros.tracking.options import TRACKING_OPTIONS, TrackingOptions
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
 
 HELP = "make scene graphs of images, videos, a camera or bags"
 

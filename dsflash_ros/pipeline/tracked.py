@@ -8,8 +8,8 @@ import numpy as np
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.tracking.options import TrackingOptions
 from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 
 class TrackedPipeline:

@@ -3,9 +3,11 @@
 Subscribes
     image (sensor_msgs/Image) or image/compressed (sensor_msgs/CompressedImage), by the parameter
         image_transport.
-    depth (sensor_msgs/Image, 16UC1 or 32FC1, registered to the image) and camera_info
-        (sensor_msgs/CameraInfo), for positions.
-    /tf and /tf_static (tf2_msgs/TFMessage), for positions in the parameter target_frame.
+    depth (sensor_msgs/Image, 16UC1 or 32FC1): registered to the image, for positions.
+    camera_info (sensor_msgs/CameraInfo): of the image's camera, for positions.
+    /tf (tf2_msgs/TFMessage), and
+    /tf_static (tf2_msgs/TFMessage): for positions in the frame that the parameter target_frame
+        names.
 Publishes
     scene_graph (dsflash_ros/SceneGraph): one for each processed image, with the image's header;
         steadied over time unless the parameter tracking is false.
@@ -59,7 +61,7 @@ from dsflash_ros.ros.process.rclpy_gaps import (
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.stream import Stream
-from dsflash_ros.ros.transforms import TransformListener
+from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Worker, in_background
 
 REPORT_PERIOD_S = 1.0

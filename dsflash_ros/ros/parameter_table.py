@@ -10,7 +10,7 @@ import textwrap
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
-from dsflash_ros.tracking.options import TRACKING_OPTIONS
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 NODE_OPTIONS = (
     Option(

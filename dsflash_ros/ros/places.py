@@ -7,10 +7,10 @@ from rclpy.node import Node
 
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.geometry.positions import locate
-from dsflash_ros.geometry.relations import relate
+from dsflash_ros.geometry.spatial_relations import relate
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.ros.depth_input import DepthInput
-from dsflash_ros.ros.transforms import TransformListener
+from dsflash_ros.ros.transform_listener import TransformListener
 
 LOG_PERIOD_S = 10.0
 

@@ -20,11 +20,11 @@ from dsflash_ros.ros.places import Places, fixed_frame
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.shared_memory import map_shared_memory
 from dsflash_ros.ros.results import ResultPublishers
-from dsflash_ros.ros.transforms import TransformListener
+from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Slot, Worker
 from dsflash_ros.tracking.events import Event
-from dsflash_ros.tracking.options import TrackingOptions
 from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 LOG_PERIOD_S = 10.0
 

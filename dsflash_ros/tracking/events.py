@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dsflash_ros.tracking.relations import Pair
+from dsflash_ros.tracking.relation_filter import Pair
 
 
 class Change(IntEnum):

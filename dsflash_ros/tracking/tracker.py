@@ -8,11 +8,11 @@ from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph
 from dsflash_ros.tracking.appearance import Standardizer
 from dsflash_ros.tracking.association import affinities, best_pairs, rows
 from dsflash_ros.tracking.events import Event, EventLog
+from dsflash_ros.tracking.frame_maps import repainted, small_labels
 from dsflash_ros.tracking.held import held_nodes
-from dsflash_ros.tracking.label_maps import repainted, small_labels
 from dsflash_ros.tracking.motion import ImageMotion, move
-from dsflash_ros.tracking.options import TrackingOptions
-from dsflash_ros.tracking.relations import RelationFilter
+from dsflash_ros.tracking.relation_filter import RelationFilter
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 from dsflash_ros.tracking.tracks import Track
 
 RELATION_FLOOR = 0.05

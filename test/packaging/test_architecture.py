@@ -29,7 +29,8 @@ def test_imports_run_downwards():
     ("modules", "absent"),
     [
         (
-            "graph images.encodings images.letterbox drawing.overlay planning.pddl cli",
+            "graph images.encodings images.letterbox drawing.overlay planning.pddl "
+            "tracking.tracker geometry.positions geometry.spatial_relations cli",
             "torch rclpy",
         ),
         ("pipeline.options ros", "torch"),

@@ -9,7 +9,7 @@ from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.pipeline.tracked import TrackedPipeline, untracked
 from dsflash_ros.sources import open_source
-from dsflash_ros.tracking.options import TrackingOptions
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from stand_in import StandIn
 from dsflash_ros.msg import SceneGraph
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.stream import Stream
-from dsflash_ros.ros.transforms import TransformListener
+from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Worker
 
 NAMES = ("left", "right")

@@ -7,8 +7,8 @@ from scenes import CLASSES, HEIGHT, WIDTH, Scene
 from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
 from dsflash_ros.tracking import tracker as tracker_module
 from dsflash_ros.tracking.events import Change
-from dsflash_ros.tracking.options import TrackingOptions
 from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 CUP, PERSON, CHAIR, FLOOR = range(4)
 TWO_CUPS = Scene((CUP, 40, 60, 50, 60, 1), (CUP, 120, 60, 50, 60, 2), (PERSON, 200, 40, 60, 120, 3))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dsflash_ros.geometry.relations import FIRST_ID, MOST_NODES, PREDICATES, relate
+from dsflash_ros.geometry.spatial_relations import FIRST_ID, MOST_NODES, PREDICATES, relate
 from dsflash_ros.graph.scene_graph import GEOMETRIC, NOTHING, Node, SceneGraph
 
 UP = np.array([0.0, 0.0, 1.0])

@@ -1,0 +1,72 @@
+"""Tracking scored on a recorded drive that holds the true graphs."""
+
+from itertools import islice
+from pathlib import Path
+
+from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.tracking import TrackingEvaluator
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.pipeline.tracked import track, untracked
+from dsflash_ros.progress_bar import progress
+from dsflash_ros.sources.bag import BagSource
+from dsflash_ros.tracking.options import TrackingOptions
+from dsflash_ros.tracking.tracker import Tracker
+
+
+def evaluate_bag(
+    pipeline: SceneGraphPipeline,
+    bag: Path,
+    options: TrackingOptions | None = None,
+    limit: int | None = None,
+) -> dict:
+    """The scores of `TrackingEvaluator` for the frames of a bag that have a true graph.
+
+    Args:
+        pipeline: with its options; relations are told from its `relation_threshold` on.
+        bag: with images, and true graphs on /ground_truth/scene_graph.
+        options: of the tracking.
+        limit: only the first frames, so many.
+
+    Raises:
+        SourceError: the bag cannot be read.
+        EvaluationError: it has no true graphs, or without track ids; TrackEval is not installed.
+    """
+    evaluator, tracker = TrackingEvaluator(), Tracker(options)
+    pipeline.for_trackers = True
+    with BagSource(bag) as source:
+        if not source.has_truth:
+            raise EvaluationError(
+                f"the bag {bag} has no true graphs (/ground_truth/scene_graph): record one with "
+                "`dsflash toyroom camera --record`"
+            )
+        for frame in progress(islice(source, limit), "tracking", limit or len(source), "frame"):
+            if frame.truth is None:
+                continue
+            graph = pipeline(frame.rgb, frame.stamp, frame.name)
+            raw = untracked(graph, pipeline.options)
+            evaluator.add(frame.truth, raw, track(tracker, graph, frame.rgb, pipeline.options))
+    return evaluator.results()
+
+
+def tracking_text(scores: dict) -> str:
+    """The scores as lines of text."""
+    raw, tracked = scores["raw"], scores["tracked"]
+    lines = [
+        f"tracking in {scores['frames']} frames: IDF1 {_percent(scores['IDF1'])}, HOTA "
+        f"{_percent(scores['HOTA'])}, {scores['switches']:.1f} identity switches in 100 frames",
+        "",
+        f"{'':<34}{'each frame alone':>18}{'tracked':>12}",
+    ]
+    for what in ("objects", "relations"):
+        for name in ("precision", "recall", "F1"):
+            values = (_percent(side[what][name]) for side in (raw, tracked))
+            lines.append("{:<34}{:>18}{:>12}".format(f"{what}: {name}", *values))
+    changes = f"{raw['changes']:>18.1f}{tracked['changes']:>12.1f}"
+    lines += [f"{'relations that begin or end, for':<34}{changes}", "each that truly does"]
+    if scores["delay"] is not None:
+        lines.append(f"a relation is told {scores['delay']:g} frames after it began (median)")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{100 * share:.1f} %"
