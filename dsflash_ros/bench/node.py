@@ -143,7 +143,7 @@ def _processes(
     prepare_transport()
     with ExitStack() as stack:
         node = stack.enter_context(
-            _child("dsflash_ros.ros.node", "--ros-args", "--log-level", "error", *settings)
+            _child("dsflash_ros.ros.main", "--ros-args", "--log-level", "error", *settings)
         )
         camera = stack.enter_context(_child("dsflash_ros.bench.image_sender", *size, rate))
         rclpy.init(args=[])

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the node until it is stopped."""
     try:
-        from dsflash_ros.ros.node import main
+        from dsflash_ros.ros.main import main
     except ImportError as error:
         raise missing_ros(error) from error
     return main(args.ros_args)
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 def main() -> int:
     """The program `dsflash_node`. Ctrl-C during its long imports ends it quietly."""
     try:
-        from dsflash_ros.ros.node import main as run_node
+        from dsflash_ros.ros.main import main as run_node
     except KeyboardInterrupt:
         return 130
     return run_node()

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
@@ -21,7 +20,7 @@ from dsflash_ros.pipeline.backends.torch import TorchBackend
 from dsflash_ros.pipeline.device import choose_device, choose_precision, use_threads
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.resizing import network_input
-from dsflash_ros.pipeline.segment_pairs import pairs_of_found, pairs_of_labels
+from dsflash_ros.pipeline.segment_pairs import check_labels, pairs_of_found, pairs_of_labels
 from dsflash_ros.pipeline.segments import ImageSegments, build_graph, merge_segments
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.tracking.tracker import RELATION_FLOOR
@@ -248,12 +247,7 @@ class SceneGraphPipeline:
 
         Returns one relation for each directed pair, whatever its score, best first.
         """
-        check_image(rgb)
-        if labels.shape != rgb.shape[:2] or labels.max() >= count:
-            raise ImageError(
-                f"a label map must be of its image's size, {rgb.shape[:2]}, and hold -1 to "
-                f"{count - 1}, got {labels.shape} and {labels.max()}"
-            )
+        check_labels(labels, count, check_image(rgb).shape[:2])
         if class_ids is None:
             class_ids = np.full(count, -1)
         seen, box = self.segment(rgb)

@@ -29,9 +29,6 @@ Services
 Parameters (`--ros-args -p name:=value`, or `--params-file`)
 """
 
-import os
-import signal
-import sys
 import threading
 from concurrent.futures import wait
 from dataclasses import replace
@@ -40,10 +37,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 from std_srvs.srv import SetBool, Trigger
 
 from dsflash_ros.errors import OptionError
@@ -51,14 +45,13 @@ from dsflash_ros.option import Value
 from dsflash_ros.ros import parameters, qos
 from dsflash_ros.ros.chosen_model import check_choice, load_pipeline
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status
-from dsflash_ros.ros.process.lifecycle import result_unless, run, transition
+from dsflash_ros.ros.process.lifecycle import result_unless, transition
 from dsflash_ros.ros.process.memory import free_memory, freeze_objects, sweep, thaw_objects
 from dsflash_ros.ros.process.rclpy_gaps import (
     answer_impossible_transitions,
     release_state_machine,
     state_label,
 )
-from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.stream import Stream
 from dsflash_ros.ros.transform_listener import TransformListener
@@ -244,46 +237,3 @@ class DSFlashNode(LifecycleNode):
             sweep()
         for stream in self._streams:
             stream.map_cameras_memory()
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, then end the process.
-
-    The process's exit code is 0 after a signal, 1 when the node could not start itself. This
-    returns only after `--help`, with 0, and for wrong arguments or parameters, with 2.
-    """
-    interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
-    prepare_transport()
-    try:
-        extra = remove_ros_args(sys.argv if args is None else ["dsflash_node", *args])[1:]
-        if "--help" in extra or "-h" in extra:
-            print(__doc__ + parameters.help_text())
-            return 0
-        if extra:
-            raise parameters.ParameterError(f"unknown arguments: {' '.join(extra)}; see --help")
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        node = DSFlashNode(interrupted)
-    except parameters.ParameterError as error:
-        return _refuse(str(error))
-    except (ParameterException, RuntimeError) as error:
-        return _refuse(f"wrong ROS arguments: {error}")
-    code = run(node, node.get_parameter("autostart").value, interrupted)
-    node.close()
-    rclpy.try_shutdown()
-    # Python's own end cannot come while the model is in the midst of something, and takes seconds
-    # to unload torch.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _refuse(problem: str) -> int:
-    print(f"dsflash_node: {problem}", file=sys.stderr)
-    rclpy.try_shutdown()
-    return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

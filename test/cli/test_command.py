@@ -89,7 +89,7 @@ def test_version(capsys):
 
 def test_all_arguments_of_node_reach_ros(monkeypatch):
     node = pytest.importorskip(
-        "dsflash_ros.ros.node", reason="needs rclpy and the generated messages"
+        "dsflash_ros.ros.main", reason="needs rclpy and the generated messages"
     )
     seen = []
     monkeypatch.setattr(node, "main", lambda args: seen.append(args) or 7)

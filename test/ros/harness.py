@@ -24,9 +24,9 @@ def eventually(condition, timeout_s=20.0):
 # `dsflash_node`, but that tests need not wait a second for each report on /diagnostics
 PROGRAM = """
 import sys
-from dsflash_ros.ros import node
+from dsflash_ros.ros import main, node
 node.REPORT_PERIOD_S = 0.1
-sys.exit(node.main())
+sys.exit(main.main())
 """
 
 

@@ -1,4 +1,5 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +14,35 @@ from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
+from dsflash_ros.msg import SceneGraphEvent, SceneGraphEvents
 from dsflash_ros.msg import Vocabulary as VocabularyMessage
 from dsflash_ros.ros.messages.graph_messages import (
+    events_to_message,
     graph_to_message,
     message_to_graph,
     message_to_vocabulary,
     stamp_seconds,
     vocabulary_to_message,
 )
+from dsflash_ros.tracking.events import Change, Event
 
 
 def float32(value):
     return float(np.float32(value))
+
+
+def random_track(dice):
+    """What tracking and depth tell of a node, or not."""
+    fields = {}
+    if dice.random() < 0.7:
+        seen = sorted(dice.randint(1, 10**9) / 8 for _ in range(2))
+        fields |= {"track_id": dice.randrange(2**31), "observations": dice.randrange(2**32)}
+        fields |= {"first_seen": seen[0], "last_seen": seen[1]}
+    if dice.random() < 0.7:
+        fields["position"] = tuple(dice.uniform(-9, 9) for _ in range(3))
+        fields["extent"] = tuple(dice.uniform(0, 9) for _ in range(3))
+        fields["distance"] = float32(dice.uniform(0, 9))
+    return fields
 
 
 def random_graph(seed):
@@ -47,6 +65,7 @@ def random_graph(seed):
                 (x0, y0, dice.randint(x0 + 1, width), dice.randint(y0 + 1, height)),
                 dice.randint(1, 2**32 - 1),
                 (float32(dice.uniform(0, width)), float32(dice.uniform(0, height))),
+                **random_track(dice),
             )
         )
     relations = []
@@ -54,12 +73,20 @@ def random_graph(seed):
         predicate_id = dice.randrange(len(names.predicates))
         name = names.predicates[predicate_id]
         relations.append(
-            Relation(dice.choice(ids), dice.choice(ids), predicate_id, name, float32(dice.random()))
+            Relation(
+                dice.choice(ids),
+                dice.choice(ids),
+                predicate_id,
+                name,
+                float32(dice.random()),
+                dice.choice(["learned", "geometric", "truth"]),
+                dice.choice([None, dice.randint(1, 10**9) / 8]),
+            )
         )
     panoptic = np.random.default_rng(seed).integers(-1, 1 << 22, (height, width), np.int32)
     latency_ms = {"segment": float32(dice.random() * 100), "total": float32(dice.random() * 1000)}
     return SceneGraph(
-        tuple(nodes), tuple(relations), panoptic, 0.0, "camera", "random-tiny", latency_ms
+        tuple(nodes), tuple(relations), panoptic, 0.0, "camera", "random-tiny", latency_ms, "map"
     )
 
 
@@ -71,10 +98,50 @@ def test_graph_comes_back_as_it_was(seed):
     message = deserialize_message(wire, SceneGraphMessage)
     assert message.header == header
     again = message_to_graph(message, graph.panoptic)
-    for name in ("nodes", "relations", "source", "weights", "latency_ms"):
+    for name in ("nodes", "relations", "source", "weights", "latency_ms", "position_frame"):
         assert getattr(again, name) == getattr(graph, name)
     assert again.panoptic is graph.panoptic
     assert again.stamp == pytest.approx(1_763_000_001, abs=1e-6)
+
+
+def test_messages_of_an_older_version_lack_fields():
+    """As rosbags reads them: objects with the fields that the bag's definition has."""
+    graph = random_graph(3)
+    message = graph_to_message(graph, Header(frame_id="camera"))
+    new = {"track_id", "first_seen", "last_seen", "observations", "has_position", "position"}
+    new |= {"extent", "distance", "source", "since", "position_frame"}
+
+    def old(part):
+        names = [name for name in part.get_fields_and_field_types() if name not in new]
+        return SimpleNamespace(**{name: getattr(part, name) for name in names})
+
+    older = old(message)
+    older.nodes = [old(node) for node in message.nodes]
+    older.relations = [old(relation) for relation in message.relations]
+    found = message_to_graph(older)
+    assert found.position_frame == ""
+    assert all(node.track_id is None and node.position is None for node in found.nodes)
+    assert [node.box for node in found.nodes] == [node.box for node in graph.nodes]
+    assert {(r.source, r.since) for r in found.relations} == {("learned", None)}
+
+
+def test_events_in_a_message():
+    header = Header(stamp=Time(sec=5), frame_id="camera")
+    events = [
+        Event(Change.NODE_APPEARED, 5.0, 3, "cup", score=np.float32(0.5)),
+        Event(Change.RELATION_BEGAN, 5.0, 3, "cup", 7, "table", "on", 0.25),
+    ]
+    message = events_to_message(events, header)
+    wire = deserialize_message(serialize_message(message), SceneGraphEvents)
+    assert wire == message and wire.header == header
+    appeared, began = wire.events
+    assert (appeared.change, appeared.subject_id, appeared.subject_label) == (1, 3, "cup")
+    assert (appeared.object_id, appeared.predicate, appeared.score) == (-1, "", 0.5)
+    assert began.change == SceneGraphEvent.RELATION_BEGAN
+    assert (began.object_id, began.object_label, began.predicate) == (7, "table", "on")
+    assert {change.value for change in Change} == {
+        getattr(SceneGraphEvent, change.name) for change in Change
+    }
 
 
 def test_numpy_scalars_do_not_get_into_messages():

@@ -25,7 +25,7 @@ NODE = """
     from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
     from dsflash_ros.graph.vocabulary import Vocabulary
     from dsflash_ros.pipeline.options import Options
-    from dsflash_ros.ros import node
+    from dsflash_ros.ros import main, node
 
     class Pipeline:
         weights, is_trained, device, precision = "many", True, "cpu", "float32"
@@ -47,7 +47,7 @@ NODE = """
     node.check_choice = lambda choice: None
     node.load_pipeline = lambda choice: Pipeline()
     node.SWEEP_PERIOD_S = 0.25
-    node.main()
+    main.main()
 """
 
 
