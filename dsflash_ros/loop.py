@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-import numpy as np
-
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.progress_bar import progress
@@ -19,8 +17,8 @@ from dsflash_ros.sources.source import Frame, Source
 
 _log = logging.getLogger(__name__)
 
-MakeGraph = Callable[[np.ndarray, float, str], SceneGraph]
-"""(H, W, 3) uint8 RGB, its stamp and its name to a graph, as `SceneGraphPipeline` does."""
+MakeGraph = Callable[[Frame], SceneGraph]
+"""A frame to its graph."""
 
 
 @dataclass
@@ -64,13 +62,13 @@ class Loop:
 
     def __init__(
         self,
-        pipeline: MakeGraph,
+        make_graph: MakeGraph,
         sinks: Sequence[Sink],
         stride: int = 1,
         limit: int | None = None,
     ) -> None:
         """`stride`: use each n-th frame. `limit`: at most so many frames of each source."""
-        self._pipeline, self._sinks = pipeline, sinks
+        self._make_graph, self._sinks = make_graph, sinks
         self._stride, self._limit = stride, limit
         self.tally = Tally()
 
@@ -109,7 +107,7 @@ class Loop:
     def _take(self, frame: Frame, source: Source) -> None:
         """Make the graph of a frame and hand it on, or skip the frame."""
         try:
-            graph = self._pipeline(frame.rgb, frame.stamp, frame.name)
+            graph = self._make_graph(frame)
         except ImageError as error:
             source.skip(f"{frame.name}: {error}")
             return

@@ -47,6 +47,8 @@ class Processes:
         if not source.is_sequence:
             play += ["--rate", "1"]
         node = [*command, "node", "--ros-args", "-p", f"weights:={weights}"]
+        if text == str(DRIVE):
+            node += ["-p", "target_frame:=map"]
         self.planner = subprocess.Popen([sys.executable, str(HERE / "planner.py")])
         self.node = subprocess.Popen([sys.executable, *node])
         self.player = subprocess.Popen([sys.executable, *play])

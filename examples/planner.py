@@ -6,7 +6,7 @@ Run it beside the node, with a namespace where the node has one:
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -14,37 +14,52 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from dsflash_ros.graph.scene_graph import is_trained
-from dsflash_ros.msg import SceneGraph
+from dsflash_ros.msg import SceneGraph, SceneNode
 
 ON = ("on", "standing on", "sitting on", "lying on")
 HOLDS = ("holding", "carrying")
 
 
-def related(
-    graph: SceneGraph, predicates: Iterable[str], subject: str = "", object: str = ""
-) -> list[tuple[str, str]]:
-    """Labels of subject and object of the relations with one of these predicates.
+def kind(node: SceneNode) -> str:
+    """What a node is, as in `cup`."""
+    return node.label
 
-    `subject` and `object` are labels, too; empty ones stand for any.
+
+def name(node: SceneNode) -> str:
+    """Which one a node is, as in `cup_7`: the same in all graphs while the node tracks."""
+    return f"{node.label}_{node.id if node.track_id < 0 else node.track_id}"
+
+
+def related(
+    graph: SceneGraph, predicates: Iterable[str], object: str = ""
+) -> list[tuple[SceneNode, SceneNode]]:
+    """Subject and object of the relations with one of these predicates.
+
+    `object` is a label; empty stands for any.
     """
-    labels = {node.id: node.label for node in graph.nodes}
+    nodes = {node.id: node for node in graph.nodes}
     pairs = [
-        (labels[r.subject_id], labels[r.object_id])
+        (nodes[r.subject_id], nodes[r.object_id])
         for r in graph.relations
         if r.predicate in predicates
     ]
-    return [(a, b) for a, b in pairs if subject in ("", a) and object in ("", b)]
+    return [(a, b) for a, b in pairs if object in ("", b.label)]
 
 
-def answers(graph: SceneGraph) -> dict[str, set[str]]:
-    """Three questions and what the graph answers: each kind of object once, or nothing."""
+def answers(graph: SceneGraph, call: Callable[[SceneNode], str] = kind) -> dict[str, set[str]]:
+    """Three questions and what the graph answers; `call` says what to call a node."""
     return {
-        "what is on the table?": {a for a, _ in related(graph, ON, object="dining table")},
-        "who holds what?": {f"{a} holds {b}" for a, b in related(graph, HOLDS)},
+        "what is on the table?": {call(a) for a, _ in related(graph, ON, "dining table")},
+        "who holds what?": {f"{call(a)} holds {call(b)}" for a, b in related(graph, HOLDS)},
         "what is in front of the chair?": {
-            a for a, _ in related(graph, ["in front of"], object="chair")
+            call(a) for a, _ in related(graph, ["in front of"], "chair")
         },
     }
+
+
+def place(node: SceneNode) -> str:
+    """A node's name and, where the graph tells it, how far away it is."""
+    return f"{name(node)} ({node.distance:.1f} m)" if node.has_position else name(node)
 
 
 class Planner(Node):
@@ -58,13 +73,14 @@ class Planner(Node):
         """Print the answers that have changed; a real planner would update its world model here."""
         new = {
             question: answer
-            for question, answer in answers(graph).items()
+            for question, answer in answers(graph, name).items()
             if self._known.get(question) != answer
         }
         self._known |= new
+        places = {name(node): place(node) for node in graph.nodes}
         age = self.get_clock().now() - Time.from_msg(graph.header.stamp)
         for question, answer in new.items():
-            listed = ", ".join(sorted(answer)) or "nothing"
+            listed = ", ".join(sorted(places.get(one, one) for one in answer)) or "nothing"
             print(
                 f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {listed}"
             )

@@ -12,9 +12,10 @@ from dsflash_ros.sources import open_source, open_sources
 from dsflash_ros.sources.source import Frame, Source
 
 
-def empty_graph(rgb, stamp, source, weights="mine"):
-    panoptic = np.full(rgb.shape[:2], -1, np.int32)
-    return SceneGraph((), (), panoptic, stamp, source, weights, {"total": 1e3 * stamp})
+def empty_graph(frame, weights="mine"):
+    panoptic = np.full(frame.rgb.shape[:2], -1, np.int32)
+    latency_ms = {"total": 1e3 * frame.stamp}
+    return SceneGraph((), (), panoptic, frame.stamp, frame.name, weights, latency_ms)
 
 
 class Collected(Sink):
@@ -95,10 +96,10 @@ def test_frames_that_cannot_be_used_are_skipped_counted_and_reported(tmp_path, c
         write_image(tmp_path / f"{name}.png", picture(side, side))
     (tmp_path / "3.png").write_bytes(b"no picture")
 
-    def refuse_small(rgb, stamp, source):
-        if len(rgb) < 16:
+    def refuse_small(frame):
+        if len(frame.rgb) < 16:
             raise ImageError("too small")
-        return empty_graph(rgb, stamp, source)
+        return empty_graph(frame)
 
     sink = Collected()
     tally = Loop(refuse_small, [sink]).run([open_source(str(tmp_path))])
@@ -112,7 +113,7 @@ def test_stamps_that_go_back_are_counted():
 
 
 def test_a_source_without_a_usable_frame_ends_the_loop(video):
-    def refuse(rgb, stamp, source):
+    def refuse(frame):
         raise ImageError("never")
 
     loop, source = Loop(refuse, [], limit=2), Listed(1.0, 2.0, 3.0)
@@ -136,8 +137,8 @@ def test_the_tally_stays_true_when_the_loop_is_broken_off(end):
 
 
 def test_graphs_of_untrained_weights_are_said_to_mean_nothing_once(caplog, video):
-    def untrained(rgb, stamp, source):
-        return empty_graph(rgb, stamp, source, weights="random-tiny")
+    def untrained(frame):
+        return empty_graph(frame, weights="random-tiny")
 
     Loop(untrained, []).run(open_sources([video, video]))
     assert caplog.text.count("the weights 'random-tiny' are untrained") == 1

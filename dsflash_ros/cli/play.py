@@ -1,7 +1,8 @@
 """Publish images on a ROS 2 topic as a camera would: at a steady rate, each stamped as it is sent.
 
 Where a bag has true scene graphs on /ground_truth/scene_graph, they are published there, with the
-headers of their images.
+headers of their images. Where it has depth and camera_info, they are published beside the images,
+and where its /tf tells, the camera's place on /tf.
 
 examples:
   dsflash play clip.mp4 --loop
@@ -72,8 +73,9 @@ def _play(player, sources: list, args: argparse.Namespace) -> None:
     from dsflash_ros.graph.topics import TRUTH_TOPIC
     from dsflash_ros.msg import SceneGraph
     from dsflash_ros.ros.messages.graph_messages import graph_to_message
+    from dsflash_ros.ros.playback.space_player import SpacePlayer
 
-    truths = None
+    truths = space = None
     if any(source.has_truth for source in sources):
         truths = player.advertise(SceneGraph, TRUTH_TOPIC)
     if args.wait:
@@ -81,6 +83,9 @@ def _play(player, sources: list, args: argparse.Namespace) -> None:
     start = time.monotonic()
     for frame, seconds in _timed_frames(sources, args):
         header = player.publish(frame.rgb, seconds)
+        if frame.space is not None:
+            space = space or SpacePlayer(player)
+            space.publish(frame.space, frame.stamp, header)
         if frame.truth is not None:
             truths.publish(graph_to_message(frame.truth, header))
     player.flush()

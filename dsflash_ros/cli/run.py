@@ -58,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give nodes a track_id and steady their classes and relations over time; of videos, "
         "cameras and bags",
     )
+    parser.add_argument(
+        "--target-frame",
+        default="",
+        metavar="FRAME",
+        help="frame of the positions, which bags with depth, camera_info and /tf give, such as map "
+        "(default: the camera's)",
+    )
     add_model_arguments(parser)
     add_option_arguments(parser.add_argument_group("with --track"), TRACKING_OPTIONS)
 
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
     sources = open_sources(args.source, args.topic)
     with ResultFolder(args.out, not args.no_overlay, args.overwrite, args.stride) as results:
-        loop = Loop(_pipeline(args), [results], args.stride, args.limit)
+        loop = Loop(_graph_maker(args), [results], args.stride, args.limit)
         try:
             loop.run(sources)
         finally:  # also after an interrupt
@@ -78,14 +85,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _pipeline(args: argparse.Namespace):
+def _graph_maker(args: argparse.Namespace):
+    """What makes the graph of a frame."""
     pipeline = pipeline_from(args)
+    if args.target_frame and not args.track:
+        args.parser.error("--target-frame goes with --track")
     if not args.track:
-        return pipeline
+        return lambda frame: pipeline(frame.rgb, frame.stamp, frame.name)
     from dsflash_ros.pipeline.tracked import TrackedPipeline
 
     given = {option.name: getattr(args, option.name) for option in TRACKING_OPTIONS}
-    return TrackedPipeline(pipeline, TrackingOptions(**given))
+    tracked = TrackedPipeline(pipeline, TrackingOptions(**given), args.target_frame)
+    return lambda frame: tracked(frame.rgb, frame.stamp, frame.name, frame.space)
 
 
 def _summarize(tally, results) -> None:

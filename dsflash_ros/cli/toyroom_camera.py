@@ -5,16 +5,16 @@ Publishes
         image/compressed (sensor_msgs/CompressedImage, jpeg).
     depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as in REP-118.
     camera_info (sensor_msgs/CameraInfo): no distortion.
-    /tf (tf2_msgs/TFMessage): the camera's optical frame in `map`, where tf2_msgs is installed.
+    /tf (tf2_msgs/TFMessage): the camera's optical frame in `map`.
     /ground_truth/scene_graph (dsflash_ros/SceneGraph): what is in view, all scores 1.
     /ground_truth/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1
         where nothing is.
 All have the image's stamp. depth and camera_info are beside the image: /front/depth for
 --topic /front/image.
 
-With --record nothing is published: image/compressed, camera_info, /tf and
-/ground_truth/scene_graph go into a new bag, as fast as they are rendered, with stamps that begin at
-1 s. The same arguments give the same bag on the same machine.
+With --record nothing is published: image/compressed, depth/compressedDepth at a quarter of the
+size, camera_info, /tf and /ground_truth/scene_graph go into a new bag, as fast as they are
+rendered, with stamps that begin at 1 s. The same arguments give the same bag on the same machine.
 
 examples:
   dsflash toyroom camera                                 a drive that never ends ...

@@ -18,6 +18,9 @@ MAX_FRAMES = 1000
 """Further frames are refused."""
 
 
+_FIXED = ("map", "odom", "world", "earth")
+
+
 class TransformError(DSFlashError):
     """A frame is not known, not connected, or not at that time."""
 
@@ -143,6 +146,10 @@ class TransformBuffer:
         rise = self._rise(up[: up.index(common)], stamp)
         return self._rise(down[: down.index(common)], stamp).inverse().after(rise)
 
+    def root(self, name: str) -> str:
+        """The outermost frame that this one is in; the frame itself when nothing is known of it."""
+        return self._path(name.lstrip("/"))[-1]
+
     def _path(self, name: str) -> list[str]:
         """The frame and those that it is in, up to the root."""
         path = [name]
@@ -189,3 +196,8 @@ def _between(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
         return mixed / np.linalg.norm(mixed)
     angle = np.arccos(cosine)
     return (np.sin((1 - share) * angle) * first + np.sin(share * angle) * second) / np.sin(angle)
+
+
+def fixed_frame(name: str) -> str:
+    """The frame's name if it does not move with the robot, going by the name (REP-105); else ""."""
+    return name if name.lower().endswith(_FIXED) else ""

@@ -1,15 +1,21 @@
 """A pipeline whose graphs belong together."""
 
+import logging
 import time
 from dataclasses import replace
 
 import numpy as np
 
+from dsflash_ros.errors import DSFlashError
+from dsflash_ros.geometry.space import Space
+from dsflash_ros.geometry.transforms import fixed_frame
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.tracking.tracker import Tracker
 from dsflash_ros.tracking.tracking_options import TrackingOptions
+
+_log = logging.getLogger(__name__)
 
 
 class TrackedPipeline:
@@ -21,22 +27,47 @@ class TrackedPipeline:
     """
 
     def __init__(
-        self, pipeline: SceneGraphPipeline, options: TrackingOptions | None = None
+        self,
+        pipeline: SceneGraphPipeline,
+        options: TrackingOptions | None = None,
+        target_frame: str = "",
     ) -> None:
-        """Track with these options; thresholds of relations are those of the pipeline."""
-        self.pipeline, self.tracker = pipeline, Tracker(options)
+        """Track with these options; thresholds of relations are those of the pipeline.
+
+        `target_frame`: of positions, where images come with depth; empty is the camera's.
+        """
+        self.pipeline = pipeline
+        self.tracker = Tracker(options, fixed_frame=fixed_frame(target_frame))
+        self._target_frame = target_frame
         self._source: str | None = None
+        self._problem = ""
         pipeline.for_trackers = True
 
-    def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
+    def __call__(
+        self, rgb: np.ndarray, stamp: float = 0.0, source: str = "", space: Space | None = None
+    ) -> SceneGraph:
         """The graph of the next image, (H, W, 3) uint8 RGB, as of `SceneGraphPipeline`.
 
-        An image of another source begins anew.
+        With `space` nodes have positions; what is wrong with it is logged once. An image of another
+        source begins anew.
         """
         if source != self._source:
             self._source = source
             self.tracker.reset()
-        return track(self.tracker, self.pipeline(rgb, stamp, source), rgb, self.pipeline.options)
+        graph = self.pipeline(rgb, stamp, source)
+        if space is not None:
+            graph = self._located(graph, space)
+        return track(self.tracker, graph, rgb, self.pipeline.options)
+
+    def _located(self, graph: SceneGraph, space: Space) -> SceneGraph:
+        try:
+            return space.locate(graph, self._target_frame)
+        except DSFlashError as error:
+            kind = type(error).__name__
+            if kind != self._problem:
+                self._problem = kind
+                _log.warning("no positions: %s", error)
+            return graph
 
 
 def track(tracker: Tracker, graph: SceneGraph, rgb: np.ndarray, options: Options) -> SceneGraph:

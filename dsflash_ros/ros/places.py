@@ -18,14 +18,6 @@ UP = np.array([0.0, 0.0, 1.0])
 """In frames of robots and maps (REP-103, REP-105); the optical frame of a camera has another."""
 
 
-_FIXED = ("map", "odom", "world", "earth")
-
-
-def fixed_frame(target: str) -> str:
-    """The target frame if it does not move with the robot, by its name (REP-105); else nothing."""
-    return target if target.lower().endswith(_FIXED) else ""
-
-
 class Places:
     """Adds what depth and poses tell to the graphs of one camera; runs in the worker's thread.
 

@@ -4,15 +4,11 @@ import threading
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from tf2_msgs.msg import TFMessage
 
 from dsflash_ros.errors import ImageError
 from dsflash_ros.geometry.transforms import Transform, TransformBuffer, TransformError
 from dsflash_ros.graph.messages import stamp_seconds
-
-try:
-    from tf2_msgs.msg import TFMessage
-except ImportError:  # an installation of ROS 2 without it
-    TFMessage = None
 
 LOG_PERIOD_S = 10.0
 
@@ -30,9 +26,6 @@ class TransformListener:
     def open(self) -> None:
         """Subscribe; nothing when open already."""
         if self._subscriptions:
-            return
-        if TFMessage is None:
-            self._node.get_logger().error("target_frame needs the package tf2_msgs")
             return
         moving = QoSProfile(depth=100)
         still = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)

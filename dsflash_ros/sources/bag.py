@@ -1,18 +1,25 @@
 """ROS 1 and ROS 2 bags, read by `rosbags`, which needs no ROS."""
 
+import logging
 import struct
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
-from dsflash_ros.graph.messages import message_to_graph
+from dsflash_ros.geometry.space import Space
+from dsflash_ros.graph.messages import message_to_graph, stamp_seconds
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
+from dsflash_ros.sources.bag_space import WAITS_S, BagSpace, is_depth
 from dsflash_ros.sources.source import Frame, Source
+
+_log = logging.getLogger(__name__)
 
 _TRUTH_TYPE = "dsflash_ros/msg/SceneGraph"
 
@@ -37,8 +44,10 @@ class BagSource(Source):
         except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
             raise SourceError(f"the bag {path} cannot be read: {error}") from error
         images = [c for c in self._reader.connections if c.msgtype in _READERS]
+        colour = [c for c in images if not is_depth(c.topic, c.msgtype)]
+        topics = {c.topic for c in (colour if colour and not topic else images)}
         try:
-            self.topic = _choose_topic(path, topic, sorted({c.topic for c in images}))
+            self.topic = _choose_topic(path, topic, sorted(topics))
         except SourceError:
             self.close()
             raise
@@ -46,28 +55,63 @@ class BagSource(Source):
         truth = TRUTH_TOPIC, _TRUTH_TYPE
         self._truths = [c for c in self._reader.connections if (c.topic, c.msgtype) == truth]
         self.has_truth = bool(self._truths)
+        self._has_reported_space = False
         length, seconds = sum(c.msgcount for c in self._images), self._reader.duration / 1e9
         rate = length / seconds if length > 1 and seconds > 0 else None
         super().__init__(str(path), rate, length)
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
-        truths = {_stamp_of(data): bytes(data) for data, _, _ in self._messages(self._truths)}
-        for data, msgtype, recorded in self._messages(self._images):
-            try:
-                message = self._reader.deserialize(data, msgtype)
-                rgb = _READERS[msgtype](message)
-            except (ImageError, AnyReaderError) as error:
-                self.skip(f"{self.topic}: {error}")
-                continue
+        truths = {_stamp_of(data): bytes(data) for data, *_ in self._messages(self._truths)}
+        for message, rgb, recorded in self._images_with_space():
             found += 1
             sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
             stamp = sec + nanosec / 1e9 or recorded / 1e9
-            yield Frame(rgb, stamp, self.topic, self._truth(truths.get((sec, nanosec)), stamp))
+            truth = self._truth(truths.get((sec, nanosec)), stamp)
+            yield Frame(rgb, stamp, self.topic, truth, self._space_at(message))
         if not found:
             raise SourceError(
                 f"none of the {len(self)} images on {self.topic} of {self.name} can be read"
             )
+
+    def _images_with_space(self) -> Iterator[tuple[object, np.ndarray, int]]:
+        """Messages, their pixels, and when they were recorded, ns; each once its depth has come."""
+        self._space = BagSpace(self._reader.connections, self.topic)
+        waiting: deque[tuple[object, np.ndarray, int]] = deque()
+        for data, msgtype, recorded, topic in self._messages(
+            [*self._images, *self._space.connections]
+        ):
+            try:
+                message = self._reader.deserialize(data, msgtype)
+                if topic == self.topic:
+                    waiting.append((message, _READERS[msgtype](message), recorded))
+                else:
+                    self._space.take(topic, message)
+            except (ImageError, AnyReaderError) as error:
+                if topic == self.topic:
+                    self.skip(f"{topic}: {error}")
+                continue
+            while waiting and self._is_due(*waiting[0], now=recorded):
+                yield waiting.popleft()
+        yield from waiting
+
+    def _is_due(self, message, _, recorded: int, now: int) -> bool:
+        stamp = message.header.stamp.sec + message.header.stamp.nanosec / 1e9
+        return self._space.is_complete(stamp) or now - recorded > WAITS_S * 1e9
+
+    def _space_at(self, message) -> Space | None:
+        """What else is known of that time; nothing where it is broken."""
+        try:
+            stamp = stamp_seconds(message.header.stamp)
+            return self._space.at(stamp, message.header.frame_id)
+        except ImageError as error:
+            self._report_space(error)
+            return None
+
+    def _report_space(self, error: ImageError) -> None:
+        if not self._has_reported_space:
+            self._has_reported_space = True
+            _log.warning("no positions from %s: %s", self.name, error)
 
     def _truth(self, data: bytes | None, stamp: float) -> SceneGraph | None:
         """The true graph, read by the definition in the bag."""
@@ -81,8 +125,8 @@ class BagSource(Source):
                 "leave the topic out of the bag"
             ) from error
 
-    def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int]]:
-        """Serialised messages, their types, and when they were recorded, ns."""
+    def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int, str]]:
+        """Serialised messages, their types, when they were recorded, ns, and their topics."""
         if not connections:  # rosbags takes none for all
             return
         messages = self._reader.messages(connections)
@@ -94,7 +138,7 @@ class BagSource(Source):
             except Exception as error:  # rosbags lets others' errors through, as above
                 self.skip(f"the bag {self.name} is damaged, what follows is lost: {error}")
                 return
-            yield data, connection.msgtype, recorded
+            yield data, connection.msgtype, recorded, connection.topic
 
     def close(self) -> None:
         self._reader.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dsflash_ros.geometry.space import Space
 from dsflash_ros.graph.scene_graph import SceneGraph
 
 _log = logging.getLogger(__name__)
@@ -26,12 +27,14 @@ class Frame:
         name: the file, or the topic of a bag.
         truth: the true scene graph, where a bag has one of the same stamp; without its panoptic
             map.
+        space: depth and poses of that time, where a bag has them.
     """
 
     rgb: np.ndarray
     stamp: float
     name: str
     truth: SceneGraph | None = None
+    space: Space | None = None
 
 
 class Source:

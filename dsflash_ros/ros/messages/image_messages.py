@@ -2,6 +2,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 
 from dsflash_ros.errors import ImageError
@@ -32,6 +33,22 @@ def depth_to_image(depth: np.ndarray, header):
     if depth.ndim != 2 or depth.dtype != np.float32:
         raise ImageError(f"a depth image needs (H, W) float32, got {depth.shape} {depth.dtype}")
     return _image(np.where(depth > 0, depth, np.float32(np.inf)), "32FC1", header)
+
+
+def compressed_depth(depth: np.ndarray, header):
+    """A `sensor_msgs/CompressedImage` of a depth map at a quarter of its size, for small bags.
+
+    `depth` is (H, W) float32 metres, 0 where nothing is; the message is a 16 bit PNG of
+    millimetres, as image_transport's compressedDepth of 16UC1.
+    """
+    from sensor_msgs.msg import CompressedImage
+
+    small = depth[2::4, 2::4] * 1000
+    millimetres = np.where(small < 65535, small, 0).round().astype(np.uint16)
+    png = cv2.imencode(".png", millimetres, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+    message = CompressedImage(header=header, format="16UC1; compressedDepth png")
+    message.data.frombytes(bytes(12) + png.tobytes())  # before the PNG: parameters of 32FC1
+    return message
 
 
 def _image(pixels: np.ndarray, encoding: str, header):

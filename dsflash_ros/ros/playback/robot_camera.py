@@ -1,35 +1,32 @@
 """The simulated camera of a robot: what it sees and what is really there, published or recorded."""
 
-import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
 from dsflash_ros.ros.messages.camera_messages import camera_info, camera_transform
 from dsflash_ros.ros.messages.graph_messages import graph_to_message
-from dsflash_ros.ros.messages.image_messages import depth_to_image, panoptic_to_image
+from dsflash_ros.ros.messages.image_messages import (
+    compressed_depth,
+    depth_to_image,
+    panoptic_to_image,
+)
 from dsflash_ros.ros.playback.player import Player, rgb_to_jpeg
 from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.toyroom import VOCABULARY
 from dsflash_ros.toyroom.camera.shots import Shot
 from dsflash_ros.toyroom.truth.true_graph import true_graph
 
-try:
-    from tf2_msgs.msg import TFMessage
-except ImportError:  # comes with any installation of ROS 2, but is not among pip's packages
-    TFMessage = None
-
 _JPEG_QUALITY = 85
 _FIRST_STAMP = 1_000_000_000
 """ns, of the first image of a recording: 0 would mean that there is no stamp."""
-
-_log = logging.getLogger(__name__)
 
 
 class RobotCamera:
@@ -41,31 +38,27 @@ class RobotCamera:
         self._depth = player.advertise(Image, player.beside("depth"))
         self._graph = player.advertise(SceneGraphMessage, TRUTH_TOPIC)
         self._panoptic = player.advertise(Image, "/ground_truth/panoptic")
-        self._tf = player.advertise(TFMessage, "/tf") if TFMessage else None
-        if self._tf is None:
-            _log.warning(
-                "/tf is not published: it needs tf2_msgs, which comes with an installation of ROS 2"
-            )
+        self._tf = player.advertise(TFMessage, "/tf")
 
     def publish(self, shot: Shot, seconds: float) -> None:
         """Publish a shot once the one before has lasted its time; this one lasts `seconds`."""
         header = self._player.publish(shot.picture.rgb, seconds)
         graph = _true_graph(shot)
         self._info.publish(camera_info(shot.camera, header))
-        if self._tf is not None:
-            self._tf.publish(TFMessage(transforms=[camera_transform(shot.camera, header)]))
+        self._tf.publish(TFMessage(transforms=[camera_transform(shot.camera, header)]))
         self._depth.publish(depth_to_image(shot.picture.depth, header))
         self._graph.publish(graph_to_message(graph, header))
         self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
 
 
 def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
-    """Write a bag of JPEG images, intrinsics, poses and true graphs.
+    """Write a bag of JPEG images, depth, intrinsics, poses and true graphs.
 
     Returns how many images. Raises `OutputError`.
     """
     topic = "/" + topic.lstrip("/")
-    info_topic = f"{topic.rpartition('/')[0]}/camera_info"
+    beside = topic.rpartition("/")[0]
+    info_topic, depth_topic = f"{beside}/camera_info", f"{beside}/depth/compressedDepth"
     count = 0
     with Recording(path) as recording:
         for count, shot in enumerate(shots, 1):
@@ -76,6 +69,7 @@ def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
             recording.write(info_topic, camera_info(shot.camera, header), stamp)
             recording.write_transform(camera_transform(shot.camera, header), stamp)
             recording.write(f"{topic}/compressed", jpeg, stamp)
+            recording.write(depth_topic, compressed_depth(shot.picture.depth, header), stamp)
             recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(shot), header), stamp)
     return count
 

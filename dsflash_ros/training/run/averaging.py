@@ -5,29 +5,29 @@ from contextlib import contextmanager
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage(Callback):
     """Averages the trained parameters over the steps; validation sees the average.
 
-    After each step the average is `decay * average + (1 - decay) * parameters`; it begins with
-    the parameters after the first step. (Lightning's own averages frozen parameters, too, and wants
-    them in every checkpoint.)
+    After step t = 0, 1, ... the average is d * average + (1 - d) * parameters, where d is the
+    smaller of `decay` and t / (10 + t), so that the first weights do not linger. (Lightning's own
+    averages frozen parameters, too, and wants them in every checkpoint.)
     """
 
     def __init__(self, decay: float) -> None:
         """`decay`: 0 to below 1."""
-        self._update = get_ema_multi_avg_fn(decay)
+        self._decay = decay
+        self._steps = 0
         self._average: list[torch.Tensor] = []
 
     def state_dict(self) -> dict:
         """What has to survive a resume."""
-        return {"average": self._average}
+        return {"average": self._average, "steps": self._steps}
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Go on from there."""
-        self._average = state_dict["average"]
+        self._average, self._steps = state_dict["average"], state_dict["steps"]
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Bring a loaded average to the device."""
@@ -37,10 +37,11 @@ class WeightAverage(Callback):
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_) -> None:
         """Take the step into the average."""
         parameters = _trained(module)
-        if self._average:
-            self._update(self._average, parameters, None)
-        else:
+        if not self._average:
             self._average = [parameter.clone() for parameter in parameters]
+        decay = min(self._decay, self._steps / (10 + self._steps))
+        torch._foreach_lerp_(self._average, parameters, 1 - decay)
+        self._steps += 1
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Put the average in the parameters' place."""

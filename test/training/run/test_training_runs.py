@@ -130,12 +130,13 @@ def test_an_average_of_the_weights_is_validated_and_stored(folder, monkeypatch):
 
     monkeypatch.setattr(RelationTraining, "on_train_batch_end", record)
     monkeypatch.setattr(RelationTraining, "on_validation_epoch_start", validate)
-    options = ["epochs=2", "ema_decay=0.7", "val_split=train"]
+    options = ["epochs=2", "ema_decay=0.25", "val_split=train"]
     assert cli.main(arguments(folder, "averaged", *options)) == 0
     average, after_epoch = steps[0], []
     for number, weights in enumerate(steps):
         if number:
-            average = {name: 0.7 * average[name] + 0.3 * weights[name] for name in average}
+            keep = min(0.25, number / (10 + number))
+            average = {n: keep * average[n] + (1 - keep) * weights[n] for n in average}
         if number + 1 in (len(steps) // 2, len(steps)):
             after_epoch.append(average)
     stored = weights_of(folder / "averaged" / "last.safetensors")
