@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score tracking; DATASET is a bag with the true graphs, as `dsflash toyroom camera "
         "--record` makes",
     )
+    parser.add_argument(
+        "--target-frame",
+        default="",
+        metavar="FRAME",
+        help="with --tracking: frame of the positions that bags with depth give, such as map",
+    )
     speed = parser.add_argument_group("speed")
     speed.add_argument("--speed", action="store_true", help="measure it, too")
     speed.add_argument(
@@ -151,7 +157,8 @@ def _run_tracking(args: argparse.Namespace) -> int:
         args.relation_threshold = Options().relation_threshold
         args.max_relations = Options().max_relations
     options = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
-    scores = evaluate_bag(pipeline_from(args), Path(args.dataset), options, args.limit)
+    bag = Path(args.dataset)
+    scores = evaluate_bag(pipeline_from(args), bag, options, args.limit, args.target_frame)
     print(tracking_text(scores))
     if json_path:
         about = {"format": "dsflash-tracking-1", "bag": args.dataset, "weights": args.weights}

@@ -6,11 +6,10 @@ from pathlib import Path
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.tracking import TrackingEvaluator
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.pipeline.tracked import track, untracked
+from dsflash_ros.pipeline.tracked import TrackedPipeline
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.sources.bag import BagSource
-from dsflash_ros.tracking.options import TrackingOptions
-from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 
 def evaluate_bag(
@@ -18,6 +17,7 @@ def evaluate_bag(
     bag: Path,
     options: TrackingOptions | None = None,
     limit: int | None = None,
+    target_frame: str = "",
 ) -> dict:
     """The scores of `TrackingEvaluator` for the frames of a bag that have a true graph.
 
@@ -26,13 +26,13 @@ def evaluate_bag(
         bag: with images, and true graphs on /ground_truth/scene_graph.
         options: of the tracking.
         limit: only the first frames, so many.
+        target_frame: of positions, which help where the bag has depth; see `TrackedPipeline`.
 
     Raises:
         SourceError: the bag cannot be read.
         EvaluationError: it has no true graphs, or without track ids; TrackEval is not installed.
     """
-    evaluator, tracker = TrackingEvaluator(), Tracker(options)
-    pipeline.for_trackers = True
+    evaluator, tracked = TrackingEvaluator(), TrackedPipeline(pipeline, options, target_frame)
     with BagSource(bag) as source:
         if not source.has_truth:
             raise EvaluationError(
@@ -42,9 +42,8 @@ def evaluate_bag(
         for frame in progress(islice(source, limit), "tracking", limit or len(source), "frame"):
             if frame.truth is None:
                 continue
-            graph = pipeline(frame.rgb, frame.stamp, frame.name)
-            raw = untracked(graph, pipeline.options)
-            evaluator.add(frame.truth, raw, track(tracker, graph, frame.rgb, pipeline.options))
+            graph = tracked(frame.rgb, frame.stamp, frame.name, frame.space)
+            evaluator.add(frame.truth, tracked.raw, graph)
     return evaluator.results()
 
 

@@ -41,6 +41,7 @@ class TrackedPipeline:
         self._target_frame = target_frame
         self._source: str | None = None
         self._problem = ""
+        self._last: SceneGraph | None = None
         pipeline.for_trackers = True
 
     def __call__(
@@ -54,10 +55,15 @@ class TrackedPipeline:
         if source != self._source:
             self._source = source
             self.tracker.reset()
-        graph = self.pipeline(rgb, stamp, source)
+        graph = self._last = self.pipeline(rgb, stamp, source)
         if space is not None:
             graph = self._located(graph, space)
         return track(self.tracker, graph, rgb, self.pipeline.options)
+
+    @property
+    def raw(self) -> SceneGraph:
+        """The last image's graph without tracking and positions, as of the pipeline alone."""
+        return untracked(self._last, self.pipeline.options)
 
     def _located(self, graph: SceneGraph, space: Space) -> SceneGraph:
         try:

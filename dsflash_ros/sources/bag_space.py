@@ -55,8 +55,10 @@ class BagSpace:
             self._depths.append(message)
 
     def is_complete(self, stamp: float) -> bool:
-        """Whether no nearer depth can come for that time; always where there is none."""
-        return not self.connections or any(_stamp(depth) >= stamp for depth in self._depths)
+        """Whether all has come that goes with that time; always where there is no depth."""
+        if not self.connections:
+            return True
+        return self._info is not None and any(_stamp(depth) >= stamp for depth in self._depths)
 
     def at(self, stamp: float, frame: str) -> Space | None:
         """What goes with an image of that time; None when no depth does.

@@ -11,7 +11,17 @@ import pytest
 from harness import eventually
 from media_files import picture, raw_images, write_bag, write_image, write_video
 
+pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+
+from places import ROOT
+from sensor_msgs.msg import CameraInfo
+from tf2_msgs.msg import TFMessage
+
+from dsflash_ros.geometry.camera import Intrinsics
+from dsflash_ros.geometry.transforms import Transform
+from dsflash_ros.images.depth import depth_to_metres
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
+from dsflash_ros.sources import open_source
 
 
 @pytest.fixture
@@ -62,6 +72,32 @@ def ended(process, code=0, timeout_s=60):
 
 def stamps_of(messages):
     return np.array([m.header.stamp.sec + m.header.stamp.nanosec / 1e9 for m in messages])
+
+
+def test_depth_calibration_and_pose_of_a_bag_come_with_its_images(play, receive):
+    info, transforms = receive("/eye/camera_info", CameraInfo), receive("/tf", TFMessage)
+    depth, images = receive("/eye/depth"), receive("/eye/image")
+    drive = ROOT / "examples" / "drive"
+    process = play(drive, "--topic", "/eye/image", "--rate", "10", "--count", "3", "--wait", "1")
+    ended(process)
+    eventually(lambda: min(map(len, (images, depth, info, transforms))) == 3)
+    with open_source(str(drive)) as source:
+        frames = [frame for frame, _ in zip(source, range(3), strict=False)]
+    for number, frame in enumerate(frames):
+        header = images[number].header
+        assert info[number].header == depth[number].header == header
+        assert Intrinsics.of_message(info[number]) == frame.space.depth.camera
+        found = depth_to_metres(depth[number])
+        np.testing.assert_allclose(found, frame.space.depth.metres, rtol=1e-5)
+        [one] = transforms[number].transforms
+        assert (one.header.frame_id, one.child_frame_id) == ("map", header.frame_id)
+        assert one.header.stamp == header.stamp
+        pose = frame.space.transforms.lookup("map", frame.space.frame, frame.stamp)
+        place = one.transform.translation
+        np.testing.assert_allclose((place.x, place.y, place.z), pose.translation, atol=1e-9)
+        q = one.transform.rotation
+        again = Transform.of_quaternion((q.x, q.y, q.z, q.w), pose.translation)
+        np.testing.assert_allclose(again.rotation, pose.rotation, atol=1e-6)
 
 
 def test_a_subscriber_gets_each_image_as_from_a_camera(play, receive, tmp_path):

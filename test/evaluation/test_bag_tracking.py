@@ -1,0 +1,40 @@
+"""`dsflash eval BAG --tracking` with the shipped weights on the recorded drive."""
+
+import json
+
+import pytest
+from media_files import raw_images, write_bag
+from places import ROOT
+
+pytest.importorskip("trackeval", reason="needs TrackEval: pip install --no-deps trackeval")
+
+from dsflash_ros.cli import main
+
+DRIVE = str(ROOT / "examples" / "drive")
+
+
+def evaluate(*arguments):
+    return main(["eval", *map(str, arguments), "--tracking", "--device", "cpu"])
+
+
+@pytest.mark.parametrize("frame", ["", "map"])
+def test_scores_of_the_drive(tmp_path, capsys, frame):
+    path = tmp_path / "scores.json"
+    assert evaluate(DRIVE, "--limit", 12, "--target-frame", frame, "--json", path) == 0
+    told, scores = capsys.readouterr().out, json.loads(path.read_text())
+    assert scores["frames"] == 12 and scores["format"] == "dsflash-tracking-1"
+    assert 0.5 < scores["IDF1"] <= 1 and 0.4 < scores["HOTA"] <= 1
+    assert f"IDF1 {100 * scores['IDF1']:.1f} %" in told
+    for side in ("raw", "tracked"):
+        for what in ("objects", "relations"):
+            assert 0.2 < scores[side][what]["F1"] <= 1
+    assert scores["tracked"]["changes"] <= scores["raw"]["changes"] + 0.5
+
+
+def test_bags_that_cannot_be_scored(tmp_path, capsys):
+    bag = write_bag(tmp_path / "bag", {"/image": raw_images()})
+    assert evaluate(bag) == 1
+    assert "has no true graphs (/ground_truth/scene_graph)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        evaluate(DRIVE, "--speed")
+    assert "--tracking goes with --json" in capsys.readouterr().err
