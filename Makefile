@@ -5,7 +5,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PYTEST := $(VENV)/bin/python -m pytest
 APART := test/ros test/bench test/toyroom
-BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake msg/*.msg)
+BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake cmake/*/* msg/*.msg)
 
 # A sourced ROS 2 or an active environment must not mix with .venv.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONHOME PYTHONPATH RMW_IMPLEMENTATION
@@ -42,6 +42,8 @@ $(INSTALLED): $(VENV)/bin/pip $(BUILD_INPUTS)
 	fi
 	@echo "Installing into $(VENV); the first time takes some minutes"
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[test]'
+	# it would bring opencv-python, which takes the place of opencv-python-headless
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps trackeval
 	@touch $@
 
 $(VENV)/bin/pip:
