@@ -3,10 +3,12 @@
 from bisect import bisect
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from dsflash_ros.errors import DSFlashError
+from dsflash_ros.errors import DSFlashError, ImageError
+from dsflash_ros.graph.messages import stamp_seconds
 
 KEPT_S = 10.0
 """Seconds of the past that are kept of each moving frame."""
@@ -125,6 +127,28 @@ class TransformBuffer:
         while known.stamps[-1] - known.stamps[0] > KEPT_S:
             known.stamps.popleft()
             known.poses.popleft()
+
+    def add_message(self, message: Any, is_static: bool) -> None:
+        """Take in a `tf2_msgs/TFMessage`, or an object with its fields.
+
+        Raises `TransformError` for the first transform that cannot be, after all others.
+        """
+        errors = []
+        for one in message.transforms:
+            q, t = one.transform.rotation, one.transform.translation
+            try:
+                self.add(
+                    one.header.frame_id,
+                    one.child_frame_id,
+                    stamp_seconds(one.header.stamp),
+                    (q.x, q.y, q.z, q.w),
+                    (t.x, t.y, t.z),
+                    is_static,
+                )
+            except (TransformError, ImageError) as error:
+                errors.append(error)
+        if errors:
+            raise TransformError(f"/tf: {errors[0]}") from errors[0]
 
     def lookup(self, target: str, source: str, stamp: float) -> Transform:
         """From coordinates in `source` to coordinates in `target`, at that time.

@@ -6,9 +6,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 
-from dsflash_ros.errors import ImageError
 from dsflash_ros.geometry.transforms import Transform, TransformBuffer, TransformError
-from dsflash_ros.graph.messages import stamp_seconds
 
 LOG_PERIOD_S = 10.0
 
@@ -47,25 +45,15 @@ class TransformListener:
         with self._lock:
             return self._buffer.lookup(target, source, stamp)
 
-    def _move(self, message) -> None:
+    def _move(self, message: TFMessage) -> None:
         self._take(message, is_static=False)
 
-    def _fix(self, message) -> None:
+    def _fix(self, message: TFMessage) -> None:
         self._take(message, is_static=True)
 
-    def _take(self, message, is_static: bool) -> None:
-        for one in message.transforms:
-            q, t = one.transform.rotation, one.transform.translation
-            try:
-                stamp = stamp_seconds(one.header.stamp)
-                with self._lock:
-                    self._buffer.add(
-                        one.header.frame_id,
-                        one.child_frame_id,
-                        stamp,
-                        (q.x, q.y, q.z, q.w),
-                        (t.x, t.y, t.z),
-                        is_static,
-                    )
-            except (TransformError, ImageError) as error:
-                self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=LOG_PERIOD_S)
+    def _take(self, message: TFMessage, is_static: bool) -> None:
+        try:
+            with self._lock:
+                self._buffer.add_message(message, is_static)
+        except TransformError as error:
+            self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)

@@ -12,6 +12,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.geometry.space import Space
+from dsflash_ros.geometry.transforms import TransformError
 from dsflash_ros.graph.messages import message_to_graph, stamp_seconds
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_TOPIC
@@ -87,7 +88,7 @@ class BagSource(Source):
                     waiting.append((message, _READERS[msgtype](message), recorded))
                 else:
                     self._space.take(topic, message)
-            except (ImageError, AnyReaderError) as error:
+            except (ImageError, TransformError, AnyReaderError) as error:
                 if topic == self.topic:
                     self.skip(f"{topic}: {error}")
                 continue

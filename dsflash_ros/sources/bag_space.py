@@ -2,11 +2,10 @@
 
 from collections import deque
 
-from dsflash_ros.errors import ImageError
 from dsflash_ros.geometry.camera import Intrinsics
 from dsflash_ros.geometry.positions import Depth
 from dsflash_ros.geometry.space import Space
-from dsflash_ros.geometry.transforms import TransformBuffer, TransformError
+from dsflash_ros.geometry.transforms import TransformBuffer
 from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.images.depth import compressed_depth_to_metres, depth_to_metres
 
@@ -45,12 +44,12 @@ class BagSpace:
         self._transforms = TransformBuffer()
 
     def take(self, topic: str, message) -> None:
-        """Take in a message. Raises `ImageError` for a transform that cannot be."""
+        """Take in a message. Raises `TransformError` for a transform that cannot be."""
         name = message.__msgtype__
         if name == _INFO:
             self._info = message
         elif name == _TRANSFORMS:
-            self._take_transforms(message, is_static=topic.endswith("static"))
+            self._transforms.add_message(message, is_static=topic.endswith("static"))
         else:
             self._depths.append(message)
 
@@ -73,21 +72,6 @@ class BagSpace:
         read = depth_to_metres if nearest.__msgtype__ == _IMAGE else compressed_depth_to_metres
         depth = Depth(read(nearest), Intrinsics.of_message(self._info))
         return Space(depth, frame, self._transforms)
-
-    def _take_transforms(self, message, is_static: bool) -> None:
-        for one in message.transforms:
-            q, t = one.transform.rotation, one.transform.translation
-            try:
-                self._transforms.add(
-                    one.header.frame_id,
-                    one.child_frame_id,
-                    stamp_seconds(one.header.stamp),
-                    (q.x, q.y, q.z, q.w),
-                    (t.x, t.y, t.z),
-                    is_static,
-                )
-            except TransformError as error:
-                raise ImageError(f"/tf: {error}") from error
 
 
 def _stamp(message) -> float:

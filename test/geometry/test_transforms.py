@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
@@ -141,3 +143,24 @@ def test_a_flood_of_frames_is_refused(monkeypatch):
     with pytest.raises(TransformError, match="more than 3 frames"):
         buffer.add("map", "frame_3", 0.0, IDENTITY, (0, 0, 0))
     buffer.add("map", "frame_1", 1.0, IDENTITY, (0, 0, 0))
+
+
+def test_a_message_with_a_wrong_transform_still_tells_the_others():
+    def one(child, w):
+        return SimpleNamespace(
+            header=SimpleNamespace(frame_id="map", stamp=SimpleNamespace(sec=3, nanosec=0)),
+            child_frame_id=child,
+            transform=SimpleNamespace(
+                rotation=SimpleNamespace(x=0.0, y=0.0, z=0.0, w=w),
+                translation=SimpleNamespace(x=1.0, y=2.0, z=3.0),
+            ),
+        )
+
+    buffer = TransformBuffer()
+    message = SimpleNamespace(transforms=[one("a", 1.0), one("b", 0.0), one("c", 1.0)])
+    with pytest.raises(TransformError, match="/tf: a transform has the quaternion"):
+        buffer.add_message(message, is_static=False)
+    for child in "ac":
+        assert buffer.lookup("map", child, 3.0).translation.tolist() == [1, 2, 3]
+    with pytest.raises(TransformError):
+        buffer.lookup("map", "b", 3.0)
