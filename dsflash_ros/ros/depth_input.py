@@ -31,21 +31,21 @@ class DepthInput:
         self._lock = threading.Lock()
         self._images: deque[Image] = deque(maxlen=_KEPT)
         self._info: CameraInfo | None = None
-        self._subscriptions = []
+        self._listening = []
 
     def open(self) -> None:
         """Subscribe; nothing when open already."""
-        if not self._subscriptions:
-            self._subscriptions = [
+        if not self._listening:
+            self._listening = [
                 self._subscribe(Image, "depth", self._take_image),
                 self._subscribe(CameraInfo, "camera_info", self._take_info),
             ]
 
     def close(self) -> None:
         """Unsubscribe, and forget what came."""
-        for subscription in self._subscriptions:
+        for subscription in self._listening:
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        self._listening = []
         with self._lock:
             self._images.clear()
             self._info = None

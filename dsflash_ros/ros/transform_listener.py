@@ -19,24 +19,24 @@ class TransformListener:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._buffer, self._lock = TransformBuffer(), threading.Lock()
-        self._subscriptions = []
+        self._listening = []
 
     def open(self) -> None:
         """Subscribe; nothing when open already."""
-        if self._subscriptions:
+        if self._listening:
             return
         moving = QoSProfile(depth=100)
         still = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._subscriptions = [
+        self._listening = [
             self._node.create_subscription(TFMessage, "/tf", self._move, moving),
             self._node.create_subscription(TFMessage, "/tf_static", self._fix, still),
         ]
 
     def close(self) -> None:
         """Unsubscribe, and forget everything."""
-        for subscription in self._subscriptions:
+        for subscription in self._listening:
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        self._listening = []
         with self._lock:
             self._buffer = TransformBuffer()
 

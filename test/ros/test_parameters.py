@@ -93,6 +93,7 @@ def test_refusal():
 def test_live_are_those_that_can_change_while_active():
     live = {name for name in BY_NAME if "deactivate" not in _refusal_of_default(name)}
     others = {"overlay_relations", "no_frame_warning_s", "tracking"}
+    others |= {"depth_tolerance_s", "geometric_relations"}
     assert live == {*parameters.OPTIONS, *TRACKING, *others}
 
 

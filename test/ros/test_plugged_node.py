@@ -20,7 +20,6 @@ from dsflash_ros.model.random_weights import random_model
 def weights(tmp_path_factory):
     config = ModelConfig.for_vocabulary(
         VOCABULARY,
-        "",
         image_size=72,
         segmenter="stripes",
         relater="boxes",

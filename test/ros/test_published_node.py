@@ -49,6 +49,7 @@ def test_it_fetches_and_converts_and_says_so(first, home):
 def test_afterwards_it_works_without_the_network(first, start, client):
     node = start(NOWHERE).wait_for_output("active: ")
     camera = Camera(client, node)
+    assert client.set_parameter("tracking", False).successful  # whatever it finds at first sight
     graph = camera.graph_of(camera.send())
     assert graph.weights == ID and len(graph.nodes) > 0 and len(graph.relations) == 0
     assert "converted" not in node.output and "no trained relation stage" in node.output
