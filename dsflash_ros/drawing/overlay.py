@@ -45,8 +45,8 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
             f"the graph is of a {width}x{height} image, it cannot be drawn on {rgb.shape} "
             f"{rgb.dtype}"
         )
-    index = _node_index(graph)
-    picture = _tint(rgb, index, graph)
+    index, palette = _node_index(graph), _graph_palette(graph)
+    picture = _tint(rgb, index, palette, graph)
     lettering = Lettering(picture)
     if not graph.is_trained:
         lettering.banner(UNTRAINED, _WHITE, _RED)
@@ -65,7 +65,7 @@ def draw_panoptic(graph: SceneGraph) -> np.ndarray:
 
     It is black where nothing is.
     """
-    return cv2.applyColorMap(_node_index(graph), _palette())
+    return cv2.applyColorMap(_node_index(graph), _graph_palette(graph))
 
 
 @cache
@@ -85,38 +85,49 @@ def _palette() -> np.ndarray:
     return palette
 
 
-def _colour_index(node: Node) -> int:
-    """1 to 255, 0 being where nothing is.
+def node_colour(node: Node) -> tuple[int, int, int]:
+    """The colour that all pictures give a node: red, green, blue, 0 to 255.
 
-    By track, so that an object keeps its colour; without tracking by id.
+    By track, so that an object keeps its colour; without tracking by id. 255 are told apart.
     """
     number = node.id if node.track_id is None else node.track_id
-    return number % 255 + 1
+    return tuple(map(int, _palette()[number % 255 + 1, 0]))
 
 
-def node_colour(node: Node) -> tuple[int, int, int]:
-    """The colour that all pictures give a node: red, green, blue, 0 to 255."""
-    return tuple(map(int, _palette()[_colour_index(node), 0]))
+def _index(place: int) -> int:
+    """The value of `_node_index` for the node at that place in the graph."""
+    return place % 255 + 1
+
+
+def _graph_palette(graph: SceneGraph) -> np.ndarray:
+    """The colour of each value of `_node_index`: (256, 1, 3) uint8."""
+    palette = np.zeros((256, 1, 3), np.uint8)
+    for place, node in enumerate(graph.nodes):
+        palette[_index(place), 0] = node_colour(node)
+    return palette
 
 
 def _node_index(graph: SceneGraph) -> np.ndarray:
-    """The colour index of each pixel's node: (H, W) uint8."""
+    """Which node each pixel shows: (H, W) uint8, 0 for none.
+
+    By the nodes' places in the graph, so that nodes of one colour stay apart.
+    """
     table = np.zeros(MAX_NODE_ID + 1, np.uint8)
-    for node in graph.nodes:
-        table[node.id] = _colour_index(node)
+    for place, node in enumerate(graph.nodes):
+        table[node.id] = _index(place)
     index = table[graph.panoptic & MAX_NODE_ID]
     index[graph.panoptic == NOTHING] = 0
     return index
 
 
-def _tint(rgb: np.ndarray, index: np.ndarray, graph: SceneGraph) -> np.ndarray:
+def _tint(rgb: np.ndarray, index: np.ndarray, palette: np.ndarray, graph: SceneGraph) -> np.ndarray:
     """Draw each node in its colour, solid along its border and translucent within.
 
     Stuff is more translucent than things.
     """
-    colours = cv2.applyColorMap(index, _palette())
+    colours = cv2.applyColorMap(index, palette)
     is_thing = np.zeros((256, 1), np.uint8)
-    is_thing[[_colour_index(node) for node in graph.nodes if node.is_thing]] = 255
+    is_thing[[_index(place) for place, node in enumerate(graph.nodes) if node.is_thing]] = 255
     picture = cv2.addWeighted(rgb, 0.8, colours, 0.2, 0)
     cv2.copyTo(cv2.addWeighted(rgb, 0.55, colours, 0.45, 0), cv2.LUT(index, is_thing), picture)
     cv2.copyTo(rgb, cv2.compare(index, 0, cv2.CMP_EQ), picture)
@@ -140,8 +151,8 @@ def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, flo
     border = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     depth = cv2.distanceTransform(cv2.compare(border, 0, cv2.CMP_EQ), cv2.DIST_L2, 3)
     anchors = {}
-    for node in graph.nodes:
-        mask = cv2.compare(small, _colour_index(node), cv2.CMP_EQ)
+    for place, node in enumerate(graph.nodes):
+        mask = cv2.compare(small, _index(place), cv2.CMP_EQ)
         _, deepest, _, (x, y) = cv2.minMaxLoc(depth, mask)
         anchors[node.id] = node.centroid
         if deepest > 0:

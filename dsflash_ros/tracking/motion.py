@@ -1,5 +1,7 @@
 """How the image moves from one frame to the next."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -31,17 +33,18 @@ class ImageMotion:
         before, self._before = self._before, grey
         if before is None or before.shape != grey.shape or min(grey.shape) < _LEAST:
             return None
-        flow = self._flow.calc(grey, before, None)
-        columns, rows = np.meshgrid(
-            np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        )
-        flow[..., 0] += columns
-        flow[..., 1] += rows
-        return flow
+        return self._flow.calc(grey, before, None) + _places(height, width)
 
     def reset(self) -> None:
         """Forget the frame before."""
         self._before = None
+
+
+@lru_cache(maxsize=4)
+def _places(height: int, width: int) -> np.ndarray:
+    """(h, w, 2) float32: x and y of each pixel."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack((columns, rows), axis=2).astype(np.float32)
 
 
 def small_size(height: int, width: int) -> tuple[int, int]:
@@ -58,6 +61,9 @@ def shrink(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[rows.astype(int)[:, None], columns.astype(int)]
 
 
-def move(masks: np.ndarray, origin: np.ndarray, outside: int = 0) -> np.ndarray:
-    """What a map, (h, w) int16 or uint8, becomes when its pixels move as `ImageMotion` says."""
-    return cv2.remap(masks, origin, None, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, outside)
+def move(mask: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """What a mask, (h, w) uint8, becomes when its pixels move as `ImageMotion` says.
+
+    `origin` is (h, w, 2) float32. What was outside of the image becomes 0.
+    """
+    return cv2.remap(mask, origin, None, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, 0)

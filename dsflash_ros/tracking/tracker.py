@@ -23,8 +23,14 @@ something, too.
 MAX_TRACKS = 1000
 """As many are remembered at most; those that were not seen for longest go first."""
 
+_KNOWN = 3
+"""What was seen fewer times and is not believed in was a mistake of the segmenter."""
+
 MAX_ID = 2**31 - 1
 """The next track after this one is number 1 again."""
+
+_JUMP_S = 0.5
+"""A stamp that goes back so far is a jump of the clock; less is a message that came late."""
 
 _MASKS_S = 1.0
 """Seconds for which the place in the image is believed of an object that is not seen."""
@@ -86,16 +92,16 @@ class Tracker:
     def __call__(self, graph: SceneGraph, rgb: np.ndarray | None = None) -> SceneGraph:
         """The graph of the next image, with tracks.
 
-        All is forgotten when the stamp goes back, as when a bag begins again, and when the image
+        All is forgotten when the stamp jumps back, as when a bag begins again, and when the image
         has another size.
 
         Args:
             graph: of the image alone; relations down to `RELATION_FLOOR` make it better.
             rgb: (H, W, 3) uint8, the image; None: it is taken not to have moved.
         """
-        if graph.stamp < self._stamp or graph.panoptic.shape != self._size:
+        if graph.stamp <= self._stamp - _JUMP_S or graph.panoptic.shape != self._size:
             self.reset()
-        self._stamp, self._size = graph.stamp, graph.panoptic.shape
+        self._stamp, self._size = max(self._stamp, graph.stamp), graph.panoptic.shape
         labels = small_labels(graph)
         self._move(self._motion(rgb) if rgb is not None else None)
         owners = self._assign(graph, labels)
@@ -164,7 +170,7 @@ class Tracker:
         if not track.node.is_thing:
             return True
         unseen_s = self._stamp - track.last_seen
-        if unseen_s > 0 and track.observations < 3 and not track.existence.holds:
+        if unseen_s > 0 and track.observations < _KNOWN and not track.existence.holds:
             return False
         memory_s = self.options.track_memory_s
         if track.position is not None:

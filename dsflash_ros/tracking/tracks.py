@@ -66,7 +66,7 @@ class Track:
         smoothing: float,
     ) -> None:
         """Take an observation in. `smoothing`: see `TrackingOptions.track_smoothing`."""
-        self.node, self.last_seen = node, stamp
+        self.node, self.last_seen = node, max(self.last_seen, stamp)
         self.mask, self.area = mask, int(np.count_nonzero(mask))
         self.observations += 1
         self.classes.add(node.class_id, node.score, 1 / min(self.observations, 2 * smoothing))

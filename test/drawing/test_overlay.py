@@ -79,6 +79,17 @@ def test_colours_follow_the_track_not_the_id():
     assert np.abs(one[corner].astype(int) - plain[corner]).max() > 50
 
 
+def test_tracks_of_one_colour_are_labelled_each_at_its_own_mask():
+    """There are 255 colours: the tracks 3 and 258 share one."""
+    graph = graph_of(SIZE, {1: LEFT, 2: RIGHT})
+    nodes = [replace(n, track_id=t) for n, t in zip(graph.nodes, (3, 258), strict=True)]
+    picture = draw_overlay(grey(SIZE), replace(graph, nodes=tuple(nodes)))
+    apart = draw_overlay(grey(SIZE), graph)
+    for region in (LEFT, RIGHT):  # a label is the only black or white within a mask
+        lettering = (picture[region] == 0).all(2) | (picture[region] == 255).all(2)
+        assert lettering.any() and (apart[region] != GREY).any()
+
+
 def test_masks_are_translucent_with_a_solid_border():
     image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
     picture = draw_overlay(image, graph_of(SIZE, {1: LEFT}))

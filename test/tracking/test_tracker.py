@@ -223,6 +223,16 @@ def test_reset(how):
     assert {e.subject for e in vanished} == before and len(appeared) == len(graph.nodes)
 
 
+def test_a_message_that_came_late_is_no_jump_of_the_clock():
+    tracker = Tracker()
+    first = ids(tracker(*TWO_CUPS.see(5.0)[::-1]))
+    for stamp in (5.1, 5.05, 5.2, 4.8):
+        found = tracker(*TWO_CUPS.see(stamp)[::-1])
+        assert ids(found) == first
+        assert all(node.first_seen <= node.last_seen for node in found.nodes)
+    assert not tracker.events
+
+
 def test_memory_is_bounded(monkeypatch):
     """New objects all the time: tracks, and relations between them, stay few."""
     monkeypatch.setattr(tracker_module, "MAX_TRACKS", 40)
