@@ -9,10 +9,10 @@ from agreement import Agreement
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
+from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 from dsflash_ros.images.encodings import image_to_rgb
 from dsflash_ros.msg import SceneGraph
-from dsflash_ros.ros.messages.graph_messages import message_to_graph
 from dsflash_ros.sinks.video_file import VideoFile
 
 Stamp = tuple[int, int]

@@ -20,8 +20,8 @@ from rclpy.executors import SingleThreadedExecutor
 
 from dsflash_ros.bench.results import spread
 from dsflash_ros.errors import DSFlashError
+from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.msg import SceneGraph
-from dsflash_ros.ros.messages.graph_messages import stamp_seconds
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.text_tables import Row
 

@@ -8,7 +8,8 @@ import numpy as np
 from dsflash_ros.errors import ImageError
 from dsflash_ros.geometry.camera import Intrinsics
 from dsflash_ros.geometry.transforms import Transform
-from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, Node, SceneGraph
+from dsflash_ros.graph.label_maps import node_labels
+from dsflash_ros.graph.scene_graph import Node, SceneGraph
 
 WIDTH = 160
 """Pixels along the longer side of the grid in which depth is looked up."""
@@ -76,7 +77,7 @@ def locate(
     rows, columns = _grid(*graph.panoptic.shape)
     points = _points(depth, graph.panoptic.shape, rows, columns)
     small = graph.panoptic[rows[:, None], columns]
-    numbers = _numbers(graph)[np.where(small == NOTHING, MAX_NODE_ID + 1, small & MAX_NODE_ID)]
+    numbers = node_labels(small, [node.id for node in graph.nodes])
     inner = _inner(numbers)
     order = np.argsort(numbers, axis=None, kind="stable")
     bounds = np.searchsorted(numbers.ravel()[order], np.arange(len(graph.nodes) + 1))
@@ -182,10 +183,3 @@ def _inner(numbers: np.ndarray) -> np.ndarray:
     values = numbers.astype(np.float32)
     kernel = np.ones((3, 3), np.uint8)
     return cv2.erode(values, kernel) == cv2.dilate(values, kernel)
-
-
-def _numbers(graph: SceneGraph) -> np.ndarray:
-    """By node id the node's index; what is no node comes after all."""
-    index = np.full(MAX_NODE_ID + 2, len(graph.nodes), np.int32)
-    index[[node.id for node in graph.nodes]] = np.arange(len(graph.nodes))
-    return index

@@ -1,6 +1,10 @@
 """Label maps: which segment each pixel belongs to. Needs only numpy."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING
 
 
 def label_boxes(labels: np.ndarray, count: int) -> np.ndarray:
@@ -41,3 +45,18 @@ def runs_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     np.not_equal(pixels[:, 1:], pixels[:, :-1], out=is_start[:, 1:])
     starts = np.flatnonzero(is_start)
     return starts, np.diff(starts, append=pixels.size)
+
+
+def node_labels(panoptic: np.ndarray, node_ids: Sequence[int]) -> np.ndarray:
+    """Which node each pixel of a packed map shows, or of some of its pixels.
+
+    Args:
+        panoptic: (h, w) int32, as `SceneGraph.panoptic`.
+        node_ids: of the graph's nodes, in their order.
+
+    Returns:
+        (h, w) int32, the node's place in `node_ids`, or -1.
+    """
+    places = np.full(MAX_NODE_ID + 1, -1, np.int32)
+    places[list(node_ids)] = np.arange(len(node_ids))
+    return np.where(panoptic == NOTHING, -1, places[panoptic & MAX_NODE_ID])

@@ -6,7 +6,7 @@ import numpy as np
 from rclpy.node import Node
 
 from dsflash_ros.errors import DSFlashError
-from dsflash_ros.geometry.positions import locate
+from dsflash_ros.geometry.space import Space
 from dsflash_ros.geometry.spatial_relations import relate
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.ros.depth_input import DepthInput
@@ -50,10 +50,7 @@ class Places:
         target = self._value("target_frame")
         try:
             depth = self._depth.at(graph.stamp, self._value("depth_tolerance_s"))
-            pose = None
-            if target:
-                pose = self._transforms.lookup(target, optical_frame, graph.stamp)
-            return locate(graph, depth, pose, target or optical_frame)
+            return Space(depth, optical_frame, self._transforms).locate(graph, target)
         except DSFlashError as error:
             self.problem = str(error)
             self._node.get_logger().warning(

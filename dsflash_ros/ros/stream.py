@@ -9,13 +9,13 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from dsflash_ros.errors import ImageError
 from dsflash_ros.geometry.transforms import fixed_frame
+from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.tracked import track, untracked
 from dsflash_ros.ros.diagnostics import Statistics
 from dsflash_ros.ros.image_input import ImageInput
-from dsflash_ros.ros.messages.graph_messages import stamp_seconds
 from dsflash_ros.ros.parameter_table import TRACKING
 from dsflash_ros.ros.places import Places
 from dsflash_ros.ros.process.memory import free_memory

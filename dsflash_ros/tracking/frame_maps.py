@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dsflash_ros.graph.label_maps import node_labels
 from dsflash_ros.graph.scene_graph import (
     MAX_NODE_ID,
     NOTHING,
@@ -17,9 +18,7 @@ from dsflash_ros.tracking.motion import shrink, small_size
 def small_labels(graph: SceneGraph) -> np.ndarray:
     """(h, w) int32: index of the node that each pixel of the small image shows, or -1."""
     small = shrink(graph.panoptic, small_size(*graph.panoptic.shape))
-    index = np.full(MAX_NODE_ID + 1, -1, np.int32)
-    index[[node.id for node in graph.nodes]] = np.arange(len(graph.nodes))
-    return np.where(small == NOTHING, -1, index[small & MAX_NODE_ID])
+    return node_labels(small, [node.id for node in graph.nodes])
 
 
 def repainted(graph: SceneGraph, nodes: Sequence[Node]) -> np.ndarray:

@@ -18,9 +18,9 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg
 
 from dsflash_ros.cli import main
+from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.graph.scene_graph import unpack_panoptic
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
-from dsflash_ros.ros.messages.graph_messages import message_to_graph
 from dsflash_ros.ros.playback.recording import Recording, definition
 from dsflash_ros.sources import open_source
 from dsflash_ros.toyroom.build.rooms import settled_room

@@ -1,4 +1,4 @@
-"""`SceneGraph` and `Vocabulary` to their messages and back."""
+"""`SceneGraph`, `Event` and `Vocabulary` as messages; graphs back: `dsflash_ros.graph.messages`."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,9 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from dsflash_ros import msg
-from dsflash_ros.graph.messages import message_to_graph, stamp_seconds
 from dsflash_ros.graph.scene_graph import Node, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.tracking.events import Event
-
-__all__ = [
-    "events_to_message",
-    "graph_to_message",
-    "message_to_graph",
-    "message_to_vocabulary",
-    "stamp_seconds",
-    "vocabulary_to_message",
-]
 
 
 def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:

@@ -11,6 +11,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
 from dsflash_ros.errors import ImageError
+from dsflash_ros.graph.messages import message_to_graph, stamp_seconds
 from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
@@ -19,9 +20,7 @@ from dsflash_ros.msg import Vocabulary as VocabularyMessage
 from dsflash_ros.ros.messages.graph_messages import (
     events_to_message,
     graph_to_message,
-    message_to_graph,
     message_to_vocabulary,
-    stamp_seconds,
     vocabulary_to_message,
 )
 from dsflash_ros.tracking.events import Change, Event
