@@ -3,7 +3,7 @@
 Imports neither torch nor ROS.
 """
 
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, fields
 
 Value = bool | int | float | str
 
@@ -71,6 +71,13 @@ class Option:
         """Raise `ValueError` for a value that will not do."""
         if not self.accepts(value):
             raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}")
+
+
+def options_of(kind: type) -> tuple[Option, ...]:
+    """The fields of a dataclass whose fields are `option_field`s; they can change at any time."""
+    return tuple(
+        Option(entry.name, entry.default, live=True, **entry.metadata) for entry in fields(kind)
+    )
 
 
 def option_field(default: Value, description: str, **bounds) -> Field:

@@ -16,6 +16,9 @@ KEPT_S = 10.0
 LAG_S = 0.2
 """A frame's last transform is taken for times so much later: poses come after images."""
 
+_JUMP_S = 1.0
+"""A stamp that goes back by more is a jump of the clock; less is a message that came late."""
+
 MAX_FRAMES = 1000
 """Further frames are refused."""
 
@@ -118,7 +121,7 @@ class TransformBuffer:
         if known is None or known.parent != parent or known.is_static != is_static or is_static:
             known = self._frames[child] = _Frame(parent, is_static)
         pose = np.asarray(xyzw, float), np.asarray(translation, float)
-        if known.stamps and stamp < known.stamps[-1] - KEPT_S:
+        if known.stamps and stamp < known.stamps[-1] - _JUMP_S:
             known.stamps.clear()
             known.poses.clear()
         place = bisect(known.stamps, stamp)

@@ -5,9 +5,9 @@ documentation's table are made from these tables or tested against them. Imports
 ROS.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from dsflash_ros.option import Option, option_field
+from dsflash_ros.option import Option, option_field, options_of
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
 AS_CHOSEN = -1.0
@@ -74,9 +74,7 @@ class Options:
             option.check(getattr(self, option.name))
 
 
-FRAME_OPTIONS = tuple(
-    Option(entry.name, entry.default, live=True, **entry.metadata) for entry in fields(Options)
-)
+FRAME_OPTIONS = options_of(Options)
 """The fields of `Options`."""
 
 MODEL_OPTIONS = (

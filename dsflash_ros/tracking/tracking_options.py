@@ -1,8 +1,8 @@
 """The options of tracking, each defined once: default, bounds, and what it does."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from dsflash_ros.option import Option, option_field
+from dsflash_ros.option import option_field, options_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,5 @@ class TrackingOptions:
             option.check(getattr(self, option.name))
 
 
-TRACKING_OPTIONS = tuple(
-    Option(entry.name, entry.default, live=True, **entry.metadata)
-    for entry in fields(TrackingOptions)
-)
+TRACKING_OPTIONS = options_of(TrackingOptions)
 """The fields of `TrackingOptions`."""

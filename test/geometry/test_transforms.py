@@ -127,6 +127,17 @@ def test_the_past_is_bounded_and_a_clock_that_jumps_back_clears_it():
         buffer.lookup("map", "camera", 49.99)
 
 
+def test_a_short_bag_that_begins_again_leaves_nothing_of_before():
+    buffer = TransformBuffer()
+    for stamp in (1.0, 2.0, 3.0):
+        buffer.add("map", "camera", stamp, IDENTITY, (9, 0, 0))
+    for stamp in (1.0, 1.6):
+        buffer.add("map", "camera", stamp, IDENTITY, (0, 0, 0))
+    assert buffer.lookup("map", "camera", 1.3).translation[0] == 0
+    with pytest.raises(TransformError, match="from 1.000 to 1.600 s"):
+        buffer.lookup("map", "camera", 2.5)
+
+
 def test_stamps_out_of_order_and_equal_ones():
     buffer = TransformBuffer()
     for stamp in (1.0, 3.0, 2.0, 3.0, 2.5):
