@@ -1,7 +1,7 @@
 """Arguments that several subcommands have: the model and its options, the data set."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
@@ -9,9 +9,16 @@ from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `pipeline_from` reads: an argument for each option of the pipeline."""
-    add_option_arguments(parser.add_argument_group("model"), (*MODEL_OPTIONS, *FRAME_OPTIONS))
+def add_model_arguments(
+    parser: argparse.ArgumentParser, later: Mapping[str, str] | None = None
+) -> None:
+    """Add what `pipeline_from` reads: an argument for each option of the pipeline.
+
+    `later`: options that are None when not given, with what the help says of their default.
+    """
+    group = parser.add_argument_group("model")
+    for option in (*MODEL_OPTIONS, *FRAME_OPTIONS):
+        _add_option(group, option, (later or {}).get(option.name))
 
 
 def add_option_arguments(group: argparse._ArgumentGroup, options: Iterable[Option]) -> None:
@@ -20,7 +27,7 @@ def add_option_arguments(group: argparse._ArgumentGroup, options: Iterable[Optio
         _add_option(group, option)
 
 
-def _add_option(group: argparse._ArgumentGroup, option: Option) -> None:
+def _add_option(group: argparse._ArgumentGroup, option: Option, later: str | None = None) -> None:
     flag = "--" + option.name.replace("_", "-")
     if option.default is False:
         group.add_argument(flag, action="store_true", help=option.description)
@@ -28,12 +35,12 @@ def _add_option(group: argparse._ArgumentGroup, option: Option) -> None:
     text = option.description
     if option.limits is not None:
         text += f" From {option.bounds}."
-    if option.default != "":
-        text += " (default: %(default)s)"
+    if later or option.default != "":
+        text += f" (default: {later or '%(default)s'})"
     metavars = {int: "N", float: "X"}
     group.add_argument(
         flag,
-        default=option.default,
+        default=None if later else option.default,
         type=_type_of(option),
         choices=option.choices or None,
         metavar=metavars.get(option.kind),

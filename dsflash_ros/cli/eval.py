@@ -38,6 +38,9 @@ HELP = "score a model on a data set: recall, panoptic quality, speed"
 
 _log = logging.getLogger(__name__)
 
+_RANKED = {"relation_threshold": 0.0, "max_relations": 0xFFFF}
+"""Recall ranks all relations; tracks are scored with the pipeline's own values."""
+
 _SPEED_SETTINGS = {"warm_up": 200, "timed": 200, "batch": 16, "speed_seconds": 30.0}
 
 SPEED_IMAGES = 32
@@ -89,9 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help = f"{text} (default: %(default)s)"
         speed.add_argument(f"--{name}", type=positive, metavar="N", help=help)
     speed.add_argument("--no-speed", action="store_true", help="the default now; does nothing")
-    add_model_arguments(parser)
+    usual = {name: getattr(Options(), name) for name in _RANKED}
+    add_model_arguments(
+        parser, {name: f"{_RANKED[name]:g}; {usual[name]} with --tracking" for name in _RANKED}
+    )
     add_option_arguments(parser.add_argument_group("with --tracking"), TRACKING_OPTIONS)
-    parser.set_defaults(relation_threshold=0.0, max_relations=0xFFFF, **_SPEED_SETTINGS)
+    parser.set_defaults(**_SPEED_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,6 +108,9 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.machine import machine
     from dsflash_ros.weights.loading import open_weights
 
+    for name, ranked in _RANKED.items():
+        if getattr(args, name) is None:
+            setattr(args, name, getattr(Options(), name) if args.tracking else ranked)
     if args.tracking:
         return _run_tracking(args)
     if args.export and args.export[0] != "sgbench":
@@ -153,9 +162,6 @@ def _run_tracking(args: argparse.Namespace) -> int:
     if args.export or args.speed:
         args.parser.error("--tracking goes with --json, not with --export or --speed")
     json_path = None if args.json is None else _output(args.json, args.overwrite)
-    if args.relation_threshold == 0:  # the default of the other scores, which rank all relations
-        args.relation_threshold = Options().relation_threshold
-        args.max_relations = Options().max_relations
     options = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
     bag = Path(args.dataset)
     scores = evaluate_bag(pipeline_from(args), bag, options, args.limit, args.target_frame)

@@ -1,18 +1,10 @@
 """What else is known at the time of an image: depth, and where frames are."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from dsflash_ros.geometry.positions import Depth, locate
-from dsflash_ros.geometry.transforms import Transform, TransformBuffer
+from dsflash_ros.geometry.transforms import TransformBuffer
 from dsflash_ros.graph.scene_graph import SceneGraph
-
-
-class Lookup(Protocol):
-    """What knows where frames are: a `TransformBuffer`, or what guards one."""
-
-    def lookup(self, target: str, source: str, stamp: float) -> Transform:
-        """See `TransformBuffer.lookup`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +19,7 @@ class Space:
 
     depth: Depth
     frame: str
-    transforms: Lookup = field(default_factory=TransformBuffer)
+    transforms: TransformBuffer = field(default_factory=TransformBuffer)
 
     def locate(self, graph: SceneGraph, target: str = "") -> SceneGraph:
         """The graph with positions in the frame `target`; empty: in the camera's optical frame.

@@ -1,5 +1,6 @@
 """Rigid transforms, and where coordinate frames are at which time."""
 
+import threading
 from bisect import bisect
 from collections import deque
 from dataclasses import dataclass, field
@@ -90,11 +91,13 @@ class _Frame:
 class TransformBuffer:
     """Remembers what /tf and /tf_static say, and answers where frames are, as tf2's buffer does.
 
-    Between two transforms it interpolates. It does not look into the future: see `LAG_S`.
+    Between two transforms it interpolates. It does not look into the future: see `LAG_S`. Threads
+    may share it.
     """
 
     def __init__(self) -> None:
         self._frames: dict[str, _Frame] = {}
+        self._lock = threading.Lock()
 
     def add(
         self,
@@ -115,12 +118,16 @@ class TransformBuffer:
         parent, child = parent.lstrip("/"), child.lstrip("/")
         if not parent or not child or parent == child:
             raise TransformError(f"a transform is from {parent!r} to {child!r}")
+        pose = np.asarray(xyzw, float), np.asarray(translation, float)
+        with self._lock:
+            self._add(parent, child, stamp, pose, is_static)
+
+    def _add(self, parent: str, child: str, stamp: float, pose: tuple, is_static: bool) -> None:
         known = self._frames.get(child)
         if known is None and len(self._frames) >= MAX_FRAMES:
             raise TransformError(f"there are more than {MAX_FRAMES} frames; {child!r} is one more")
         if known is None or known.parent != parent or known.is_static != is_static or is_static:
             known = self._frames[child] = _Frame(parent, is_static)
-        pose = np.asarray(xyzw, float), np.asarray(translation, float)
         if known.stamps and stamp < known.stamps[-1] - _JUMP_S:
             known.stamps.clear()
             known.poses.clear()
@@ -158,7 +165,10 @@ class TransformBuffer:
 
         Raises `TransformError`, which says what is missing.
         """
-        target, source = target.lstrip("/"), source.lstrip("/")
+        with self._lock:
+            return self._lookup(target.lstrip("/"), source.lstrip("/"), stamp)
+
+    def _lookup(self, target: str, source: str, stamp: float) -> Transform:
         up, down = self._path(source), self._path(target)
         common = next((frame for frame in up if frame in down), None)
         if common is None:
@@ -175,7 +185,13 @@ class TransformBuffer:
 
     def root(self, name: str) -> str:
         """The outermost frame that this one is in; the frame itself when nothing is known of it."""
-        return self._path(name.lstrip("/"))[-1]
+        with self._lock:
+            return self._path(name.lstrip("/"))[-1]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._frames.clear()
 
     def _path(self, name: str) -> list[str]:
         """The frame and those that it is in, up to the root."""

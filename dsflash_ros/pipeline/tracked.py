@@ -61,9 +61,9 @@ class TrackedPipeline:
         return track(self.tracker, graph, rgb, self.pipeline.options)
 
     @property
-    def raw(self) -> SceneGraph:
+    def raw(self) -> SceneGraph | None:
         """The last image's graph without tracking and positions, as of the pipeline alone."""
-        return untracked(self._last, self.pipeline.options)
+        return self._last and untracked(self._last, self.pipeline.options)
 
     def _located(self, graph: SceneGraph, space: Space) -> SceneGraph:
         try:

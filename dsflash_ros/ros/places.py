@@ -50,7 +50,7 @@ class Places:
         target = self._value("target_frame")
         try:
             depth = self._depth.at(graph.stamp, self._value("depth_tolerance_s"))
-            return Space(depth, optical_frame, self._transforms).locate(graph, target)
+            return Space(depth, optical_frame, self._transforms.buffer).locate(graph, target)
         except DSFlashError as error:
             self.problem = str(error)
             self._node.get_logger().warning(

@@ -1,12 +1,10 @@
 """What /tf and /tf_static say, for the worker's thread."""
 
-import threading
-
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 
-from dsflash_ros.geometry.transforms import Transform, TransformBuffer, TransformError
+from dsflash_ros.geometry.transforms import TransformBuffer, TransformError
 
 LOG_PERIOD_S = 10.0
 
@@ -18,7 +16,7 @@ class TransformListener:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._buffer, self._lock = TransformBuffer(), threading.Lock()
+        self.buffer = TransformBuffer()
         self._listening = []
 
     def open(self) -> None:
@@ -37,13 +35,7 @@ class TransformListener:
         for subscription in self._listening:
             self._node.destroy_subscription(subscription)
         self._listening = []
-        with self._lock:
-            self._buffer = TransformBuffer()
-
-    def lookup(self, target: str, source: str, stamp: float) -> Transform:
-        """See `TransformBuffer.lookup`."""
-        with self._lock:
-            return self._buffer.lookup(target, source, stamp)
+        self.buffer.clear()
 
     def _move(self, message: TFMessage) -> None:
         self._take(message, is_static=False)
@@ -53,7 +45,6 @@ class TransformListener:
 
     def _take(self, message: TFMessage, is_static: bool) -> None:
         try:
-            with self._lock:
-                self._buffer.add_message(message, is_static)
+            self.buffer.add_message(message, is_static)
         except TransformError as error:
             self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)

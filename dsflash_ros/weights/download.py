@@ -36,14 +36,14 @@ def fetch_file(repo_id: str, name: str, revision: str | None) -> Path | None:
     is_new = cached_file(repo_id, name, metadata.commit_hash) is None
     try:
         if is_new:
-            _download(repo_id, name, metadata)
-        # finds the content in its place, and adds what the cache needs beside it
-        path = Path(hub.hf_hub_download(repo_id, name, revision=revision))
+            path = _enter(repo_id, name, revision, metadata)
+        else:
+            path = verified(Path(hub.hf_hub_download(repo_id, name, revision=revision)))
     except DSFlashError:
         raise
     except Exception as error:
         raise explain(error, repo_id, revision) from error
-    return path if is_new else verified(path)
+    return path
 
 
 def _without_hub(repo_id: str, name: str, revision: str | None, error: Exception) -> Path | None:
@@ -62,8 +62,8 @@ def cached_file(repo_id: str, name: str, revision: str | None) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _download(repo_id: str, name: str, metadata) -> None:
-    """Put a file's content where the cache keeps it, continuing what an earlier try left."""
+def _enter(repo_id: str, name: str, revision: str | None, metadata) -> Path:
+    """Bring a file into the cache, one process after the other; returns its path there."""
     from filelock import FileLock
     from huggingface_hub.file_download import repo_folder_name
 
@@ -71,22 +71,31 @@ def _download(repo_id: str, name: str, metadata) -> None:
     cache = Path(hub.constants.HF_HUB_CACHE)
     folder = repo_folder_name(repo_id=repo_id, repo_type="model")
     blob = cache / folder / "blobs" / metadata.etag
-    lock = cache / ".locks" / folder / f"{blob.name}.lock"
-    for parent in (blob.parent, lock.parent):
+    locks = cache / ".locks" / folder
+    for parent in (blob.parent, locks):
         parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        if blob.exists():
-            return
-        partial = blob.with_name(f"{blob.name}.incomplete")
-        url = hub.hf_hub_url(repo_id, name, revision=metadata.commit_hash)
-        _append(partial, url, metadata.size)
-        if not _is_right(partial, metadata.etag):
-            partial.unlink()
-            raise WeightsError(
-                f"{name} of {repo_id} arrived damaged (its checksum is not the hub's) "
-                "and was thrown away; try again"
-            )
-        partial.replace(blob)
+    # The hub's client removes and makes again a link that another process has made meanwhile: a
+    # process that reads there must not see it missing. Its own lock is of the content alone.
+    with FileLock(locks / f"{blob.name}.{metadata.commit_hash}.lock"):
+        with FileLock(locks / f"{blob.name}.lock"):
+            if not blob.exists():
+                _download(blob, repo_id, name, metadata)
+        # finds the content in its place, and adds what the cache needs beside it
+        return Path(hub.hf_hub_download(repo_id, name, revision=revision))
+
+
+def _download(blob: Path, repo_id: str, name: str, metadata) -> None:
+    """Put a file's content where the cache keeps it, continuing what an earlier try left."""
+    partial = blob.with_name(f"{blob.name}.incomplete")
+    url = hub_client().hf_hub_url(repo_id, name, revision=metadata.commit_hash)
+    _append(partial, url, metadata.size)
+    if not _is_right(partial, metadata.etag):
+        partial.unlink()
+        raise WeightsError(
+            f"{name} of {repo_id} arrived damaged (its checksum is not the hub's) "
+            "and was thrown away; try again"
+        )
+    partial.replace(blob)
 
 
 def _append(partial: Path, url: str, size: int | None) -> None:

@@ -31,6 +31,16 @@ def test_scores_of_the_drive(tmp_path, capsys, frame):
     assert scores["tracked"]["changes"] <= scores["raw"]["changes"] + 0.5
 
 
+def test_relations_are_those_of_the_node_unless_a_threshold_is_given(tmp_path):
+    told = []
+    for arguments in ((), ("--relation-threshold", 0)):
+        path = tmp_path / f"{len(told)}.json"
+        evaluate(DRIVE, "--limit", 3, "--json", path, *arguments)
+        relations = json.loads(path.read_text())["raw"]["relations"]
+        told.append(relations["recall"] / relations["precision"])
+    assert told[1] > 3 * told[0]  # all that rank among the first 100
+
+
 def test_bags_that_cannot_be_scored(tmp_path, capsys):
     bag = write_bag(tmp_path / "bag", {"/image": raw_images()})
     assert evaluate(bag) == 1
