@@ -32,6 +32,12 @@ class Options:
         "-1: what was chosen for the weights, else 0.8.",
         limits=(-1.0, 1.0),
     )
+    least_part: float = option_field(
+        0.05,
+        "Parts of an object's mask whose share of it is smaller are left out, so that its box is "
+        "tight; 0: all are kept, as EoMT does.",
+        limits=(0.0, 1.0),
+    )
     relation_threshold: float = option_field(
         0.3,
         "Least score of a relation. With toyroom and other calibrated weights the score is the "

@@ -13,6 +13,7 @@ from dsflash_ros.model.ranking import RankedRelations
 from dsflash_ros.model.relaters.coverage import mask_coverage
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
 from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.specks import without_specks
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def merge_segments(
         best = segments.scores.topk(options.max_segments).indices
         keep = torch.zeros_like(segments.scores, dtype=torch.bool).scatter(0, best, True)
         segments = segments.select(keep)
+    segments = without_specks(segments, num_things, options.least_part)
     return ImageSegments.measure(segments, box, stride)
 
 
