@@ -76,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FRAME",
         help="with --tracking: frame of the positions that bags with depth give, such as map",
     )
+    parser.add_argument(
+        "--true-segments",
+        action="store_true",
+        help="with --tracking: track those of /ground_truth/panoptic in place of the model's",
+    )
     speed = parser.add_argument_group("speed")
     speed.add_argument("--speed", action="store_true", help="measure it, too")
     speed.add_argument(
@@ -164,7 +169,9 @@ def _run_tracking(args: argparse.Namespace) -> int:
     json_path = None if args.json is None else _output(args.json, args.overwrite)
     options = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
     bag = Path(args.dataset)
-    scores = evaluate_bag(pipeline_from(args), bag, options, args.limit, args.target_frame)
+    scores = evaluate_bag(
+        pipeline_from(args), bag, options, args.limit, args.target_frame, args.true_segments
+    )
     print(tracking_text(scores))
     if json_path:
         about = {"format": "dsflash-tracking-1", "bag": args.dataset, "weights": args.weights}

@@ -6,15 +6,16 @@ Publishes
     depth (sensor_msgs/Image, 32FC1): metres along the optical axis, as in REP-118.
     camera_info (sensor_msgs/CameraInfo): no distortion.
     /tf (tf2_msgs/TFMessage): the camera's optical frame in `map`.
-    /ground_truth/scene_graph (dsflash_ros/SceneGraph): what is in view, all scores 1.
+    /ground_truth/scene_graph (dsflash_ros/SceneGraph): what is in view, all scores 1, with
+        positions in `map`.
     /ground_truth/panoptic (sensor_msgs/Image, 32SC1): class id << 16 | node id for each pixel, -1
         where nothing is.
 All have the image's stamp. depth and camera_info are beside the image: /front/depth for
 --topic /front/image.
 
 With --record nothing is published: image/compressed, depth/compressedDepth at a quarter of the
-size, camera_info, /tf and /ground_truth/scene_graph go into a new bag, as fast as they are
-rendered, with stamps that begin at 1 s. The same arguments give the same bag on the same machine.
+size, camera_info, /tf and both topics of the truth go into a new bag, as fast as they are rendered,
+with stamps that begin at 1 s. The same arguments give the same bag on the same machine.
 
 examples:
   dsflash toyroom camera                                 a drive that never ends ...
@@ -25,6 +26,8 @@ examples:
 import argparse
 from itertools import chain, islice
 from pathlib import Path
+
+import numpy as np
 
 from dsflash_ros.argument_types import natural, positive_float, size
 from dsflash_ros.cli.publishing import add_topic_arguments, open_player
@@ -47,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", type=positive_float, metavar="S", help="seconds (default: until interrupted)"
     )
+    parser.add_argument(
+        "--noisy-depth",
+        action="store_true",
+        help="depth as of a depth camera: noise, holes, mixed edges, 6 m at most",
+    )
     add_topic_arguments(parser)
     parser.add_argument("--record", metavar="BAG", help="write a bag instead; needs --duration")
 
@@ -63,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
     frames = None if args.duration is None else max(1, round(args.duration * args.rate))
     shots = islice(drive_shots(args.seed, args.rate, *args.size), frames)
+    if args.noisy_depth:
+        random = np.random.default_rng(args.seed)
+        shots = (shot.with_noise(random) for shot in shots)
     if args.record is None:
         _publish(shots, args)
     else:

@@ -1,10 +1,13 @@
 """Tracking scored on a recorded drive that holds the true graphs."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.position_errors import FAR_M, NEAR_M
 from dsflash_ros.evaluation.tracking import TrackingEvaluator
+from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.pipeline.tracked import TrackedPipeline
 from dsflash_ros.progress_bar import progress
@@ -18,6 +21,7 @@ def evaluate_bag(
     options: TrackingOptions | None = None,
     limit: int | None = None,
     target_frame: str = "",
+    true_segments: bool = False,
 ) -> dict:
     """The scores of `TrackingEvaluator` for the frames of a bag that have a true graph.
 
@@ -27,6 +31,7 @@ def evaluate_bag(
         options: of the tracking.
         limit: only the first frames, so many.
         target_frame: of positions, which help where the bag has depth; see `TrackedPipeline`.
+        true_segments: track those of the true graphs in place of the pipeline's.
 
     Raises:
         SourceError: the bag cannot be read.
@@ -42,9 +47,22 @@ def evaluate_bag(
         for frame in progress(islice(source, limit), "tracking", limit or len(source), "frame"):
             if frame.truth is None:
                 continue
-            graph = tracked(frame.rgb, frame.stamp, frame.name, frame.space)
+            if true_segments:
+                graph = tracked.follow(_unnamed(frame.truth), frame.rgb, frame.space)
+            else:
+                graph = tracked(frame.rgb, frame.stamp, frame.name, frame.space)
             evaluator.add(frame.truth, tracked.raw, graph)
     return evaluator.results()
+
+
+def _unnamed(truth: SceneGraph) -> SceneGraph:
+    """The true graph without the identities. Raises `EvaluationError` where it has no masks."""
+    if (truth.panoptic == NOTHING).all():
+        raise EvaluationError(
+            "the bag has no true segments (/ground_truth/panoptic): record the drive anew with "
+            "`dsflash toyroom camera --record`"
+        )
+    return replace(truth, nodes=tuple(replace(node, track_id=None) for node in truth.nodes))
 
 
 def tracking_text(scores: dict) -> str:
@@ -64,7 +82,20 @@ def tracking_text(scores: dict) -> str:
     lines += [f"{'relations that begin or end, for':<34}{changes}", "each that truly does"]
     if scores["delay"] is not None:
         lines.append(f"a relation is told {scores['delay']:g} frames after it began (median)")
+    if scores["positions"] is not None:
+        lines.append(_positions_text(scores["positions"]))
     return "\n".join(lines)
+
+
+def _positions_text(positions: dict[str, float]) -> str:
+    centimetres = {name: f"{100 * m:.1f} cm" for name, m in positions.items() if m is not None}
+    text = (
+        f"positions at {NEAR_M:g} to {FAR_M:g} m: wrong by {centimetres['median']} (median), "
+        f"{centimetres['90 %']} (nine in ten)"
+    )
+    if "spread" in centimetres:
+        text += f"; those of an object are {centimetres['spread']} from their median"
+    return text
 
 
 def _percent(share: float | None) -> str:

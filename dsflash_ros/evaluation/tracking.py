@@ -2,17 +2,18 @@
 
 import contextlib
 import io
-from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median
 
 import numpy as np
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.graph.scene_graph import Node, SceneGraph
+from dsflash_ros.evaluation.position_errors import PositionErrors
+from dsflash_ros.graph.label_maps import node_labels
+from dsflash_ros.graph.scene_graph import SceneGraph
 
 LEAST_IOU = 0.5
-"""Two nodes show the same object if their class is the same and their boxes overlap by so much."""
+"""Two nodes show the same object if their class is the same and they overlap by so much."""
 
 _LASTING = 5
 """Frames; the delay is told of relations that hold for so long."""
@@ -30,10 +31,13 @@ class Agreement:
 
     def add(self, graph: SceneGraph, truth: SceneGraph) -> None:
         """Count a frame."""
-        same = matches(graph.nodes, truth.nodes)
+        names = {
+            graph.nodes[column].id: truth.nodes[row].track_id
+            for row, column in matches(overlaps(truth, graph))
+        }
         true = relations_of(truth, {node.id: node.track_id for node in truth.nodes})
-        told = relations_of(graph, {found.id: real.track_id for found, real in same})
-        self._objects += len(same), len(graph.nodes), len(truth.nodes)
+        told = relations_of(graph, names)
+        self._objects += len(names), len(graph.nodes), len(truth.nodes)
         self._relations += len(told & true), len(graph.relations), len(true)
         self.told.append(told)
 
@@ -53,9 +57,13 @@ class TrackingEvaluator:
         self._raw, self._tracked = Agreement(), Agreement()
         self._truth: list[set[Told]] = []
         self._frames: list[tuple[list[int], list[int], np.ndarray]] = []
+        self._positions = PositionErrors()
 
     def add(self, truth: SceneGraph, raw: SceneGraph, tracked: SceneGraph) -> None:
-        """Count a frame. Raises `EvaluationError` when the truth has no track ids."""
+        """Count a frame; all graphs are of its size.
+
+        Raises `EvaluationError` when the truth has no track ids.
+        """
         if any(node.track_id is None for node in truth.nodes):
             raise EvaluationError(
                 "the true graphs have no track ids: record the drive anew with "
@@ -64,18 +72,19 @@ class TrackingEvaluator:
         self._raw.add(raw, truth)
         self._tracked.add(tracked, truth)
         self._truth.append(relations_of(truth, {n.id: n.track_id for n in truth.nodes}))
-        similarity = np.array(
-            [[_similarity(real, found) for found in tracked.nodes] for real in truth.nodes]
-        ).reshape(len(truth.nodes), len(tracked.nodes))
         ids = [[node.track_id for node in graph.nodes] for graph in (truth, tracked)]
-        self._frames.append((*ids, similarity))
+        overlap = overlaps(truth, tracked)
+        self._frames.append((*ids, overlap))
+        same = [(truth.nodes[row], tracked.nodes[column]) for row, column in matches(overlap)]
+        self._positions.add(truth, tracked, same)
 
     def results(self) -> dict:
         """All scores.
 
         `HOTA`, `IDF1` 0 to 1; `switches`: in 100 frames; `raw` and `tracked`: see `Agreement`, and
         `changes`, relations that begin or end for each that truly does; `delay`: median frames from
-        the beginning of a relation until it is told, None if none is.
+        the beginning of a relation until it is told, None if none is; `positions`: see
+        `PositionErrors`.
 
         Raises `EvaluationError` when TrackEval is not installed, or there is no frame.
         """
@@ -90,19 +99,41 @@ class TrackingEvaluator:
             **_identities(self._frames),
             **sides,
             "delay": _delay(self._truth, self._tracked.told),
+            "positions": self._positions.results(),
         }
 
 
-def matches(found: Iterable[Node], true: Iterable[Node]) -> list[tuple[Node, Node]]:
-    """Nodes that show the same object, the best pairs first; each node once."""
-    pairs = [(_similarity(a, b), a, b) for a in found for b in true]
-    pairs.sort(key=lambda pair: -pair[0])
-    same, used = [], set()
-    for overlap, a, b in pairs:
-        if overlap >= LEAST_IOU and ("found", a.id) not in used and ("true", b.id) not in used:
-            used |= {("found", a.id), ("true", b.id)}
-            same.append((a, b))
-    return same
+def overlaps(truth: SceneGraph, graph: SceneGraph) -> np.ndarray:
+    """(T, S) float, 0 to 1: how far true nodes and a graph's nodes are the same; 0 across classes.
+
+    That is intersection over union of their masks; of their boxes where the truth has no panoptic
+    map, and for nodes without a pixel (the tracker holds them).
+    """
+    maps = [
+        node_labels(graph.panoptic, [node.id for node in graph.nodes]) + 1
+        for graph in (truth, graph)
+    ]
+    size = len(truth.nodes), len(graph.nodes)
+    wide = size[1] + 1
+    counts = np.bincount((maps[0] * wide + maps[1]).ravel(), minlength=(size[0] + 1) * wide)
+    counts = counts.reshape(size[0] + 1, wide)  # the first row and column: nothing is there
+    shared, areas, found = counts[1:, 1:], counts.sum(1)[1:, None], counts.sum(0)[1:]
+    masks = shared / np.maximum(areas + found - shared, 1)
+    has_masks = (areas > 0) & (found > 0)
+    boxes = np.array([[_box_iou(a.box, b.box) for b in graph.nodes] for a in truth.nodes])
+    same = np.array([[a.class_id == b.class_id for b in graph.nodes] for a in truth.nodes])
+    return np.where(has_masks, masks, boxes.reshape(size)) * same.reshape(size)
+
+
+def matches(overlap: np.ndarray) -> list[tuple[int, int]]:
+    """Rows and columns that show the same object, the best pairs first; each once."""
+    rows, columns = np.nonzero(overlap >= LEAST_IOU)
+    best = np.argsort(-overlap[rows, columns], kind="stable")
+    same: dict[int, int] = {}
+    for row, column in zip(rows[best].tolist(), columns[best].tolist(), strict=True):
+        if row not in same and column not in same.values():
+            same[row] = column
+    return list(same.items())
 
 
 def relations_of(graph: SceneGraph, names: dict[int, int]) -> set[Told]:
@@ -114,14 +145,11 @@ def relations_of(graph: SceneGraph, names: dict[int, int]) -> set[Told]:
     }
 
 
-def _similarity(a: Node, b: Node) -> float:
-    """Intersection over union of the boxes; 0 for other classes."""
-    if a.class_id != b.class_id:
-        return 0.0
-    width = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
-    height = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
+def _box_iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
     shared = max(width, 0) * max(height, 0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a.box, b.box)]
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return shared / (sum(areas) - shared)
 
 

@@ -55,7 +55,11 @@ class TrackedPipeline:
         if source != self._source:
             self._source = source
             self.tracker.reset()
-        graph = self._last = self.pipeline(rgb, stamp, source)
+        return self.follow(self.pipeline(rgb, stamp, source), rgb, space)
+
+    def follow(self, graph: SceneGraph, rgb: np.ndarray, space: Space | None = None) -> SceneGraph:
+        """The graph of the next image, given what is seen in it alone; the rest as for a call."""
+        self._last = graph
         if space is not None:
             graph = self._located(graph, space)
         return track(self.tracker, graph, rgb, self.pipeline.options)

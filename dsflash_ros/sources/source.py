@@ -25,8 +25,8 @@ class Frame:
         stamp: seconds; when it was taken, for videos from their beginning. Image files have no such
             time: theirs is their number in the source.
         name: the file, or the topic of a bag.
-        truth: the true scene graph, where a bag has one of the same stamp; without its panoptic
-            map.
+        truth: the true scene graph, where a bag has one of the same stamp. Nothing is anywhere on
+            its panoptic map where the bag does not have that.
         space: depth and poses of that time, where a bag has them.
     """
 

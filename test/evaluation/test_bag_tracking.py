@@ -1,11 +1,14 @@
 """`dsflash eval BAG --tracking` with the shipped weights on the recorded drive."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from media_files import raw_images, write_bag
 from places import ROOT
 
+pytest.importorskip("mujoco", reason="needs the extra toyroom")
 pytest.importorskip("trackeval", reason="needs TrackEval: pip install --no-deps trackeval")
 
 from dsflash_ros.cli import main
@@ -39,6 +42,20 @@ def test_relations_are_those_of_the_node_unless_a_threshold_is_given(tmp_path):
         relations = json.loads(path.read_text())["raw"]["relations"]
         told.append(relations["recall"] / relations["precision"])
     assert told[1] > 3 * told[0]  # all that rank among the first 100
+
+
+def test_true_segments_and_measured_positions(tmp_path, capsys):
+    bag, path = tmp_path / "drive", tmp_path / "scores.json"
+    camera = ("--seed", 7, "--rate", 6, "--duration", 2, "--size", "320x240", "--noisy-depth")
+    command = (sys.executable, "-m", "dsflash_ros.cli", "toyroom", "camera", *camera)
+    subprocess.run([*map(str, command), "--record", bag], check=True)  # not beside torch
+    given = ("--target-frame", "map", "--true-segments", "--json", path)
+    assert evaluate(bag, *given) == 0
+    scores = json.loads(path.read_text())
+    assert scores["raw"]["objects"]["F1"] == scores["tracked"]["objects"]["precision"] == 1
+    assert scores["IDF1"] > 0.95
+    assert 0 < scores["positions"]["median"] < 0.1
+    assert "positions at 1.5 to 2.5 m: wrong by" in capsys.readouterr().out
 
 
 def test_bags_that_cannot_be_scored(tmp_path, capsys):

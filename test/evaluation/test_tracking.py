@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.tracking import TrackingEvaluator, matches
+from dsflash_ros.evaluation.tracking import TrackingEvaluator, matches, overlaps
 from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
 
 pytest.importorskip("trackeval", reason="needs TrackEval: pip install --no-deps trackeval")
@@ -97,9 +97,52 @@ def test_relations_of_unmatched_nodes_are_not_true():
 
 
 def test_matching_takes_the_best_pairs_once():
-    found = [node(0, 3), node(1, 0)]
-    true = [node(7, 0), node(8, 100)]
-    assert [(a.id, b.id) for a, b in matches(found, true)] == [(1, 7)]
+    found = graph(node(0, 3), node(1, 0))
+    true = graph(node(7, 0), node(8, 100))
+    assert matches(overlaps(true, found)) == [(0, 1)]
+
+
+def with_masks(graph, columns):
+    """The graph with a map on which each node has these columns."""
+    panoptic = np.full((10, 200), NOTHING, np.int32)
+    for one, (start, stop) in zip(graph.nodes, columns, strict=True):
+        panoptic[:, start:stop] = one.class_id << 16 | one.id
+    return replace(graph, panoptic=panoptic)
+
+
+def test_overlaps_are_of_masks_where_there_are_masks():
+    true = with_masks(
+        graph(node(7, 0), node(8, 100), node(9, 150, class_id=3)), [(0, 8), (90, 110), (150, 160)]
+    )
+    found = with_masks(graph(node(1, 40), node(2, 100), node(3, 150)), [(4, 8), (0, 0), (150, 160)])
+    expected = [[0.5, 0, 0], [0, 1, 0], [0, 0, 0]]  # node 2 has no pixel: its box
+    assert overlaps(true, found) == pytest.approx(np.array(expected))
+    boxes = overlaps(graph(*true.nodes), found)
+    assert boxes == pytest.approx(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]]))
+    assert overlaps(graph(), found).shape == (0, 3)
+
+
+def placed(graph, *positions, frame="map"):
+    nodes = tuple(
+        replace(one, position=p, extent=(1, 1, 1), distance=2.0)
+        for one, p in zip(graph.nodes, positions, strict=True)
+    )
+    return replace(graph, nodes=nodes, position_frame=frame)
+
+
+def test_positions_beside_the_true_ones():
+    frames = []
+    for t in range(12):
+        truth = placed(graph(node(0, 0, 5), node(1, 50, 6)), (1, 2, 3), (4, 4, 4))
+        found = placed(
+            graph(node(0, 0, 1), node(1, 50, 2)), (1, 2 + 0.01 * (t % 2), 3), (4, 4, 4.5)
+        )
+        frames.append((truth, found, found))
+    positions = scores(frames)["positions"]
+    assert positions["median"] == pytest.approx((0.01 + 0.5) / 2)
+    assert positions["spread"] == pytest.approx((0.005 + 0) / 2)
+    other = [(truth, raw, replace(raw, position_frame="camera")) for truth, raw, _ in frames]
+    assert scores(other)["positions"] is None
 
 
 def test_what_cannot_be_scored(monkeypatch):

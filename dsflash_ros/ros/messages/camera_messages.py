@@ -19,9 +19,18 @@ MAP_FRAME = "map"
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:
     """Size and intrinsics of a lens without distortion."""
+    return intrinsics_to_message(lens(camera), header)
+
+
+def lens(camera: Camera) -> Intrinsics:
+    """The intrinsics of a simulated camera."""
     k = camera.intrinsics
-    size = camera.width, camera.height
-    return intrinsics_to_message(Intrinsics(*size, k[0, 0], k[1, 1], k[0, 2], k[1, 2]), header)
+    return Intrinsics(camera.width, camera.height, k[0, 0], k[1, 1], k[0, 2], k[1, 2])
+
+
+def pose(camera: Camera) -> RigidTransform:
+    """From the optical frame of a simulated camera to `MAP_FRAME`."""
+    return RigidTransform(camera.rotation, np.asarray(camera.position, float))
 
 
 def intrinsics_to_message(camera: Intrinsics, header: Header) -> CameraInfo:
@@ -41,20 +50,19 @@ def intrinsics_to_message(camera: Intrinsics, header: Header) -> CameraInfo:
 
 def camera_transform(camera: Camera, header: Header) -> TransformStamped:
     """Where the header's frame, which is the camera's optical frame, is in `MAP_FRAME`."""
-    pose = RigidTransform(camera.rotation, np.asarray(camera.position, float))
-    return transform_to_message(pose, MAP_FRAME, header)
+    return transform_to_message(pose(camera), MAP_FRAME, header)
 
 
-def transform_to_message(pose: RigidTransform, parent: str, header: Header) -> TransformStamped:
+def transform_to_message(place: RigidTransform, parent: str, header: Header) -> TransformStamped:
     """Where the header's frame is in the frame `parent`, at the header's time."""
-    rotation = cv2.Rodrigues(pose.rotation)[0].ravel()  # axis times angle
+    rotation = cv2.Rodrigues(place.rotation)[0].ravel()  # axis times angle
     half = np.linalg.norm(rotation) / 2
     x, y, z = rotation / 2 * np.sinc(half / np.pi)
     return TransformStamped(
         header=Header(stamp=header.stamp, frame_id=parent),
         child_frame_id=header.frame_id,
         transform=Transform(
-            translation=Vector3(**dict(zip("xyz", map(float, pose.translation), strict=True))),
+            translation=Vector3(**dict(zip("xyz", map(float, place.translation), strict=True))),
             rotation=Quaternion(x=float(x), y=float(y), z=float(z), w=float(np.cos(half))),
         ),
     )

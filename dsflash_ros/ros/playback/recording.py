@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from rclpy.serialization import serialize_message
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dsflash_ros import msg
@@ -42,6 +42,7 @@ class Recording:
             self._writer = Writer(
                 self._partial / path.name, version=9, storage_plugin=StoragePlugin.MCAP
             )
+            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
             self._writer.open()
         except OSError as error:
             raise OutputError(

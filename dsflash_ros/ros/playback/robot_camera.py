@@ -8,10 +8,17 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from dsflash_ros.geometry.positions import Depth, locate
 from dsflash_ros.graph.scene_graph import SceneGraph
-from dsflash_ros.graph.topics import TRUTH_TOPIC
+from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
-from dsflash_ros.ros.messages.camera_messages import camera_info, camera_transform
+from dsflash_ros.ros.messages.camera_messages import (
+    MAP_FRAME,
+    camera_info,
+    camera_transform,
+    lens,
+    pose,
+)
 from dsflash_ros.ros.messages.graph_messages import graph_to_message
 from dsflash_ros.ros.messages.image_messages import (
     compressed_depth,
@@ -37,7 +44,7 @@ class RobotCamera:
         self._info = player.advertise(CameraInfo, player.beside("camera_info"))
         self._depth = player.advertise(Image, player.beside("depth"))
         self._graph = player.advertise(SceneGraphMessage, TRUTH_TOPIC)
-        self._panoptic = player.advertise(Image, "/ground_truth/panoptic")
+        self._panoptic = player.advertise(Image, TRUTH_MAP_TOPIC)
         self._tf = player.advertise(TFMessage, "/tf")
 
     def publish(self, shot: Shot, seconds: float) -> None:
@@ -46,13 +53,13 @@ class RobotCamera:
         graph = _true_graph(shot)
         self._info.publish(camera_info(shot.camera, header))
         self._tf.publish(TFMessage(transforms=[camera_transform(shot.camera, header)]))
-        self._depth.publish(depth_to_image(shot.picture.depth, header))
+        self._depth.publish(depth_to_image(shot.depth, header))
         self._graph.publish(graph_to_message(graph, header))
         self._panoptic.publish(panoptic_to_image(graph.panoptic, header))
 
 
 def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_id: str) -> int:
-    """Write a bag of JPEG images, depth, intrinsics, poses and true graphs.
+    """Write a bag of JPEG images, depth, intrinsics, poses, true graphs and panoptic maps.
 
     Returns how many images. Raises `OutputError`.
     """
@@ -69,11 +76,16 @@ def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
             recording.write(info_topic, camera_info(shot.camera, header), stamp)
             recording.write_transform(camera_transform(shot.camera, header), stamp)
             recording.write(f"{topic}/compressed", jpeg, stamp)
-            recording.write(depth_topic, compressed_depth(shot.picture.depth, header), stamp)
-            recording.write(TRUTH_TOPIC, graph_to_message(_true_graph(shot), header), stamp)
+            recording.write(depth_topic, compressed_depth(shot.depth, header), stamp)
+            truth = _true_graph(shot)
+            recording.write(TRUTH_TOPIC, graph_to_message(truth, header), stamp)
+            recording.write(TRUTH_MAP_TOPIC, panoptic_to_image(truth.panoptic, header), stamp)
     return count
 
 
 def _true_graph(shot: Shot) -> SceneGraph:
+    """The truth, with positions in the map that true masks and true depth give."""
     truth = shot.truth
-    return true_graph(truth.labels, truth.class_ids, truth.relations, VOCABULARY, truth.track_ids)
+    graph = true_graph(truth.labels, truth.class_ids, truth.relations, VOCABULARY, truth.track_ids)
+    depth = Depth(shot.picture.depth, lens(shot.camera))
+    return locate(graph, depth, pose(shot.camera), MAP_FRAME)

@@ -65,7 +65,7 @@ def drive_shots(seed: int, rate_hz: float, width: int = 640, height: int = 480) 
     with Renderer(simulation, width, height) as renderer:
         for camera in cameras:
             picture = renderer.picture(camera)
-            yield Shot(camera, picture, truth_of(facts, picture, camera))
+            yield Shot(camera, picture, truth_of(facts, picture, camera), picture.depth)
 
 
 def _drivable_room(

@@ -1,12 +1,13 @@
 """Shots of a room: pictures together with the truth about what they show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dsflash_ros.errors import ToyroomError
 from dsflash_ros.toyroom.build.rooms import settled_room
 from dsflash_ros.toyroom.build.scene import Camera, Picture
+from dsflash_ros.toyroom.camera.depth_noise import measured_depth
 from dsflash_ros.toyroom.camera.rendering import Renderer
 from dsflash_ros.toyroom.camera.viewpoints import sample_camera
 from dsflash_ros.toyroom.physics.facts import facts_of
@@ -21,11 +22,21 @@ _TRIES = 10
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A picture of a room, the camera that took it, and the true scene graph."""
+    """A picture of a room, the camera that took it, and the true scene graph.
+
+    Attributes:
+        depth: (H, W) float32 metres, as it is measured; 0 where nothing is. Without noise it is the
+            picture's.
+    """
 
     camera: Camera
     picture: Picture
     truth: Truth
+    depth: np.ndarray
+
+    def with_noise(self, random: np.random.Generator) -> "Shot":
+        """The same with depth as of a depth camera."""
+        return replace(self, depth=measured_depth(self.picture.depth, random))
 
 
 def render_shots(
@@ -60,6 +71,6 @@ def render_shots(
                 picture = renderer.picture(camera)
                 truth = truth_of(facts, picture, camera)
                 if len(truth.relations):
-                    shots.append(Shot(camera, picture, truth))
+                    shots.append(Shot(camera, picture, truth, picture.depth))
                     break
     return shots, thrown_away
