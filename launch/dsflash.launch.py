@@ -26,7 +26,10 @@ ARGUMENTS = {
         "Parameters of the node; the arguments below override it.",
     ),
     "log_level": ("info", "debug, info, warn, error or fatal."),
-    "rviz": ("false", "true: show overlay and panoptic map in rviz (package rviz2)."),
+    "rviz": (
+        "false",
+        "true: show overlay, panoptic map and objects in space in rviz (package rviz2).",
+    ),
     "use_sim_time": ("", "true: take the time from /clock."),
 }
 # Those parameters of the node that count when it starts. The live ones belong into params_file.
@@ -68,7 +71,7 @@ def generate_launch_description():
                 # relative names follow the namespace
                 remappings=[
                     (f"/dsflash/{topic}", f"dsflash/{topic}")
-                    for topic in ("overlay", "panoptic_color")
+                    for topic in ("overlay", "panoptic_color", "markers")
                 ],
                 condition=IfCondition(LaunchConfiguration("rviz")),
             ),
