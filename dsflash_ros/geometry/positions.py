@@ -1,6 +1,7 @@
 """Where the nodes of a graph are, from a depth image."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -114,9 +115,18 @@ def _robust(points: np.ndarray, is_inner: np.ndarray) -> np.ndarray:
         return points
     depth = points[:, 2]
     inner = depth[is_inner] if np.count_nonzero(is_inner) >= LEAST_POINTS else depth
-    middle = np.median(inner)
-    usual = max(float(np.median(np.abs(inner - middle))), 0.01 * float(middle))
+    middle = _median(inner)
+    usual = max(_median(np.abs(inner - middle)), 0.01 * middle)
     return points[np.abs(depth - middle) <= _OUTLIER * usual]
+
+
+def _median(values: np.ndarray) -> float:
+    """Of an odd number of values the median, else the upper of both in the middle.
+
+    `np.median` takes five times as long on a few hundred values.
+    """
+    half = len(values) // 2
+    return float(np.partition(values, half)[half])
 
 
 def _quantiles(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,12 +163,17 @@ def _points(
     height, width = depth.metres.shape
     rows = ((rows + 0.5) * height / size[0]).astype(int)
     columns = ((columns + 0.5) * width / size[1]).astype(int)
-    z = depth.metres[rows[:, None], columns].astype(np.float32)
+    z = depth.metres.take(columns, 1).take(rows, 0).astype(np.float32)
     with np.errstate(invalid="ignore"):
         z = np.where((z > 0) & np.isfinite(z), z, np.nan)
     z[_jumps(z)] = np.nan
-    rays = depth.camera.scaled(width, height).rays()[rows[:, None], columns]
+    rays = _rays_at(depth.camera.scaled(width, height), tuple(rows), tuple(columns))
     return np.dstack((rays * z[..., None], z))
+
+
+@lru_cache(maxsize=8)
+def _rays_at(camera: Intrinsics, rows: tuple[int, ...], columns: tuple[int, ...]) -> np.ndarray:
+    return camera.rays()[np.array(rows)[:, None], np.array(columns)]
 
 
 def _jumps(z: np.ndarray) -> np.ndarray:

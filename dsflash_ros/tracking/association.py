@@ -51,7 +51,8 @@ def affinities(
         positions: (S, 3) metres; NaN where not known.
     """
     shape = len(tracks), len(nodes)
-    shares = [[track.classes[node.class_id] for node in nodes] for track in tracks]
+    taken = [node.class_id for node in nodes]
+    shares = [[track.classes.shares.get(one, 0.0) for one in taken] for track in tracks]
     shares = np.array(shares, float).reshape(shape)
     iou, part = mask_overlaps([track.mask for track in tracks], labels, len(nodes))
     affinity = from_masks(iou, part, shares) + from_classes(shares)

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dsflash_ros.graph.label_maps import node_labels
-from dsflash_ros.graph.scene_graph import (
-    MAX_NODE_ID,
-    NOTHING,
-    Node,
-    SceneGraph,
-    pack_panoptic,
-)
+from dsflash_ros.graph.scene_graph import NOTHING, Node, SceneGraph, pack_panoptic
 from dsflash_ros.tracking.motion import shrink, small_size
 
 
@@ -27,10 +21,14 @@ def repainted(graph: SceneGraph, nodes: Sequence[Node]) -> np.ndarray:
     It is the very same array when nothing changes.
     """
     wanted = {node.id: node.class_id for node in nodes}
-    if all(wanted.get(node.id) == node.class_id for node in graph.nodes):
+    changed = [node for node in graph.nodes if wanted.get(node.id) != node.class_id]
+    if not changed:
         return graph.panoptic
-    values = np.full(MAX_NODE_ID + 1, NOTHING, np.int32)
-    for number, class_id in wanted.items():
-        values[number] = pack_panoptic(class_id, number)
-    nothing = graph.panoptic == NOTHING
-    return np.where(nothing, NOTHING, values[graph.panoptic & MAX_NODE_ID])
+    panoptic = graph.panoptic.copy()
+    for node in changed:
+        x0, y0, x1, y1 = node.box
+        place = panoptic[y0:y1, x0:x1]
+        kept = node.id in wanted
+        value = pack_panoptic(wanted[node.id], node.id) if kept else NOTHING
+        place[place == pack_panoptic(node.class_id, node.id)] = value
+    return panoptic
