@@ -22,6 +22,11 @@ def positive_float(text: str) -> float:
     return number
 
 
+def not_negative_float(text: str) -> float:
+    """A number from 0 to 1e6, for argparse."""
+    return 0.0 if text.strip("0") in ("", ".") else positive_float(text)
+
+
 def share(text: str) -> float:
     """A number from 0 to 1, for argparse."""
     try:

@@ -15,7 +15,18 @@ import sys
 import dsflash_ros
 from dsflash_ros.errors import DSFlashError
 
-COMMANDS = ("run", "node", "play", "toyroom", "train", "eval", "tables", "weights", "bench")
+COMMANDS = (
+    "run",
+    "node",
+    "play",
+    "replay",
+    "toyroom",
+    "train",
+    "eval",
+    "tables",
+    "weights",
+    "bench",
+)
 
 RENAMED = {"world": "toyroom"}
 """Former names of commands, which still work, and say so."""
@@ -24,6 +35,7 @@ _EPILOG = """\
 examples:
   dsflash run photo.jpg --out results            a scene graph and a picture of it
   dsflash run clip.mp4 --out results --stride 5  each fifth frame of a video
+  dsflash replay drive/ --out replayed           a bag of graphs of a bag of images
   dsflash play clip.mp4 --loop                   a camera on the topic /image ...
   dsflash node                                   ... and the node that turns it into scene graphs
   dsflash toyroom show --seed 1 --out rooms.png  simulated rooms with their true graphs

@@ -188,6 +188,16 @@ class TransformBuffer:
         with self._lock:
             return self._path(name.lstrip("/"))[-1]
 
+    def copy(self) -> "TransformBuffer":
+        """What is known now; what comes later changes this one alone."""
+        found = TransformBuffer()
+        with self._lock:
+            found._frames = {
+                name: _Frame(one.parent, one.is_static, one.stamps.copy(), one.poses.copy())
+                for name, one in self._frames.items()
+            }
+        return found
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

@@ -64,6 +64,10 @@ class TrackedPipeline:
             graph = self._located(graph, space)
         return track(self.tracker, graph, rgb, self.pipeline.options)
 
+    def go_on(self, tracker: Tracker, source: str) -> None:
+        """Go on with the tracker of another one, whose last image was of that source."""
+        self.tracker, self._source = tracker, source
+
     @property
     def raw(self) -> SceneGraph | None:
         """The last image's graph without tracking and positions, as of the pipeline alone."""

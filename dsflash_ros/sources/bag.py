@@ -11,13 +11,13 @@ from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.geometry.space import Space
-from dsflash_ros.geometry.transforms import TransformError
+from dsflash_ros.geometry.transforms import KEPT_S, TransformError
 from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.sources.bag_space import WAITS_S, BagSpace, is_depth
 from dsflash_ros.sources.bag_truth import BagTruth
-from dsflash_ros.sources.source import Frame, Source
+from dsflash_ros.sources.source import Frame, Origin, Source
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +31,20 @@ class BagSource(Source):
     """The images of one topic.
 
     Stamps are the headers', or the times of recording where a header has none.
+
+    Attributes:
+        topic: of the images.
+        start_ns, stop_ns: only images recorded from here on, and before here. Depth and poses of
+            before the start are read nevertheless, so that each image has what goes with it.
     """
 
-    def __init__(self, path: Path, topic: str | None = None):
+    def __init__(
+        self,
+        path: Path,
+        topic: str | None = None,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+    ):
         # Bags of old distributions carry no message definitions; these have not changed since.
         typestore = get_typestore(Stores.LATEST)
         try:
@@ -49,12 +60,18 @@ class BagSource(Source):
         except SourceError:
             self.close()
             raise
+        self.start_ns, self.stop_ns = start_ns, stop_ns
         self._images = [c for c in images if c.topic == self.topic]
         self.has_truth = bool(BagTruth(self._reader).graphs)
         self._has_reported_space = False
         length, seconds = sum(c.msgcount for c in self._images), self._reader.duration / 1e9
         rate = length / seconds if length > 1 and seconds > 0 else None
         super().__init__(str(path), rate, length)
+
+    @property
+    def begin_ns(self) -> int:
+        """When the first message of the bag was recorded."""
+        return self._reader.start_time
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
@@ -64,9 +81,11 @@ class BagSource(Source):
             found += 1
             sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
             stamp = sec + nanosec / 1e9 or recorded / 1e9
+            stamp_ns = 1_000_000_000 * sec + nanosec or recorded
+            origin = Origin(message.header.frame_id, stamp_ns, recorded)
             truth = self._truth.at((sec, nanosec))
-            yield Frame(rgb, stamp, self.topic, truth, self._space_at(message))
-        if not found:
+            yield Frame(rgb, stamp, self.topic, truth, self._space_at(message), origin)
+        if not found and self.start_ns is None:
             raise SourceError(
                 f"none of the {len(self)} images on {self.topic} of {self.name} can be read"
             )
@@ -78,9 +97,12 @@ class BagSource(Source):
         """
         self._space = BagSpace(self._reader.connections, self.topic)
         waiting: deque[tuple[object, np.ndarray, int]] = deque()
-        for data, msgtype, recorded, topic in self._messages(
-            [*self._images, *self._space.connections, *self._truth.maps]
-        ):
+        for data, msgtype, recorded, topic in self._all_messages():
+            is_over = self.stop_ns is not None and recorded >= self.stop_ns
+            if is_over and not waiting:
+                return
+            if is_over and topic == self.topic:
+                continue
             try:
                 message = self._reader.deserialize(data, msgtype)
                 if topic == self.topic:
@@ -96,6 +118,18 @@ class BagSource(Source):
             while waiting and self._is_due(*waiting[0], now=recorded):
                 yield waiting.popleft()
         yield from waiting
+
+    def _all_messages(self) -> Iterator[tuple[bytes, str, int, str]]:
+        """The images and what goes with them, in their order, from the start on."""
+        start = self.start_ns
+        beside = [*self._space.connections, *self._truth.maps]
+        if start is not None:
+            fixed = [c for c in beside if c.topic.endswith("tf_static")]
+            moving = [c for c in beside if not c.topic.endswith("tf_static")]
+            before = start - round(KEPT_S * 1e9)
+            yield from self._messages(fixed, None, start)
+            yield from self._messages(moving, before, start)
+        yield from self._messages([*self._images, *beside], start)
 
     def _is_due(self, message, _, recorded: int, now: int) -> bool:
         sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
@@ -117,11 +151,13 @@ class BagSource(Source):
             self._has_reported_space = True
             _log.warning("no positions from %s: %s", self.name, error)
 
-    def _messages(self, connections: list) -> Iterator[tuple[bytes, str, int, str]]:
+    def _messages(
+        self, connections: list, start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[bytes, str, int, str]]:
         """Serialised messages, their types, when they were recorded, ns, and their topics."""
         if not connections:  # rosbags takes none for all
             return
-        messages = self._reader.messages(connections)
+        messages = self._reader.messages(connections, start, stop)
         while True:
             try:
                 connection, recorded, data = next(messages)

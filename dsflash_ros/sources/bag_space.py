@@ -71,7 +71,7 @@ class BagSpace:
             return None
         read = depth_to_metres if nearest.__msgtype__ == _IMAGE else compressed_depth_to_metres
         depth = Depth(read(nearest), Intrinsics.of_message(self._info))
-        return Space(depth, frame, self._transforms)
+        return Space(depth, frame, self._transforms.copy())  # who reads ahead changes it
 
 
 def _stamp(message) -> float:

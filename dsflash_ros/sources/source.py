@@ -16,6 +16,21 @@ _MOST_REPORTS = 5
 """Frames of a source that are reported to the log; further ones are only counted."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where in a bag an image is.
+
+    Attributes:
+        frame_id: of its header.
+        stamp_ns: of its header, or when it was recorded where the header has none.
+        recorded_ns: when it was recorded.
+    """
+
+    frame_id: str
+    stamp_ns: int
+    recorded_ns: int
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """An image of a source.
@@ -28,6 +43,7 @@ class Frame:
         truth: the true scene graph, where a bag has one of the same stamp. Nothing is anywhere on
             its panoptic map where the bag does not have that.
         space: depth and poses of that time, where a bag has them.
+        origin: of images of a bag.
     """
 
     rgb: np.ndarray
@@ -35,6 +51,7 @@ class Frame:
     name: str
     truth: SceneGraph | None = None
     space: Space | None = None
+    origin: Origin | None = None
 
 
 class Source:

@@ -16,9 +16,14 @@ class ImageMotion:
     """Dense optical flow between consecutive frames, at `WIDTH` (DIS; Kroeger et al., 2016)."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._flow.setFinestScale(1)
+        self._flow = _flow()
         self._before: np.ndarray | None = None
+
+    def __getstate__(self) -> np.ndarray | None:
+        return self._before
+
+    def __setstate__(self, before: np.ndarray | None) -> None:
+        self._flow, self._before = _flow(), before
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """Where each pixel of this frame was in the frame before.
@@ -38,6 +43,12 @@ class ImageMotion:
     def reset(self) -> None:
         """Forget the frame before."""
         self._before = None
+
+
+def _flow() -> cv2.DISOpticalFlow:
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow.setFinestScale(1)
+    return flow
 
 
 @lru_cache(maxsize=4)

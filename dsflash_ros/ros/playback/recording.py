@@ -5,16 +5,26 @@ The definitions of the messages are inside, so that `ros2 bag play` takes the ba
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from dsflash_ros import msg
 from dsflash_ros.errors import OutputError
 
-_MESSAGES = (msg.SceneGraph, msg.SceneNode, msg.SceneRelation, msg.StageLatency)
+_MESSAGES = (
+    msg.SceneGraph,
+    msg.SceneNode,
+    msg.SceneRelation,
+    msg.StageLatency,
+    msg.SceneGraphEvents,
+    msg.SceneGraphEvent,
+)
 _IDL_TYPES = {"boolean": "bool", "float": "float32", "double": "float64"}
 
 
@@ -53,6 +63,20 @@ class Recording:
         """Add a message of rclpy's, sent at that time."""
         self._write(topic, self._read(message), nanoseconds)
 
+    def copy(self, connection, store: Typestore, data: bytes, nanoseconds: int) -> None:
+        """Add a message of another bag, serialised as in ROS 2.
+
+        `connection` is rosbags', `store` knows its type.
+        """
+        topic = connection.topic, connection.msgtype
+        if topic not in self._connections:
+            qos = getattr(connection.ext, "offered_qos_profiles", ())
+            self._connections[topic] = self._writer.add_connection(
+                *topic, typestore=store, offered_qos_profiles=qos
+            )
+        with self._reporting():
+            self._writer.write(self._connections[topic], nanoseconds, data)
+
     def write_transform(self, message, nanoseconds: int) -> None:
         """Add a `geometry_msgs/TransformStamped` on /tf; tf2_msgs itself is not needed."""
         self._write(
@@ -69,14 +93,18 @@ class Recording:
 
     def _write(self, topic: str, message, nanoseconds: int) -> None:
         name = message.__msgtype__
-        try:
-            if topic not in self._connections:
-                self._connections[topic] = self._writer.add_connection(
-                    topic, name, typestore=self._store
-                )
-            self._writer.write(
-                self._connections[topic], nanoseconds, self._store.serialize_cdr(message, name)
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, name, typestore=self._store
             )
+        data = self._store.serialize_cdr(message, name)
+        with self._reporting():
+            self._writer.write(self._connections[topic], nanoseconds, data)
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputError(f"cannot write the bag {self._path}: {error.strerror}") from error
 
@@ -85,11 +113,10 @@ class Recording:
 
     def __exit__(self, kind, *_) -> None:
         try:
-            self._writer.close()
-            if kind is None:
-                (self._partial / self._path.name).rename(self._path)
-        except OSError as error:
-            raise OutputError(f"cannot write the bag {self._path}: {error.strerror}") from error
+            with self._reporting():
+                self._writer.close()
+                if kind is None:
+                    (self._partial / self._path.name).rename(self._path)
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
 

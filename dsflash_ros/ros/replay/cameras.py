@@ -1,0 +1,89 @@
+"""The images of one or several cameras of a bag, in the order in which they were recorded."""
+
+import heapq
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from dsflash_ros.sources.bag import BagSource
+from dsflash_ros.sources.source import Frame
+
+
+class Cameras:
+    """A source for each image topic of a bag. A context manager.
+
+    Attributes:
+        sources: of the cameras.
+        prefixes: of their topics: empty for a single one, else as `front/` for /front/image.
+
+    Args:
+        path: of the bag.
+        topics: of the images; empty: the only one of the bag.
+        start_s, end_s: seconds from the beginning of the bag; None: its end.
+        stride: each n-th image of a camera.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        topics: Sequence[str] = (),
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        stride: int = 1,
+    ) -> None:
+        self._stack, self._stride = ExitStack(), stride
+        try:
+            self.sources = [
+                self._stack.enter_context(BagSource(path, topic)) for topic in topics or (None,)
+            ]
+        except BaseException:
+            self._stack.close()
+            raise
+        self.prefixes = _prefixes([source.topic for source in self.sources])
+        begin = self.sources[0].begin_ns
+        self.start_ns = begin + round(start_s * 1e9)
+        self.stop_ns = None if end_s is None else begin + round(end_s * 1e9)
+        self._seen = [0] * len(self.sources)
+        self._times = [array("q") for _ in self.sources]
+
+    def go_on(self, next_ns: int, seen: list[int]) -> None:
+        """Begin there, as `seen_before` said."""
+        self.start_ns, self._seen = next_ns, seen
+
+    def seen_before(self, next_ns: int) -> list[int]:
+        """How many images of each camera were recorded before, those left out included."""
+        return [
+            seen + bisect_left(times, next_ns)
+            for seen, times in zip(self._seen, self._times, strict=True)
+        ]
+
+    def __iter__(self) -> Iterator[tuple[int, Frame]]:
+        """The number of the camera, and its image."""
+        for source in self.sources:
+            source.start_ns, source.stop_ns = self.start_ns, self.stop_ns
+        streams = [self._images(number) for number in range(len(self.sources))]
+        return heapq.merge(*streams, key=lambda one: one[1].origin.recorded_ns)
+
+    def _images(self, number: int) -> Iterator[tuple[int, Frame]]:
+        times = self._times[number] = array("q")
+        for index, frame in enumerate(self.sources[number], self._seen[number]):
+            times.append(frame.origin.recorded_ns)
+            if index % self._stride == 0:
+                yield number, frame
+
+    def __enter__(self) -> "Cameras":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.__exit__(*error)
+
+
+def _prefixes(topics: list[str]) -> list[str]:
+    if len(topics) == 1:
+        return [""]
+    names = [topic.strip("/").removesuffix("/compressed") for topic in topics]
+    parents = [name.rpartition("/")[0] for name in names]
+    is_clear = len(set(parents)) == len(parents)
+    return [f"{name}/" if name else "" for name in (parents if is_clear else names)]

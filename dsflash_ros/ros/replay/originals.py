@@ -1,0 +1,52 @@
+"""The messages of the bag that is replayed, for the bag with the graphs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from dsflash_ros.ros.playback.recording import Recording
+
+
+class Originals:
+    """Copies the messages of a bag in their order. A context manager.
+
+    Messages of ROS 1 are converted. Of a damaged bag that is copied which can be read.
+
+    Args:
+        path: of the bag.
+        start_ns: what was recorded before is left out; None: nothing is.
+    """
+
+    def __init__(self, path: Path, start_ns: int | None) -> None:
+        self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
+        self._start_ns = start_ns
+        self._waiting = None
+
+    def copy(self, recording: Recording, stop_ns: int | None) -> None:
+        """Copy on, all that was recorded before `stop_ns`; None: to the end."""
+        while self._waiting is not None:
+            connection, recorded, data = self._waiting
+            if stop_ns is not None and recorded >= stop_ns:
+                return
+            if not self._reader.is2:
+                data = self._reader.typestore.ros1_to_cdr(data, connection.msgtype)
+            recording.copy(connection, self._reader.typestore, data, recorded)
+            self._waiting = next(self._messages, None)
+
+    def _read(self) -> Iterator[tuple]:
+        try:
+            yield from self._reader.messages(start=self._start_ns)
+        except Exception:  # the source of the images says where the bag is damaged
+            return
+
+    def __enter__(self) -> "Originals":
+        self._reader.open()
+        self._messages = self._read()
+        self._waiting = next(self._messages, None)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._messages.close()
+        self._reader.close()

@@ -1,0 +1,196 @@
+"""Every image of a bag through pipeline and tracker, in order, as fast as the machine goes."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from dsflash_ros.errors import ImageError, SourceError
+from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+from dsflash_ros.pipeline.tracked import TrackedPipeline
+from dsflash_ros.progress_bar import progress
+from dsflash_ros.ros.replay.ahead import Behind, ahead
+from dsflash_ros.ros.replay.cameras import Cameras
+from dsflash_ros.ros.replay.originals import Originals
+from dsflash_ros.ros.replay.parts import Parts
+from dsflash_ros.sources.source import Frame
+from dsflash_ros.tracking.events import Event
+from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracking_options import TrackingOptions
+
+PART = 64
+"""Graphs in a part: so many are made again at most after the process was killed."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What goes into the results besides the graphs.
+
+    Attributes:
+        originals: the bag's own messages.
+        overlay: overlays.
+        latencies: how long the stages took. Without, two replays give the same bytes.
+    """
+
+    originals: bool = True
+    overlay: bool = True
+    latencies: bool = True
+
+
+@dataclass
+class Position:
+    """How far a replay is.
+
+    Attributes:
+        next_ns: what was recorded before is done.
+        seen: images of each camera recorded before.
+        trackers: of the cameras; none without tracking.
+        graphs: made so far.
+    """
+
+    next_ns: int
+    seen: list[int]
+    trackers: list[Tracker]
+    graphs: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The graph of an image, and of which camera it is; without tracking there are no events."""
+
+    prefix: str
+    frame: Frame
+    graph: SceneGraph
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Ends a part: what was recorded before `next_ns` is done, `state` is the `Position` then."""
+
+    next_ns: int
+    state: bytes
+
+
+class Replay:
+    """The graphs of the images of a bag, in order; iterate once.
+
+    Args:
+        pipeline: for all cameras.
+        cameras: of the bag.
+        tracking: options; None: without tracking.
+        target_frame: of positions, see `TrackedPipeline`.
+
+    Attributes:
+        position: how far it is.
+    """
+
+    def __init__(
+        self,
+        pipeline: SceneGraphPipeline,
+        cameras: Cameras,
+        tracking: TrackingOptions | None,
+        target_frame: str = "",
+    ) -> None:
+        self._pipeline, self._cameras = pipeline, cameras
+        self._tracked = [
+            TrackedPipeline(pipeline, tracking, target_frame)
+            for _ in (cameras.sources if tracking else ())
+        ]
+        pipeline.for_trackers = tracking is not None
+        trackers = [tracked.tracker for tracked in self._tracked]
+        self.position = Position(cameras.start_ns, [0] * len(cameras.sources), trackers)
+
+    def go_on(self, state: bytes) -> None:
+        """Begin where another replay of the same settings was, as a `Boundary` says."""
+        self.position = pickle.loads(state)
+        self._cameras.go_on(self.position.next_ns, self.position.seen)
+        pairs = zip(self._tracked, self.position.trackers, self._cameras.sources, strict=True)
+        for tracked, tracker, source in pairs:
+            tracked.go_on(tracker, source.topic)
+
+    def __iter__(self) -> Iterator[Answer | Boundary]:
+        """Answers; after every `PART` of them, and after the last one, a boundary."""
+        made, last_ns = 0, self.position.next_ns
+        with closing(ahead(self._cameras)) as images:
+            for number, frame in images:
+                recorded = frame.origin.recorded_ns
+                if made >= PART and recorded > last_ns:
+                    yield self._boundary(recorded)
+                    made = 0
+                last_ns = recorded
+                answer = self._answer(number, frame)
+                if answer is not None:
+                    made += 1
+                    self.position.graphs += 1
+                    yield answer
+        if made:
+            yield self._boundary(last_ns + 1)
+
+    def _answer(self, number: int, frame: Frame) -> Answer | None:
+        source, prefix = self._cameras.sources[number], self._cameras.prefixes[number]
+        try:
+            if not self._tracked:
+                graph = self._pipeline(frame.rgb, frame.stamp, source.topic)
+                return Answer(prefix, frame, graph)
+            tracked = self._tracked[number]
+            graph = tracked(frame.rgb, frame.stamp, source.topic, frame.space)
+            return Answer(prefix, frame, graph, tracked.tracker.events)
+        except ImageError as error:
+            source.skip(f"{source.topic}: {error}")
+            return None
+
+    def _boundary(self, next_ns: int) -> Boundary:
+        self.position.next_ns = next_ns
+        self.position.seen = self._cameras.seen_before(next_ns)
+        return Boundary(next_ns, pickle.dumps(self.position))
+
+
+def replay_bag(replay: Replay, bag: Path, parts: Parts, written: Written) -> None:
+    """Replay into `parts`, from where it ended last time, and join them.
+
+    Raises:
+        SourceError: no image can be used.
+        OutputError: something cannot be written. What was finished stays.
+    """
+    state = parts.state()
+    if state is not None:
+        replay.go_on(state)
+    start_ns, before = replay.position.next_ns, replay.position.graphs
+
+    def write(items: Iterator[Answer | Boundary]) -> None:
+        with Originals(bag, start_ns) as originals:
+            for first in items:
+                _write_part(first, items, parts, written, originals)
+
+    with Behind(write) as behind:
+        for item in progress(replay, bag.name, unit="image", before=before):
+            behind.put(item)
+    if not replay.position.graphs:
+        raise SourceError(f"no image of {bag} could be used")
+    parts.join({"graphs": replay.position.graphs})
+
+
+def _write_part(
+    first: Answer,
+    items: Iterator[Answer | Boundary],
+    parts: Parts,
+    written: Written,
+    originals: Originals,
+) -> None:
+    """Write answers up to the next boundary."""
+    with parts.next_part(written.overlay, written.latencies) as (part, finish):
+        for item in chain([first], items):
+            if isinstance(item, Answer):
+                stop_ns = item.frame.origin.recorded_ns + 1
+            else:
+                stop_ns = item.next_ns
+            if written.originals:
+                originals.copy(part.bag, stop_ns)
+            if isinstance(item, Boundary):
+                finish(item.state)
+                return
+            part.write(item.prefix, item.frame, item.graph, item.events)
