@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     """Replay one bag after the other. One that cannot be replayed does not keep the others."""
     try:
         import dsflash_ros.msg
-        import dsflash_ros.ros.replay.replay  # noqa: F401
+        import dsflash_ros.ros.replay.bag_replay  # noqa: F401
     except ImportError as error:
         raise missing_ros(error) from error
     pipeline = pipeline_from(args)
@@ -101,9 +101,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace, pipeline, bag: Path, folder: Path) -> None:
+    from dsflash_ros.ros.replay.bag_replay import Replay, Written, replay_bag
     from dsflash_ros.ros.replay.cameras import Cameras
     from dsflash_ros.ros.replay.parts import Parts
-    from dsflash_ros.ros.replay.replay import Replay, Written, replay_bag
 
     written = Written(not args.no_originals, not args.no_overlay, not args.no_latency)
     tracking = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})

@@ -12,7 +12,7 @@ from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
-from dsflash_ros.images.panoptic import image_to_panoptic
+from dsflash_ros.images.panoptic_maps import image_to_panoptic
 
 _GRAPH, _IMAGE = "dsflash_ros/msg/SceneGraph", "sensor_msgs/msg/Image"
 _KEPT = 8

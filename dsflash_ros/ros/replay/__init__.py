@@ -1,1 +1,1 @@
-"""Scene graphs of recorded drives: a bag in, a bag with graphs out. See `replay.replay_bag`."""
+"""Scene graphs of recorded drives: a bag in, a bag with graphs out. See `bag_replay.replay_bag`."""

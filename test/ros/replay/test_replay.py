@@ -20,7 +20,7 @@ from rosbags.highlevel import AnyReader
 from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.images.encodings import compressed_to_rgb
-from dsflash_ros.images.panoptic import image_to_panoptic
+from dsflash_ros.images.panoptic_maps import image_to_panoptic
 from dsflash_ros.sources.bag import BagSource
 
 DRIVE = ROOT / "examples" / "drive"
@@ -121,7 +121,7 @@ def test_other_packages_read_it(short):
 
 _PARTS_OF_THREE = """
 import sys
-import dsflash_ros.ros.replay.replay as replay
+import dsflash_ros.ros.replay.bag_replay as replay
 from dsflash_ros.cli import main
 replay.PART = 3
 sys.exit(main(["replay", *sys.argv[1:]]))
