@@ -23,6 +23,7 @@ COMMANDS = (
     "toyroom",
     "train",
     "eval",
+    "compare",
     "tables",
     "weights",
     "bench",

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -120,7 +121,7 @@ def overlaps(truth: SceneGraph, graph: SceneGraph) -> np.ndarray:
     shared, areas, found = counts[1:, 1:], counts.sum(1)[1:, None], counts.sum(0)[1:]
     masks = shared / np.maximum(areas + found - shared, 1)
     has_masks = (areas > 0) & (found > 0)
-    boxes = np.array([[_box_iou(a.box, b.box) for b in graph.nodes] for a in truth.nodes])
+    boxes = np.array([[box_iou(a.box, b.box) for b in graph.nodes] for a in truth.nodes])
     same = np.array([[a.class_id == b.class_id for b in graph.nodes] for a in truth.nodes])
     return np.where(has_masks, masks, boxes.reshape(size)) * same.reshape(size)
 
@@ -145,7 +146,8 @@ def relations_of(graph: SceneGraph, names: dict[int, int]) -> set[Told]:
     }
 
 
-def _box_iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+def box_iou(a: Sequence[int], b: Sequence[int]) -> float:
+    """Intersection over union of boxes x0, y0, x1, y1, the last two exclusive."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     shared = max(width, 0) * max(height, 0)

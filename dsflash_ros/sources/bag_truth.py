@@ -4,9 +4,11 @@ import struct
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.messages import message_to_graph
@@ -75,6 +77,20 @@ class BagTruth:
                     raise ImageError(f"{found.shape} is not the image's size, {empty.shape}")
                 return found
         return empty
+
+
+def true_graphs(path: Path) -> list[SceneGraph]:
+    """The true graphs of a bag, without maps; none where it has none. Reads no image.
+
+    Raises `SourceError` when the bag or one of them cannot be read.
+    """
+    try:
+        with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
+            connections = _of(reader, TRUTH_TOPIC, _GRAPH)
+            messages = reader.messages(connections) if connections else ()
+            return [message_to_graph(reader.deserialize(data, _GRAPH)) for *_, data in messages]
+    except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
+        raise SourceError(f"the bag {path} cannot be read: {error}") from error
 
 
 def _of(reader: AnyReader, topic: str, msgtype: str) -> list:

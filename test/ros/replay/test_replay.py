@@ -187,6 +187,19 @@ def test_a_finished_one_stays_and_other_settings_are_refused(whole, tmp_path, ca
     assert len(lines(out / "drive")) == 6
 
 
+def test_a_planted_change_is_found_and_fails(whole, tmp_path, capsys):
+    """No relation is told: surely worse than the truth in the bag that the replay knows."""
+    given = ("--end", 2, "--no-originals", "--relation-threshold", 1.0, *QUICK)
+    assert replay(DRIVE, "--out", tmp_path, *given) == 0
+    before, after = str(whole[0]), str(tmp_path / "drive")
+    assert main(["compare", before, after]) == 1
+    told, said = capsys.readouterr()
+    assert "F1 of relations" in told and "to 0.0 %: worse" in told
+    assert "the second run is worse: F1 of relations" in said
+    assert main(["compare", before, after, "--margin", "100"]) == 0
+    assert main(["compare", before, before]) == 0
+
+
 @pytest.fixture(scope="module")
 def two_cameras(tmp_path_factory):
     left = [

@@ -1,0 +1,62 @@
+"""How sure a difference between two runs is."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 2000
+
+
+class Difference(NamedTuple):
+    """Of a score of two runs over the same frames.
+
+    Attributes:
+        first, second: the scores.
+        low, high: between which second - first lies with the confidence asked for.
+    """
+
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether both differ, with that confidence."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    block: int,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Difference:
+    """Compare a score of two runs by a paired block bootstrap (Kuensch, 1989).
+
+    Neighbouring frames are alike, so that blocks of them are drawn, the same ones of both runs.
+
+    Args:
+        first, second: (frames, C) counts of each frame, in their order.
+        score: sums of counts, (..., C), to scores, (...). NaN where there is nothing to score.
+        block: frames in a block.
+        confidence: of the interval.
+        seed: of the drawing.
+    """
+    frames = len(first)
+    both = np.stack((first, second)).astype(float)
+    starts = np.arange(0, frames, min(block, frames))
+    sums = np.add.reduceat(both, starts, axis=1)  # (2, blocks, C)
+    random = np.random.default_rng(seed)
+    drawn = random.integers(len(starts), size=(RESAMPLES, len(starts)))
+    scores = score(sums[:, drawn].sum(2))  # (2, RESAMPLES)
+    with np.errstate(invalid="ignore"):
+        differences = scores[1] - scores[0]
+    tail = 100 * (1 - confidence) / 2
+    known = differences[np.isfinite(differences)]
+    low, high = np.percentile(known, [tail, 100 - tail]) if len(known) else (np.nan, np.nan)
+    of_all = score(both.sum(1))
+    return Difference(float(of_all[0]), float(of_all[1]), float(low), float(high))
