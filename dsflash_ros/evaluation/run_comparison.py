@@ -95,7 +95,7 @@ def _microseconds(stamp: float) -> int:
 
 
 @dataclass
-class Comparison:
+class RunComparison:
     """What `compare_runs` finds.
 
     Attributes:
@@ -118,7 +118,7 @@ class Comparison:
     worst: list[float] = field(default_factory=list)
 
 
-def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) -> Comparison:
+def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) -> RunComparison:
     """Compare the frames that both runs have, and the truth, if it is given, by its stamps.
 
     Raises `EvaluationError` when they have no frame in common.
@@ -134,7 +134,7 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
     pairs = [(first[place], second[place]) for place in places]
     counts = np.array([_agreement(*pair) for pair in pairs])
     block = _block([stamp for _, stamp in places])
-    found = Comparison(
+    found = RunComparison(
         frames=len(places),
         only=(len(first) - len(places), len(second) - len(places)),
         scores={},
@@ -192,7 +192,7 @@ def _f1(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 2 * counts[..., 0] / np.maximum(total, 1), np.nan)
 
 
-def _count_changes(one: Seen, other: Seen, found: Comparison) -> None:
+def _count_changes(one: Seen, other: Seen, found: RunComparison) -> None:
     same = dict(matches(_overlaps(one, other)))
     back = {b: a for a, b in same.items()}
     found.vanished.update(label for i, (label, _) in enumerate(one.objects) if i not in same)
