@@ -1,4 +1,4 @@
-"""Score a model on a data set in PSG's format, as the DSFlash paper does.
+"""Score a model on a data set in PSG's format, or on a bag with the truth, as the paper does.
 
 Recall of relations (R@k, mR@k, mR@inf) and of instances, and panoptic quality, under the
 single-mask-per-object protocol: one mask for each object, one relation for each directed pair.
@@ -16,7 +16,8 @@ examples:
   dsflash eval psg/psg.json --images coco --masks coco --weights W --protocol predcls
   dsflash eval psg/psg.json --weights W --low-resolution-masks --export sgbench predictions.zip
   dsflash tables base.json                        the paper's tables with these numbers beside
-  dsflash eval drive/ --tracking                  identities and steadiness, on a recorded drive
+  dsflash eval drive/ --protocol sgdet            on a recorded drive with the truth ...
+  dsflash eval drive/ --tracking                  ... its identities and steadiness
 """
 
 import argparse
@@ -130,9 +131,9 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(f"--{option} says how to measure speed: give --speed, too")
     if args.no_speed:
         _log.warning("--no-speed is the default now and does nothing: leave it out")
-    dataset = dataset_from(args)
-    print(dataset.report())
     opened = open_weights(args.weights)
+    dataset = _records(args, opened.header.vocabulary)
+    print(dataset.report())
     check_vocabulary(args.weights, opened.header.vocabulary, dataset)
     pipeline = pipeline_from(args, opened)
     _warn_untrained(opened.header, pipeline)
@@ -155,6 +156,20 @@ def run(args: argparse.Namespace) -> int:
     if export_path:
         print(f"written: {export_path}")
     return 0
+
+
+def _records(args: argparse.Namespace, vocabulary):
+    """The data set, or the frames of a bag."""
+    from dsflash_ros.sources import is_bag
+
+    path = Path(args.dataset).expanduser()
+    if not is_bag(path):
+        return dataset_from(args)
+    if args.speed:
+        args.parser.error("--speed needs a data set; on a bag: dsflash bench frame BAG")
+    from dsflash_ros.evaluation.bag_records import BagRecords
+
+    return BagRecords(path, vocabulary)
 
 
 def _run_tracking(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from dsflash_ros.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
 from dsflash_ros.sources.source import Frame, Source
 from dsflash_ros.sources.video import CameraSource, VideoSource
 
-__all__ = ["Frame", "Source", "open_source", "open_sources"]
+__all__ = ["Frame", "Source", "is_bag", "open_source", "open_sources"]
 
 BAG_SUFFIXES = (".bag", ".db3", ".mcap")
 
@@ -29,7 +29,7 @@ def open_source(text: str, topic: str | None = None) -> Source:
         return CameraSource(int(text))
     try:
         path = Path(text).expanduser()
-        is_folder, is_bag_folder = path.is_dir(), (path / "metadata.yaml").exists()
+        is_folder = path.is_dir()
         if not text or not (is_folder or path.is_file()):
             raise SourceError(
                 f"{text!r} is not there: give an image, a folder, a video, a bag or a camera's "
@@ -41,14 +41,19 @@ def open_source(text: str, topic: str | None = None) -> Source:
         raise SourceError(
             f"{text!r} cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
-    suffix = path.suffix.lower()
-    if suffix in BAG_SUFFIXES or is_bag_folder:
+    if is_bag(path):
         from dsflash_ros.sources.bag import BagSource  # rosbags takes a while to import
 
         return BagSource(path, topic)
     if is_folder:
         return ImageSource(text, images_in(path))
-    return ImageSource(text, [path]) if suffix in IMAGE_SUFFIXES else VideoSource(path)
+    is_image = path.suffix.lower() in IMAGE_SUFFIXES
+    return ImageSource(text, [path]) if is_image else VideoSource(path)
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path is that of a bag, going by its name, or the metadata in a folder."""
+    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").exists()
 
 
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:

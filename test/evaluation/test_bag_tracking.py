@@ -34,6 +34,20 @@ def test_scores_of_the_drive(tmp_path, capsys, frame):
     assert scores["tracked"]["changes"] <= scores["raw"]["changes"] + 0.5
 
 
+def test_the_scores_of_data_sets_on_a_bag(tmp_path, capsys):
+    for protocol in ("sgdet", "predcls"):
+        given = ("--limit", 8, "--protocol", protocol, "--json", tmp_path / f"{protocol}.json")
+        assert main([*map(str, ("eval", DRIVE, "--device", "cpu", *given))]) == 0
+    found = json.loads((tmp_path / "sgdet.json").read_text())
+    given = json.loads((tmp_path / "predcls.json").read_text())
+    assert found["dataset"]["images"] == 8
+    assert found["panoptic"]["PQ"] > 0.5
+    assert 0.3 < found["relations"]["R@50"] < given["relations"]["R@50"] <= 1
+    with pytest.raises(SystemExit):
+        main(["eval", DRIVE, "--speed"])
+    assert "--speed needs a data set" in capsys.readouterr().err
+
+
 def test_relations_are_those_of_the_node_unless_a_threshold_is_given(tmp_path):
     told = []
     for arguments in ((), ("--relation-threshold", 0)):
@@ -60,8 +74,10 @@ def test_true_segments_and_measured_positions(tmp_path, capsys):
 
 def test_bags_that_cannot_be_scored(tmp_path, capsys):
     bag = write_bag(tmp_path / "bag", {"/image": raw_images()})
-    assert evaluate(bag) == 1
-    assert "has no true graphs (/ground_truth/scene_graph)" in capsys.readouterr().err
+    assert evaluate(bag) == main(["eval", str(bag), "--device", "cpu"]) == 1
+    assert capsys.readouterr().err.count("has no true graphs (/ground_truth/scene_graph)") == 2
+    assert main(["eval", DRIVE, "--weights", "random-tiny", "--device", "cpu"]) == 1
+    assert "use weights trained for its vocabulary" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         evaluate(DRIVE, "--speed")
     assert "--tracking goes with --json" in capsys.readouterr().err
