@@ -1,4 +1,6 @@
-"""An example of a planner: it subscribes scene graphs and answers three questions about the view.
+"""An example of a planner: it subscribes scene graphs and answers three questions about the room.
+
+It remembers what is out of view, and prints an answer when it changes.
 
 Run it beside the node, with a namespace where the node has one:
 
@@ -14,7 +16,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from dsflash_ros.graph.scene_graph import is_trained
-from dsflash_ros.msg import SceneGraph, SceneNode
+from dsflash_ros.msg import SceneGraph, SceneNode, SceneRelation
 
 ON = ("on", "standing on", "sitting on", "lying on")
 HOLDS = ("holding", "carrying")
@@ -57,6 +59,38 @@ def answers(graph: SceneGraph, call: Callable[[SceneNode], str] = kind) -> dict[
     }
 
 
+class Memory:
+    """What was told of all objects so far, by their track ids, which need a node that tracks.
+
+    A relation stays until both objects are in view again and it is not told any more.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, SceneNode] = {}
+        self._relations: dict[tuple[int, int], SceneRelation] = {}
+
+    def update(self, graph: SceneGraph) -> SceneGraph:
+        """Take in a graph; returns the graph of all that is known."""
+        if any(node.track_id < 0 for node in graph.nodes):
+            return graph  # without tracking nothing connects two graphs
+        track = {node.id: node.track_id for node in graph.nodes}
+        seen = set(track.values())
+        self._nodes |= {node.track_id: node for node in graph.nodes}
+        for pair in [pair for pair in self._relations if seen.issuperset(pair)]:
+            del self._relations[pair]
+        for relation in graph.relations:
+            relation.subject_id, relation.object_id = (
+                track[relation.subject_id],
+                track[relation.object_id],
+            )
+            self._relations[relation.subject_id, relation.object_id] = relation
+        for number, node in self._nodes.items():
+            node.id = number
+        return SceneGraph(
+            nodes=list(self._nodes.values()), relations=list(self._relations.values())
+        )
+
+
 def place(node: SceneNode) -> str:
     """A node's name and, where the graph tells it, how far away it is."""
     return f"{name(node)} ({node.distance:.1f} m)" if node.has_position else name(node)
@@ -66,21 +100,22 @@ class Planner(Node):
     def __init__(self) -> None:
         super().__init__("planner")
         self._known: dict[str, set[str]] = {}
+        self._memory = Memory()
         self._warned = False
         self.create_subscription(SceneGraph, "scene_graph", self.on_scene_graph, 1)
 
     def on_scene_graph(self, graph: SceneGraph) -> None:
         """Print the answers that have changed; a real planner would update its world model here."""
+        in_view = {name(node): place(node) for node in graph.nodes}
         new = {
             question: answer
-            for question, answer in answers(graph, name).items()
+            for question, answer in answers(self._memory.update(graph), name).items()
             if self._known.get(question) != answer
         }
         self._known |= new
-        places = {name(node): place(node) for node in graph.nodes}
         age = self.get_clock().now() - Time.from_msg(graph.header.stamp)
         for question, answer in new.items():
-            listed = ", ".join(sorted(places.get(one, one) for one in answer)) or "nothing"
+            listed = ", ".join(sorted(in_view.get(one, one) for one in answer)) or "nothing"
             print(
                 f"[{graph.header.frame_id}, {age.nanoseconds / 1e6:.0f} ms ago] {question} {listed}"
             )
