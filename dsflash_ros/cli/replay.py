@@ -108,12 +108,14 @@ def _replay(args: argparse.Namespace, pipeline, bag: Path, folder: Path) -> None
     written = Written(not args.no_originals, not args.no_overlay, not args.no_latency)
     tracking = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
     with Cameras(bag, args.topic, args.start, args.end, args.stride) as cameras:
-        parts = Parts(folder, _settings(args, bag, cameras, written), args.overwrite)
-        if parts.is_complete:
-            print(f"{folder} is complete already")
-            return
-        replay = Replay(pipeline, cameras, None if args.no_track else tracking, args.target_frame)
-        replay_bag(replay, bag, parts, written)
+        settings = _settings(args, bag, cameras, written)
+        with Parts(folder, settings, args.overwrite) as parts:
+            if parts.is_complete:
+                print(f"{folder} is complete already")
+                return
+            tracking = None if args.no_track else tracking
+            replay = Replay(pipeline, cameras, tracking, args.target_frame)
+            replay_bag(replay, bag, parts, written)
         skipped = sum(source.skipped for source in cameras.sources)
     print(f"{replay.position.graphs} graphs of {bag} in {folder}")
     if skipped:

@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from rosbags.convert.converter import migrate_bytes
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.ros.playback.recording import Recording
+
+_HEADER = "std_msgs/msg/Header"
+"""The one type that differs: that of ROS 1 has a number, too."""
 
 
 class Originals:
@@ -23,6 +27,7 @@ class Originals:
         self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
         self._start_ns = start_ns
         self._waiting = None
+        self._cache: dict[str, object] = {}
 
     def copy(self, recording: Recording, stop_ns: int | None) -> None:
         """Copy on, all that was recorded before `stop_ns`; None: to the end."""
@@ -30,10 +35,14 @@ class Originals:
             connection, recorded, data = self._waiting
             if stop_ns is not None and recorded >= stop_ns:
                 return
-            if not self._reader.is2:
-                data = self._reader.typestore.ros1_to_cdr(data, connection.msgtype)
-            recording.copy(connection, self._reader.typestore, data, recorded)
+            recording.copy(connection, self._store, self._as_ros2(connection, data), recorded)
             self._waiting = next(self._messages, None)
+
+    def _as_ros2(self, connection, data: bytes) -> bytes:
+        if self._reader.is2:
+            return data
+        kind, stores = connection.msgtype, (self._reader.typestore, self._store)
+        return migrate_bytes(*stores, kind, kind, self._cache, data, src_is2=False, dst_is2=True)
 
     def _read(self) -> Iterator[tuple]:
         try:
@@ -43,6 +52,11 @@ class Originals:
 
     def __enter__(self) -> "Originals":
         self._reader.open()
+        self._store = self._reader.typestore
+        if not self._reader.is2:
+            self._store = get_typestore(Stores.EMPTY)
+            of_ros2 = get_typestore(Stores.LATEST).fielddefs[_HEADER]
+            self._store.register({**self._reader.typestore.fielddefs, _HEADER: of_ros2})
         self._messages = self._read()
         self._waiting = next(self._messages, None)
         return self

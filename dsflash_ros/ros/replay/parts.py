@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from dsflash_ros.errors import OutputError
 from dsflash_ros.files import replacing
@@ -31,26 +32,60 @@ class Parts:
     """
 
     def __init__(self, folder: Path, settings: dict, overwrite: bool) -> None:
-        """Begin, or go on where another process ended.
+        """Begin, or go on where another process ended. A context manager, which lets the folder go.
 
-        Raises `OutputError` when the folder holds a replay with other settings, or other files.
+        Raises `OutputError` when the folder holds a replay with other settings, or other files, or
+        another process writes it.
         """
         self.folder, self._parts = folder, folder / _PARTS
         with writing_to(folder.parent):
-            if overwrite and folder.exists():
-                shutil.rmtree(folder)
             folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_other_files()
+            self._lock = FileLock(folder / ".lock", timeout=0)
+            self._claim()
+            if overwrite:
+                self._clear()
             known = self._known()
             if known is None:
-                self._begin(settings)
                 known = {"settings": settings, "complete": False}
+                self._note(known)
+            self.is_complete = bool(known["complete"])
+            if not self.is_complete:
+                self._parts.mkdir(exist_ok=True)
         if known["settings"] != json.loads(json.dumps(settings)):
             changed = [key for key in settings if known["settings"].get(key) != settings[key]]
             raise OutputError(
                 f"{folder} holds a replay with other settings ({', '.join(changed)}): give another "
                 "--out, or --overwrite to replace it"
             )
-        self.is_complete = bool(known["complete"])
+
+    def __enter__(self) -> "Parts":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
+
+    def _refuse_other_files(self) -> None:
+        """Nothing but what a replay has written is ever touched."""
+        visible = [path for path in self.folder.iterdir() if not path.name.startswith(".")]
+        if visible and not (self.folder / SETTINGS).exists():
+            raise OutputError(
+                f"{self.folder} is there already and is no replay: give another --out"
+            )
+
+    def _claim(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputError(
+                f"another process is writing {self.folder}: give another --out, or wait"
+            ) from error
+
+    def _clear(self) -> None:
+        for folder in (self._parts, self.folder / BAG):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (SETTINGS, LINES):
+            (self.folder / file).unlink(missing_ok=True)
 
     def _known(self) -> dict | None:
         try:
@@ -61,14 +96,6 @@ class Parts:
             raise OutputError(
                 f"{self.folder / SETTINGS} cannot be read: give another --out, or --overwrite"
             ) from error
-
-    def _begin(self, settings: dict) -> None:
-        if any(self.folder.iterdir()):
-            raise OutputError(
-                f"{self.folder} has other files: give another --out, or --overwrite to replace them"
-            )
-        self._parts.mkdir()
-        self._note({"settings": settings, "complete": False})
 
     def _note(self, content: dict) -> None:
         with replacing(self.folder / SETTINGS) as partial:

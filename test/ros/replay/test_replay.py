@@ -1,59 +1,22 @@
 """`dsflash replay`: what it writes, read by others' packages, and what it goes on from."""
 
 import json
-import random
-import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from media_files import jpeg_message, picture, raw_images, write_bag
-from places import ROOT
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
-from rosbags.highlevel import AnyReader
+from replays import DRIVE, QUICK, lines, messages, of, replay, stamp, without_latency
+from rosbags.rosbag1 import Writer as Writer1
+from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import message_to_graph
-from dsflash_ros.images.encodings import compressed_to_rgb
+from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.images.panoptic_maps import image_to_panoptic
 from dsflash_ros.sources.bag import BagSource
-
-DRIVE = ROOT / "examples" / "drive"
-QUICK = ("--weights", "toyroom", "--device", "cpu", "--no-overlay")
-
-
-def replay(*arguments):
-    return main(["replay", *map(str, arguments)])
-
-
-def messages(bag):
-    """(topic, type, when, bytes) of all messages of a bag, in order."""
-    with AnyReader([Path(bag)]) as reader:
-        return [(c.topic, c.msgtype, when, bytes(data)) for c, when, data in reader.messages()]
-
-
-def of(bag, topic):
-    with AnyReader([Path(bag)]) as reader:
-        chosen = [c for c in reader.connections if c.topic == topic]
-        return [reader.deserialize(data, c.msgtype) for c, _, data in reader.messages(chosen)]
-
-
-def stamp(message):
-    header = message.header
-    return header.stamp.sec, header.stamp.nanosec, header.frame_id
-
-
-def lines(folder):
-    return [json.loads(line) for line in (folder / "scene_graph.jsonl").read_text().splitlines()]
-
-
-def without_latency(line):
-    return {key: value for key, value in line.items() if key != "latency_ms"}
 
 
 @pytest.fixture(scope="module")
@@ -119,87 +82,6 @@ def test_other_packages_read_it(short):
     ]
 
 
-_PARTS_OF_THREE = """
-import sys
-import dsflash_ros.ros.replay.bag_replay as replay
-from dsflash_ros.cli import main
-replay.PART = 3
-sys.exit(main(["replay", *sys.argv[1:]]))
-"""
-
-
-def in_parts(out, *arguments):
-    """The command as a process of its own, with parts of three images."""
-    given = (DRIVE, "--out", out, "--end", 2, "--target-frame", "map", "--no-latency", *QUICK)
-    command = [sys.executable, "-c", _PARTS_OF_THREE, *map(str, (*given, *arguments))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def finish(process):
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, told
-    return told
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    out = tmp_path_factory.mktemp("whole")
-    start = time.monotonic()
-    finish(in_parts(out))
-    return out / "drive", time.monotonic() - start
-
-
-def test_killed_at_any_moment_it_ends_up_the_same(whole, tmp_path):
-    folder, seconds = whole
-    moments = random.Random(5)
-    for _ in range(2):
-        process = in_parts(tmp_path)
-        time.sleep(seconds * moments.uniform(0.5, 0.9))
-        process.kill()
-        process.wait()
-    told = finish(in_parts(tmp_path))
-    assert "12 graphs" in told or "complete already" in told
-    assert messages(tmp_path / "drive" / "bag") == messages(folder / "bag")
-    assert lines(tmp_path / "drive") == lines(folder)
-
-
-def test_two_replays_give_the_same_bytes(whole, tmp_path):
-    folder, _ = whole
-    out = tmp_path / "again"
-    assert (
-        replay(DRIVE, "--out", out, "--end", 2, "--target-frame", "map", "--no-latency", *QUICK)
-        == 0
-    )
-    assert messages(out / "drive" / "bag") == messages(folder / "bag")
-    assert len(list((folder / "bag").glob("*.mcap"))) == 4
-    assert len(list((out / "drive" / "bag").glob("*.mcap"))) == 1
-
-
-def test_a_finished_one_stays_and_other_settings_are_refused(whole, tmp_path, capsys):
-    out = tmp_path / "copy"
-    shutil.copytree(whole[0].parent, out)
-    given = (DRIVE, "--out", out, "--target-frame", "map", "--no-latency", *QUICK)
-    assert replay(*given, "--end", 2) == 0
-    assert "is complete already" in capsys.readouterr().out
-    assert replay(*given, "--end", 3) == 1
-    assert "holds a replay with other settings (end)" in capsys.readouterr().err
-    assert replay(*given, "--end", 1, "--overwrite") == 0
-    assert len(lines(out / "drive")) == 6
-
-
-def test_a_planted_change_is_found_and_fails(whole, tmp_path, capsys):
-    """No relation is told: surely worse than the truth in the bag that the replay knows."""
-    given = ("--end", 2, "--no-originals", "--relation-threshold", 1.0, *QUICK)
-    assert replay(DRIVE, "--out", tmp_path, *given) == 0
-    before, after = str(whole[0]), str(tmp_path / "drive")
-    assert main(["compare", before, after]) == 1
-    told, said = capsys.readouterr()
-    assert "F1 of relations" in told and "to 0.0 %: worse" in told
-    assert "the second run is worse: F1 of relations" in said
-    assert main(["compare", before, after, "--margin", "100"]) == 0
-    assert main(["compare", before, before]) == 0
-
-
 @pytest.fixture(scope="module")
 def two_cameras(tmp_path_factory):
     left = [
@@ -229,6 +111,32 @@ def test_several_cameras(two_cameras, tmp_path):
     ]
 
 
+def test_messages_of_ros_1_are_converted(tmp_path):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind = "sensor_msgs/msg/Image"
+    with Writer1(tmp_path / "old.bag") as writer:
+        connection = writer.add_connection("/camera", kind, typestore=store)
+        for number in range(3):
+            message = ros1_image(store, picture(240, 320, number), number)
+            writer.write(connection, 10**9 * (1 + number), store.serialize_ros1(message, kind))
+    assert replay(tmp_path / "old.bag", "--out", tmp_path / "out", *QUICK) == 0
+    bag = tmp_path / "out" / "old" / "bag"
+    images, graphs = of(bag, "/camera"), of(bag, "/scene_graph")
+    assert [*map(stamp, images)] == [*map(stamp, graphs)] and len(graphs) == 3
+    assert not hasattr(images[0].header, "seq")
+    assert np.array_equal(image_to_rgb(images[2]), picture(240, 320, 2))
+
+
+def ros1_image(store, rgb, number):
+    types = store.types
+    time = types["builtin_interfaces/msg/Time"](5 + number, 40)
+    header = types["std_msgs/msg/Header"](seq=number, stamp=time, frame_id="lens")
+    height, width = rgb.shape[:2]
+    return types["sensor_msgs/msg/Image"](
+        header, height, width, "rgb8", 0, 3 * width, rgb.reshape(-1)
+    )
+
+
 def test_an_image_has_what_goes_with_it_wherever_the_replay_begins():
     with BagSource(DRIVE) as source:
         every = list(source)
@@ -254,7 +162,8 @@ def test_an_image_has_what_goes_with_it_wherever_the_replay_begins():
         (("{both}",), "has several image topics, say which one"),
         (("{both}", "--topic", "/rear/image"), "has no image topic /rear/image; it has /left"),
         ((DRIVE, "--start", "1000"), "no image of"),
-        ((DRIVE, "--out", "{tmp}/full"), "has other files"),
+        ((DRIVE, "--out", "{tmp}/full"), "is there already and is no replay"),
+        ((DRIVE, "--out", "{tmp}/full", "--overwrite"), "is there already and is no replay"),
     ],
 )
 def test_what_fails(arguments, sentence, two_cameras, tmp_path, capsys):
