@@ -5,8 +5,8 @@
 
 Each stage learns from the split "train" of DATASET on the frozen segmenter of WEIGHTS, with the
 package's own configuration (`toyroom` for the kind "objects", `toyroom_neck` for the paper's), and
-is evaluated on the split "test" of DATASET2. Runs that are in FOLDER already are not repeated. A
-pair is distant when its boxes' centres are over a third of the image's width apart.
+is evaluated on the split "test" of DATASET2. Runs and scores that are in FOLDER already are not
+repeated. A pair is distant when its boxes' centres are over a third of the image's width apart.
 """
 
 import argparse
@@ -68,7 +68,7 @@ SCORES = ("R@20", "R@50", "mR@20", "mR@50")
 
 def train(args: argparse.Namespace, name: str, seed: int) -> Path:
     """Train a stage, unless that was done; returns its weights."""
-    out = args.out / f"{name.replace(', ', '-').replace(' ', '_')}-{seed}"
+    out = args.out / f"{slug(name)}-{seed}"
     weights = out / "last.safetensors"
     if not weights.exists():
         given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
@@ -79,6 +79,11 @@ def train(args: argparse.Namespace, name: str, seed: int) -> Path:
         config = load_config(RelationConfig, kind, [*given, *args.set], "relations")
         train_relations(config)
     return weights
+
+
+def slug(name: str) -> str:
+    """The name of a stage as that of a file."""
+    return name.replace(", ", "-").replace(" ", "_")
 
 
 def _settings(parts: list[str]) -> dict:
@@ -143,6 +148,16 @@ def milliseconds(stage: RelationStage, segmenter: Segmenter, classes: int, segme
         stage(inputs._replace(prepared=stage.prepare(features)), 32, **options)
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
+
+
+def measured(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
+    """The row of a stage, from the folder where it is there."""
+    path = args.out / f"{slug(name)}-{args.seeds}-{len(records)}.json"
+    if not path.exists():
+        row = measure(args, name, records)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(row))
+    return json.loads(path.read_text())
 
 
 def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
@@ -226,7 +241,7 @@ def main() -> int:
     args = parse()
     try:
         records = list(islice(PsgDataset.open(args.test, "test"), args.images))
-        rows = [measure(args, name, records) for name in args.only]
+        rows = [measured(args, name, records) for name in args.only]
         shown = [{key: row[key] for key in row if key != "per_predicate"} for row in rows]
         show(f"relation stages on {len(records)} images", shown)
         if args.json:
