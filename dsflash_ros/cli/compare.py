@@ -17,6 +17,7 @@ import logging
 from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float
+from dsflash_ros.files import expand
 
 HELP = "compare two runs over the same images"
 
@@ -46,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.run_comparison import compare_runs, read_run
     from dsflash_ros.files import replacing
 
-    first, second = (read_run(path.expanduser()) for path in (args.first, args.second))
-    bag = args.truth or _bag_of(args.first.expanduser())
+    first, second = (read_run(expand(path)) for path in (args.first, args.second))
+    bag = args.truth or _bag_of(expand(args.first))
     found = compare_runs(first, second, None if bag is None else _truth(bag, args.truth is None))
     print(_text(found))
     if args.json:

@@ -160,9 +160,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _records(args: argparse.Namespace, vocabulary):
     """The data set, or the frames of a bag."""
+    from dsflash_ros.files import expand
     from dsflash_ros.sources import is_bag
 
-    path = Path(args.dataset).expanduser()
+    path = expand(args.dataset)
     if not is_bag(path):
         return dataset_from(args)
     if args.speed:

@@ -21,6 +21,7 @@ from pathlib import Path
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import add_model_arguments, add_option_arguments, pipeline_from
 from dsflash_ros.errors import DSFlashError, missing_ros
+from dsflash_ros.files import expand
 from dsflash_ros.option import Option
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
@@ -87,9 +88,9 @@ def run(args: argparse.Namespace) -> int:
         raise missing_ros(error) from error
     pipeline = pipeline_from(args)
     failed = 0
-    for bag, folder in zip(args.bag, _folders(args.bag, args.out.expanduser()), strict=True):
+    for bag, folder in zip(args.bag, _folders(args.bag, expand(args.out)), strict=True):
         try:
-            _replay(args, pipeline, bag.expanduser(), folder)
+            _replay(args, pipeline, expand(bag), folder)
         except DSFlashError as error:
             if len(args.bag) == 1:
                 raise

@@ -43,13 +43,10 @@ def _plain(value) -> str:
 
 def _block(values: dict, indent: str) -> list[str]:
     """`key=value` as configurations of training are written, then a block for each nested value."""
-    settings = [
-        f"{key}={_setting(value)}" for key, value in values.items() if not isinstance(value, dict)
-    ]
-    lines = _fill(settings, indent)
-    for key, value in values.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{key}", *_block(value, indent + "  ")]
+    nested = {key: value for key, value in values.items() if isinstance(value, dict) and value}
+    lines = _fill([f"{key}={_setting(values[key])}" for key in values if key not in nested], indent)
+    for key, value in nested.items():
+        lines += [f"{indent}{key}", *_block(value, indent + "  ")]
     return lines
 
 

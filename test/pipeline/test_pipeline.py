@@ -111,7 +111,7 @@ def test_agrees_with_the_model_pair_by_pair(pipeline, low):
     """The whole way again, plainly: every query upsampled, one pair at a time, masks pooled for
     each pair.
     """
-    pipeline.options = Options(relation_threshold=0.0, low_resolution_masks=low)
+    pipeline.options = Options(relation_threshold=0.0, low_resolution_masks=low, least_part=0.0)
     image, config, model = picture(), pipeline.config, pipeline.model
     graph = pipeline(image)
     box = Letterbox(240, 320, 320)

@@ -17,8 +17,9 @@ from dsflash_ros.sources import open_source
 
 STORED = json.loads((ROOT / "test/pipeline/stored_graphs.json").read_text())
 OPTIONS = {
-    "default": Options(),
+    "default": Options(least_part=0.0),
     "all toggles": Options(
+        least_part=0.0,
         mask_threshold=0.5,
         overlap_threshold=0.6,
         relation_threshold=0.05,
