@@ -24,7 +24,13 @@ def positive_float(text: str) -> float:
 
 def not_negative_float(text: str) -> float:
     """A number from 0 to 1e6, for argparse."""
-    return 0.0 if text.strip("0") in ("", ".") else positive_float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1000000")
+    return number
 
 
 def share(text: str) -> float:

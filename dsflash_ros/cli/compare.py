@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.files import replacing
 
     first, second = (read_run(expand(path)) for path in (args.first, args.second))
-    bag = args.truth or _bag_of(expand(args.first))
+    bag = expand(args.truth) if args.truth else _bag_of(expand(args.first))
     found = compare_runs(first, second, None if bag is None else _truth(bag, args.truth is None))
     print(_text(found))
     if args.json:

@@ -31,9 +31,11 @@ from dsflash_ros.cli.arguments import (
     add_option_arguments,
     dataset_from,
     pipeline_from,
+    tracking_from,
 )
+from dsflash_ros.files import expand
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 HELP = "score a model on a data set: recall, panoptic quality, speed"
 
@@ -112,7 +114,6 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.report_text import report_text
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
-    from dsflash_ros.weights.loading import open_weights
 
     for name, ranked in _RANKED.items():
         if getattr(args, name) is None:
@@ -131,8 +132,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(f"--{option} says how to measure speed: give --speed, too")
     if args.no_speed:
         _log.warning("--no-speed is the default now and does nothing: leave it out")
-    opened = open_weights(args.weights)
-    dataset = _records(args, opened.header.vocabulary)
+    dataset, opened = _open(args)
     print(dataset.report())
     check_vocabulary(args.weights, opened.header.vocabulary, dataset)
     pipeline = pipeline_from(args, opened)
@@ -158,19 +158,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _records(args: argparse.Namespace, vocabulary):
-    """The data set, or the frames of a bag."""
-    from dsflash_ros.files import expand
+def _open(args: argparse.Namespace):
+    """The data set, or the frames of a bag with the truth; and the weights."""
+    from dsflash_ros.evaluation.bag_records import BagRecords
     from dsflash_ros.sources import is_bag
+    from dsflash_ros.weights.loading import open_weights
 
     path = expand(args.dataset)
     if not is_bag(path):
-        return dataset_from(args)
+        return dataset_from(args), open_weights(args.weights)
     if args.speed:
         args.parser.error("--speed needs a data set; on a bag: dsflash bench frame BAG")
-    from dsflash_ros.evaluation.bag_records import BagRecords
-
-    return BagRecords(path, vocabulary)
+    opened = open_weights(args.weights)
+    return BagRecords(path, opened.header.vocabulary), opened
 
 
 def _run_tracking(args: argparse.Namespace) -> int:
@@ -183,11 +183,8 @@ def _run_tracking(args: argparse.Namespace) -> int:
     if args.export or args.speed:
         args.parser.error("--tracking goes with --json, not with --export or --speed")
     json_path = None if args.json is None else _output(args.json, args.overwrite)
-    options = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
-    bag = Path(args.dataset)
-    scores = evaluate_bag(
-        pipeline_from(args), bag, options, args.limit, args.target_frame, args.true_segments
-    )
+    how = tracking_from(args), args.limit, args.target_frame, args.true_segments
+    scores = evaluate_bag(pipeline_from(args), expand(args.dataset), *how)
     print(tracking_text(scores))
     if json_path:
         about = {"format": "dsflash-tracking-1", "bag": args.dataset, "weights": args.weights}

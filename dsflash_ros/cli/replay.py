@@ -19,12 +19,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
-from dsflash_ros.cli.arguments import add_model_arguments, add_option_arguments, pipeline_from
+from dsflash_ros.cli.arguments import (
+    add_model_arguments,
+    add_option_arguments,
+    pipeline_from,
+    tracking_from,
+)
 from dsflash_ros.errors import DSFlashError, missing_ros
 from dsflash_ros.files import expand
 from dsflash_ros.option import Option
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 HELP = "make the graphs of bags, as bags"
 
@@ -107,14 +112,13 @@ def _replay(args: argparse.Namespace, pipeline, bag: Path, folder: Path) -> None
     from dsflash_ros.ros.replay.parts import Parts
 
     written = Written(not args.no_originals, not args.no_overlay, not args.no_latency)
-    tracking = TrackingOptions(**{o.name: getattr(args, o.name) for o in TRACKING_OPTIONS})
     with Cameras(bag, args.topic, args.start, args.end, args.stride) as cameras:
         settings = _settings(args, bag, cameras, written)
         with Parts(folder, settings, args.overwrite) as parts:
             if parts.is_complete:
                 print(f"{folder} is complete already")
                 return
-            tracking = None if args.no_track else tracking
+            tracking = None if args.no_track else tracking_from(args)
             replay = Replay(pipeline, cameras, tracking, args.target_frame)
             replay_bag(replay, bag, parts, written)
         skipped = sum(source.skipped for source in cameras.sources)

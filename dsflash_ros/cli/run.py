@@ -17,8 +17,13 @@ import argparse
 import logging
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.cli.arguments import add_model_arguments, add_option_arguments, pipeline_from
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
+from dsflash_ros.cli.arguments import (
+    add_model_arguments,
+    add_option_arguments,
+    pipeline_from,
+    tracking_from,
+)
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 HELP = "make scene graphs of images, videos, a camera or bags"
 
@@ -94,8 +99,7 @@ def _graph_maker(args: argparse.Namespace):
         return lambda frame: pipeline(frame.rgb, frame.stamp, frame.name)
     from dsflash_ros.pipeline.tracked import TrackedPipeline
 
-    given = {option.name: getattr(args, option.name) for option in TRACKING_OPTIONS}
-    tracked = TrackedPipeline(pipeline, TrackingOptions(**given), args.target_frame)
+    tracked = TrackedPipeline(pipeline, tracking_from(args), args.target_frame)
     return lambda frame: tracked(frame.rgb, frame.stamp, frame.name, frame.space)
 
 

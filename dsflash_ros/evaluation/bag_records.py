@@ -35,7 +35,7 @@ class BagRecord(Record):
 class BagRecords:
     """The frames of a bag that have a true graph and its panoptic map, as a `PsgDataset` has them.
 
-    Iterate; a context manager closes the bag.
+    Iterate as often as you like.
 
     Attributes:
         path: of the bag.
@@ -49,30 +49,32 @@ class BagRecords:
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
         """Raises `SourceError`, and `DatasetError` when there is no truth in the bag."""
         self.path, self.vocabulary, self.problems = path, vocabulary, {}
-        self._source = BagSource(path)
-        if not self._source.has_truth:
-            self._source.close()
-            raise DatasetError(
-                f"the bag {path} has no true graphs (/ground_truth/scene_graph): record one with "
-                "`dsflash toyroom camera --record`"
-            )
+        with BagSource(path) as source:
+            self._length, self._topic = len(source), source.topic
+            if not source.has_truth:
+                raise DatasetError(
+                    f"the bag {path} has no true graphs (/ground_truth/scene_graph): record one "
+                    "with `dsflash toyroom camera --record`"
+                )
 
     def __len__(self) -> int:
-        return len(self._source)
+        return self._length
 
     def report(self) -> str:
         """What is in the bag, in one line."""
-        return f"{self.path}: {counted(len(self), 'image')} on {self._source.topic}"
+        return f"{self.path}: {counted(len(self), 'image')} on {self._topic}"
 
     def __iter__(self) -> Iterator[BagRecord]:
         found = False
-        for frame in self._source:
-            if frame.truth is not None and (frame.truth.panoptic != NOTHING).any():
-                found = True
-                yield self._record(frame)
+        with BagSource(self.path) as source:
+            for frame in source:
+                if frame.truth is not None and (frame.truth.panoptic != NOTHING).any():
+                    found = True
+                    yield self._record(frame)
         if not found:
             raise DatasetError(
-                f"the bag {self.path} has no true panoptic maps (/ground_truth/panoptic)"
+                f"the bag {self.path} has no true panoptic maps (/ground_truth/panoptic): record "
+                "one with `dsflash toyroom camera --record`"
             )
 
     def _record(self, frame: Frame) -> BagRecord:
@@ -101,7 +103,3 @@ class BagRecords:
             rgb=frame.rgb,
             label_map=node_labels(truth.panoptic, ids),
         )
-
-    def close(self) -> None:
-        """Close the bag."""
-        self._source.close()

@@ -132,6 +132,7 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
             "stamps and topic?" + ("" if truth is None else " Is the truth?")
         )
     pairs = [(first[place], second[place]) for place in places]
+    pairs = [(one, other, _same(one, other)) for one, other in pairs]
     counts = np.array([_agreement(*pair) for pair in pairs])
     block = _block([stamp for _, stamp in places])
     found = RunComparison(
@@ -144,11 +145,11 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
         },
         latency_ms=tuple(_latency(run[place] for place in places) for run in (first, second)),
     )
-    for one, other in pairs:
-        _count_changes(one, other, found)
+    for pair in pairs:
+        _count_changes(*pair, found)
     if truth is not None:
         of_truth = [
-            np.array([_agreement(run[place], truth[place[1]]) for place in places])
+            np.array([_beside(run[place], truth[place[1]]) for place in places])
             for run in (first, second)
         ]
         confidence = 1 - 0.05 / 2  # two scores are looked at
@@ -161,21 +162,26 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
     return found
 
 
-def _agreement(one: Seen, other: Seen) -> tuple[int, ...]:
+def _same(one: Seen, other: Seen) -> dict[int, int]:
+    """Objects of one graph, and which of the other's are the same."""
+    return dict(matches(_overlaps(one, other)))
+
+
+def _agreement(one: Seen, other: Seen, same: dict[int, int]) -> tuple[int, ...]:
     """Objects in both, in one, in the other; relations in both, in one, in the other."""
-    same = dict(matches(_overlaps(one, other)))
-    shared = sum(
-        (same.get(a), predicate, same.get(b)) in other.relations
-        for a, predicate, b in one.relations
-    )
+    told = {(same.get(a), predicate, same.get(b)) for a, predicate, b in one.relations}
     return (
         len(same),
         len(one.objects),
         len(other.objects),
-        shared,
+        len(told & other.relations),
         len(one.relations),
         len(other.relations),
     )
+
+
+def _beside(one: Seen, true: Seen) -> tuple[int, ...]:
+    return _agreement(one, true, _same(one, true))
 
 
 def _overlaps(one: Seen, other: Seen) -> np.ndarray:
@@ -192,8 +198,7 @@ def _f1(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 2 * counts[..., 0] / np.maximum(total, 1), np.nan)
 
 
-def _count_changes(one: Seen, other: Seen, found: RunComparison) -> None:
-    same = dict(matches(_overlaps(one, other)))
+def _count_changes(one: Seen, other: Seen, same: dict[int, int], found: RunComparison) -> None:
     back = {b: a for a, b in same.items()}
     found.vanished.update(label for i, (label, _) in enumerate(one.objects) if i not in same)
     found.appeared.update(label for i, (label, _) in enumerate(other.objects) if i not in back)

@@ -30,12 +30,9 @@ class Agreement:
         self._objects, self._relations = np.zeros(3, int), np.zeros(3, int)  # both, told, true
         self.told: list[set[Told]] = []
 
-    def add(self, graph: SceneGraph, truth: SceneGraph) -> None:
-        """Count a frame."""
-        names = {
-            graph.nodes[column].id: truth.nodes[row].track_id
-            for row, column in matches(overlaps(truth, graph))
-        }
+    def add(self, graph: SceneGraph, truth: SceneGraph, same: Sequence[tuple[int, int]]) -> None:
+        """Count a frame; `same` are the places of true nodes and of those that show them."""
+        names = {graph.nodes[column].id: truth.nodes[row].track_id for row, column in same}
         true = relations_of(truth, {node.id: node.track_id for node in truth.nodes})
         told = relations_of(graph, names)
         self._objects += len(names), len(graph.nodes), len(truth.nodes)
@@ -70,14 +67,15 @@ class TrackingEvaluator:
                 "the true graphs have no track ids: record the drive anew with "
                 "`dsflash toyroom camera --record`"
             )
-        self._raw.add(raw, truth)
-        self._tracked.add(tracked, truth)
+        overlap = overlaps(truth, tracked)
+        same = matches(overlap)
+        self._raw.add(raw, truth, matches(overlaps(truth, raw)))
+        self._tracked.add(tracked, truth, same)
         self._truth.append(relations_of(truth, {n.id: n.track_id for n in truth.nodes}))
         ids = [[node.track_id for node in graph.nodes] for graph in (truth, tracked)]
-        overlap = overlaps(truth, tracked)
         self._frames.append((*ids, overlap))
-        same = [(truth.nodes[row], tracked.nodes[column]) for row, column in matches(overlap)]
-        self._positions.add(truth, tracked, same)
+        pairs = ((truth.nodes[row], tracked.nodes[column]) for row, column in same)
+        self._positions.add(truth, tracked, pairs)
 
     def results(self) -> dict:
         """All scores.

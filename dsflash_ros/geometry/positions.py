@@ -77,7 +77,7 @@ def locate(
     _refuse_other_shape(graph, depth)
     rows, columns = _grid(*graph.panoptic.shape)
     points = _points(depth, graph.panoptic.shape, rows, columns)
-    small = graph.panoptic[rows[:, None], columns]
+    small = graph.panoptic.take(columns, 1).take(rows, 0)
     numbers = node_labels(small, [node.id for node in graph.nodes])
     inner = _inner(numbers)
     order = np.argsort(numbers, axis=None, kind="stable")

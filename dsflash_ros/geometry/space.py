@@ -1,6 +1,6 @@
 """What else is known at the time of an image: depth, and where frames are."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dsflash_ros.geometry.positions import Depth, locate
 from dsflash_ros.geometry.transforms import TransformBuffer
@@ -19,7 +19,7 @@ class Space:
 
     depth: Depth
     frame: str
-    transforms: TransformBuffer = field(default_factory=TransformBuffer)
+    transforms: TransformBuffer
 
     def locate(self, graph: SceneGraph, target: str = "") -> SceneGraph:
         """The graph with positions in the frame `target`; empty: in the camera's optical frame.

@@ -23,8 +23,8 @@ _JUMP_S = 1.0
 MAX_FRAMES = 1000
 """Further frames are refused."""
 
-
 _FIXED = ("map", "odom", "world", "earth")
+"""How names of frames end that do not move with the robot (REP-105)."""
 
 
 class TransformError(DSFlashError):

@@ -1,5 +1,7 @@
 """Masks without the small parts that lie far from the rest of an object."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -28,12 +30,7 @@ def without_specks(segments: Segments, num_things: int, least_part: float) -> Se
         if class_id < num_things:
             x0, y0, x1, y1 = boxes[index]
             _drop(labels[y0:y1, x0:x1], index, least_part)
-    return Segments(
-        torch.from_numpy(labels).to(segments.labels.device),
-        segments.class_ids,
-        segments.scores,
-        segments.class_probabilities,
-    )
+    return replace(segments, labels=torch.from_numpy(labels).to(segments.labels.device))
 
 
 def _drop(labels: np.ndarray, index: int, least_part: float) -> None:

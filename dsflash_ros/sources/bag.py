@@ -73,6 +73,11 @@ class BagSource(Source):
         """When the first message of the bag was recorded."""
         return self._reader.start_time
 
+    @property
+    def end_ns(self) -> int:
+        """Just after the last message of the bag was recorded."""
+        return self._reader.end_time
+
     def _frames(self) -> Iterator[Frame]:
         found = 0
         self._truth = BagTruth(self._reader)

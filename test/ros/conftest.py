@@ -52,3 +52,14 @@ def start_node(tmp_path_factory):
     for node in started:
         if node.process.poll() is None:
             node.end()
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    """Five frames of a drive through a simulated room."""
+    from room_camera import ROOM, ended, start_camera
+
+    path = tmp_path_factory.mktemp("recorded") / "drive"
+    out, _ = ended(start_camera(*ROOM, "--duration", 0.6, "--record", path))
+    assert "recorded 5 images" in out
+    return path

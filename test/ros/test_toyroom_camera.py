@@ -1,96 +1,42 @@
 """`dsflash toyroom camera` as a process: what it publishes over DDS, and the bags it records."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from harness import eventually
-from places import ROOT
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
 
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import get_types_from_msg
+
+from room_camera import HEIGHT, ROOM, SEED, WIDTH, ended, messages_of, renders, stamp, start_camera
 
 from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.graph.scene_graph import unpack_panoptic
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
-from dsflash_ros.ros.playback.recording import Recording, definition
-from dsflash_ros.sources import open_source
 from dsflash_ros.toyroom.build.rooms import settled_room
-from dsflash_ros.toyroom.physics.backend import choose_backend
 
-SEED, WIDTH, HEIGHT = 4_000_000_011, 200, 150
-ROOM = ("--seed", SEED, "--size", f"{WIDTH}x{HEIGHT}", "--rate", 8)
 FLOORS = ("floor-wood", "floor-other-merged", "rug-merged")
-MESSAGES = ROOT / "msg"
-
-renders = pytest.mark.skipif(
-    not choose_backend(), reason="needs a library to render with, such as OSMesa"
-)
-
-
-def start_camera(*arguments, environment=()):
-    return subprocess.Popen(
-        [sys.executable, "-m", "dsflash_ros.cli", "toyroom", "camera", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment),
-    )
-
-
-def ended(process, code=0):
-    """What the process printed, on stdout and stderr, after it ended with that code."""
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == code, error
-    return out, error
-
-
-def messages_of(bag, topic):
-    with AnyReader([bag]) as reader:
-        connections = [c for c in reader.connections if c.topic == topic]
-        return [reader.deserialize(data, c.msgtype) for c, _, data in reader.messages(connections)]
-
-
-def stamp(message):
-    return message.header.stamp.sec, message.header.stamp.nanosec
-
-
-@pytest.fixture(scope="module")
-def bag(tmp_path_factory):
-    """Five frames of the drive."""
-    path = tmp_path_factory.mktemp("recorded") / "drive"
-    out, _ = ended(start_camera(*ROOM, "--duration", 0.6, "--record", path))
-    assert "recorded 5 images" in out
-    return path
 
 
 @pytest.fixture(scope="module")
 def live(client):
     """By topic, what a subscriber gets of the first five frames of the same drive."""
     from sensor_msgs.msg import CameraInfo, Image
+    from tf2_msgs.msg import TFMessage
 
     from dsflash_ros.msg import SceneGraph
 
     kinds = {
+        "/tf": TFMessage,
         "/robot/camera_info": CameraInfo,
         "/robot/depth": Image,
         "/ground_truth/scene_graph": SceneGraph,
         "/ground_truth/panoptic": Image,
     }
-    try:
-        from tf2_msgs.msg import TFMessage
-    except ImportError:
-        pass
-    else:
-        kinds["/tf"] = TFMessage
     kinds["/robot/image"] = Image  # last: the camera waits for this one
     received = {topic: client.subscribe(kind, topic) for topic, kind in kinds.items()}
     process = start_camera(
@@ -234,56 +180,6 @@ def test_recorded_bag_is_the_same_each_time_and_what_is_published(bag, live, tmp
 
 
 @renders
-def test_bag_carries_the_definitions_of_its_messages(bag):
-    with AnyReader([bag]) as reader:
-        definitions = {c.msgtype: c.msgdef.data for c in reader.connections}
-    assert "uint16 subject_id" in definitions["dsflash_ros/msg/SceneGraph"]
-    assert "geometry_msgs/Transform" in definitions["tf2_msgs/msg/TFMessage"]
-
-
-@pytest.mark.parametrize(
-    "name", ["SceneGraph", "SceneNode", "SceneRelation", "StageLatency", "Vocabulary"]
-)
-def test_definitions_are_those_of_the_message_files(name):
-    from dsflash_ros import msg
-
-    typename = f"dsflash_ros/msg/{name}"
-    expected = get_types_from_msg((MESSAGES / f"{name}.msg").read_text(), typename)
-    assert get_types_from_msg(definition(getattr(msg, name)), typename) == expected
-
-
-@renders
-def test_player_publishes_the_true_graphs_of_a_bag_with_its_images(bag, client):
-    from sensor_msgs.msg import Image
-
-    from dsflash_ros.msg import SceneGraph
-
-    truths, subscription = client.subscribe(SceneGraph, "/ground_truth/scene_graph")
-    images, other = client.subscribe(Image, "/played/image")
-    play = [
-        sys.executable,
-        "-m",
-        "dsflash_ros.cli",
-        "play",
-        str(bag),
-        "--topic",
-        "/played/image",
-        "--wait",
-        "1",
-    ]
-    subprocess.run(play, check=True, timeout=60)
-    eventually(lambda: len(truths) == len(images) == 5)
-    for truth, image, recorded in zip(
-        truths, images, messages_of(bag, "/ground_truth/scene_graph"), strict=True
-    ):
-        assert truth.header == image.header
-        assert [node.label for node in truth.nodes] == [node.label for node in recorded.nodes]
-        assert len(truth.relations) == len(recorded.relations)
-    for each in (subscription, other):
-        client.node.destroy_subscription(each)
-
-
-@renders
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_compressed_until_a_signal(client, number, code):
     from rclpy.qos import qos_profile_sensor_data
@@ -307,12 +203,6 @@ def test_compressed_until_a_signal(client, number, code):
         _, error = ended(process, code)
     assert time.monotonic() - start < 10 and "Traceback" not in error
     client.node.destroy_subscription(subscription)
-
-
-def test_interrupted_recording_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), Recording(tmp_path / "bag"):
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -357,12 +247,3 @@ def test_no_renderer(tmp_path):
         and error.count("\n") == 1
     )
     assert list(tmp_path.iterdir()) == []
-
-
-@renders
-def test_true_graphs_are_given_with_a_bags_frames(bag):
-    with open_source(str(bag)) as source:
-        frames = list(source)
-        assert source.has_truth
-    assert [frame.stamp for frame in frames] == [1.0, 1.125, 1.25, 1.375, 1.5]
-    assert all(frame.truth for frame in frames)

@@ -61,7 +61,17 @@ class Recording:
 
     def write(self, topic: str, message, nanoseconds: int) -> None:
         """Add a message of rclpy's, sent at that time."""
-        self._write(topic, self._read(message), nanoseconds)
+        name = _name(type(message))
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, name, typestore=self._store
+            )
+        # rosbags fills the gaps between fields with zeros, rclpy with whatever lies in memory; the
+        # same arguments are to give the same bag.
+        read = self._store.deserialize_cdr(serialize_message(message), name)
+        data = self._store.serialize_cdr(read, name)
+        with self._reporting():
+            self._writer.write(self._connections[topic], nanoseconds, data)
 
     def copy(self, connection, store: Typestore, data: bytes, nanoseconds: int) -> None:
         """Add a message of another bag, serialised as in ROS 2.
@@ -74,30 +84,6 @@ class Recording:
             self._connections[topic] = self._writer.add_connection(
                 *topic, typestore=store, offered_qos_profiles=qos
             )
-        with self._reporting():
-            self._writer.write(self._connections[topic], nanoseconds, data)
-
-    def write_transform(self, message, nanoseconds: int) -> None:
-        """Add a `geometry_msgs/TransformStamped` on /tf; tf2_msgs itself is not needed."""
-        self._write(
-            "/tf", self._store.types["tf2_msgs/msg/TFMessage"]([self._read(message)]), nanoseconds
-        )
-
-    def _read(self, message):
-        """The message as one of rosbags'.
-
-        rosbags fills the gaps between fields with zeros, rclpy with whatever lies in memory; the
-        same arguments are to give the same bag.
-        """
-        return self._store.deserialize_cdr(serialize_message(message), _name(type(message)))
-
-    def _write(self, topic: str, message, nanoseconds: int) -> None:
-        name = message.__msgtype__
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                topic, name, typestore=self._store
-            )
-        data = self._store.serialize_cdr(message, name)
         with self._reporting():
             self._writer.write(self._connections[topic], nanoseconds, data)
 
@@ -123,7 +109,10 @@ class Recording:
 
 def definition(message_type) -> str:
     """The text of a message type's .msg file; the files themselves are not installed everywhere."""
-    lines = []
+    meta = type(message_type)
+    constants = [name for name, kind in vars(meta).items() if isinstance(kind, property)]
+    # the classes do not say of which type a constant is; ours are all uint8
+    lines = [f"uint8 {name}={getattr(message_type, name)}\n" for name in constants]
     for name, kind in message_type.get_fields_and_field_types().items():
         inner = kind.removeprefix("sequence<").removesuffix(">")
         brackets = "[]" if inner != kind else ""

@@ -15,6 +15,7 @@ from dsflash_ros.progress_bar import progress
 from dsflash_ros.ros.replay.ahead import Behind, ahead
 from dsflash_ros.ros.replay.cameras import Cameras
 from dsflash_ros.ros.replay.originals import Originals
+from dsflash_ros.ros.replay.part import Topics
 from dsflash_ros.ros.replay.parts import Parts
 from dsflash_ros.sources.source import Frame
 from dsflash_ros.tracking.events import Event
@@ -104,6 +105,11 @@ class Replay:
         trackers = [tracked.tracker for tracked in self._tracked]
         self.position = Position(cameras.start_ns, [0] * len(cameras.sources), trackers)
 
+    @property
+    def prefixes(self) -> list[str]:
+        """Of the cameras' topics."""
+        return self._cameras.prefixes
+
     def go_on(self, state: bytes) -> None:
         """Begin where another replay of the same settings was, as a `Boundary` says."""
         self.position = pickle.loads(state)
@@ -115,8 +121,9 @@ class Replay:
     def __iter__(self) -> Iterator[Answer | Boundary]:
         """Answers; after every `PART` of them, and after the last one, a boundary."""
         made, last_ns = 0, self.position.next_ns
-        with closing(ahead(self._cameras)) as images:
-            for number, frame in images:
+        cameras, before = self._cameras, self.position.graphs
+        with closing(ahead(cameras)) as images:
+            for number, frame in progress(images, cameras.name, cameras.total, "image", before):
                 recorded = frame.origin.recorded_ns
                 if made >= PART and recorded > last_ns:
                     yield self._boundary(recorded)
@@ -128,7 +135,7 @@ class Replay:
                     self.position.graphs += 1
                     yield answer
         if made:
-            yield self._boundary(last_ns + 1)
+            yield self._boundary(cameras.end_ns)
 
     def _answer(self, number: int, frame: Frame) -> Answer | None:
         source, prefix = self._cameras.sources[number], self._cameras.prefixes[number]
@@ -159,15 +166,16 @@ def replay_bag(replay: Replay, bag: Path, parts: Parts, written: Written) -> Non
     state = parts.state()
     if state is not None:
         replay.go_on(state)
-    start_ns, before = replay.position.next_ns, replay.position.graphs
+    start_ns = replay.position.next_ns
 
     def write(items: Iterator[Answer | Boundary]) -> None:
-        with Originals(bag, start_ns) as originals:
+        own = {topic for prefix in replay.prefixes for topic in Topics.of(prefix)}
+        with Originals(bag, start_ns, own) as originals:
             for first in items:
                 _write_part(first, items, parts, written, originals)
 
     with Behind(write) as behind:
-        for item in progress(replay, bag.name, unit="image", before=before):
+        for item in replay:
             behind.put(item)
     if not replay.position.graphs:
         raise SourceError(f"no image of {bag} could be used")

@@ -15,8 +15,11 @@ class Cameras:
     """A source for each image topic of a bag. A context manager.
 
     Attributes:
+        name: of the bag.
         sources: of the cameras.
         prefixes: of their topics: empty for a single one, else as `front/` for /front/image.
+        total: how many images there are; None where only a part of the bag is read.
+        start_ns, end_ns: images recorded from the one on and before the other are read.
 
     Args:
         path: of the bag.
@@ -33,7 +36,7 @@ class Cameras:
         end_s: float | None = None,
         stride: int = 1,
     ) -> None:
-        self._stack, self._stride = ExitStack(), stride
+        self.name, self._stack, self._stride = path.name, ExitStack(), stride
         try:
             self.sources = [
                 self._stack.enter_context(BagSource(path, topic)) for topic in topics or (None,)
@@ -42,9 +45,13 @@ class Cameras:
             self._stack.close()
             raise
         self.prefixes = _prefixes([source.topic for source in self.sources])
-        begin = self.sources[0].begin_ns
+        begin, self.end_ns = self.sources[0].begin_ns, self.sources[0].end_ns
         self.start_ns = begin + round(start_s * 1e9)
-        self.stop_ns = None if end_s is None else begin + round(end_s * 1e9)
+        if end_s is not None:
+            self.end_ns = min(self.end_ns, begin + round(end_s * 1e9))
+        self.total = None
+        if start_s == 0 and end_s is None:
+            self.total = sum(-(-len(source) // stride) for source in self.sources)
         self._seen = [0] * len(self.sources)
         self._times = [array("q") for _ in self.sources]
 
@@ -62,7 +69,7 @@ class Cameras:
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
         """The number of the camera, and its image."""
         for source in self.sources:
-            source.start_ns, source.stop_ns = self.start_ns, self.stop_ns
+            source.start_ns, source.stop_ns = self.start_ns, self.end_ns
         streams = [self._images(number) for number in range(len(self.sources))]
         return heapq.merge(*streams, key=lambda one: one[1].origin.recorded_ns)
 

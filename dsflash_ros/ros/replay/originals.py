@@ -1,6 +1,6 @@
 """The messages of the bag that is replayed, for the bag with the graphs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rosbags.convert.converter import migrate_bytes
@@ -20,20 +20,21 @@ class Originals:
 
     Args:
         path: of the bag.
-        start_ns: what was recorded before is left out; None: nothing is.
+        start_ns: what was recorded before is left out.
+        left_out: topics whose messages are left out, because the replay writes there.
     """
 
-    def __init__(self, path: Path, start_ns: int | None) -> None:
+    def __init__(self, path: Path, start_ns: int, left_out: Collection[str]) -> None:
         self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
-        self._start_ns = start_ns
+        self._start_ns, self._left_out = start_ns, left_out
         self._waiting = None
         self._cache: dict[str, object] = {}
 
-    def copy(self, recording: Recording, stop_ns: int | None) -> None:
-        """Copy on, all that was recorded before `stop_ns`; None: to the end."""
+    def copy(self, recording: Recording, stop_ns: int) -> None:
+        """Copy on, all that was recorded before `stop_ns`."""
         while self._waiting is not None:
             connection, recorded, data = self._waiting
-            if stop_ns is not None and recorded >= stop_ns:
+            if recorded >= stop_ns:
                 return
             recording.copy(connection, self._store, self._as_ros2(connection, data), recorded)
             self._waiting = next(self._messages, None)
@@ -45,8 +46,9 @@ class Originals:
         return migrate_bytes(*stores, kind, kind, self._cache, data, src_is2=False, dst_is2=True)
 
     def _read(self) -> Iterator[tuple]:
+        connections = [c for c in self._reader.connections if c.topic not in self._left_out]
         try:
-            yield from self._reader.messages(start=self._start_ns)
+            yield from self._reader.messages(connections, self._start_ns)
         except Exception:  # the source of the images says where the bag is damaged
             return
 

@@ -4,6 +4,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
@@ -21,6 +22,23 @@ from dsflash_ros.tracking.events import Event
 BAG, LINES, STATE = "bag", "scene_graph.jsonl", "trackers"
 
 _OVERLAY_QUALITY = 85
+
+
+class Topics(NamedTuple):
+    """Where the results of a camera go, as the node has them."""
+
+    graph: str
+    panoptic: str
+    events: str
+    overlay: str
+
+    @classmethod
+    def of(cls, prefix: str) -> "Topics":
+        """Those of the camera with that prefix, as `front/`; empty for a single one."""
+        own = f"/dsflash/{prefix}"
+        return cls(
+            f"/{prefix}scene_graph", f"{own}panoptic", f"{own}events", f"{own}overlay/compressed"
+        )
 
 
 class Part:
@@ -48,15 +66,15 @@ class Part:
         seconds, nanoseconds = divmod(frame.origin.stamp_ns, 1_000_000_000)
         stamp = Time(sec=seconds, nanosec=nanoseconds)
         header, now = Header(stamp=stamp, frame_id=frame.origin.frame_id), frame.origin.recorded_ns
-        self.bag.write(f"/{prefix}scene_graph", graph_to_message(graph, header), now)
-        panoptic = panoptic_to_image(graph.panoptic, header)
-        self.bag.write(f"/dsflash/{prefix}panoptic", panoptic, now)
+        topics = Topics.of(prefix)
+        self.bag.write(topics.graph, graph_to_message(graph, header), now)
+        self.bag.write(topics.panoptic, panoptic_to_image(graph.panoptic, header), now)
         if events:
-            self.bag.write(f"/dsflash/{prefix}events", events_to_message(events, header), now)
+            self.bag.write(topics.events, events_to_message(events, header), now)
         if self._overlay:
             picture = draw_overlay(frame.rgb, graph)
             jpeg = rgb_to_jpeg(picture, header, _OVERLAY_QUALITY)
-            self.bag.write(f"/dsflash/{prefix}overlay/compressed", jpeg, now)
+            self.bag.write(topics.overlay, jpeg, now)
         with writing_to(self._folder):
             self._lines.write(json.dumps(graph.to_json(), ensure_ascii=False) + "\n")
 

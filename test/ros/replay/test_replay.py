@@ -9,6 +9,7 @@ from media_files import jpeg_message, picture, raw_images, write_bag
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
 from replays import DRIVE, QUICK, lines, messages, of, replay, stamp, without_latency
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.typesys import Stores, get_typestore
 
@@ -16,6 +17,7 @@ from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
 from dsflash_ros.images.panoptic_maps import image_to_panoptic
+from dsflash_ros.ros.replay.part import Topics
 from dsflash_ros.sources.bag import BagSource
 
 
@@ -69,6 +71,30 @@ def test_the_bag_s_own_messages_are_there_to_the_byte(short):
     before = [m for m in messages(DRIVE) if m[2] <= messages(short / "bag")[-1][2]]
     own = {topic for topic, *_ in before}
     assert [m for m in messages(short / "bag") if m[0] in own] == before
+
+
+def test_a_replay_can_be_replayed(short, tmp_path):
+    """Its graphs give way to the new ones; all else is there, after the last image, too."""
+    bag = short / "bag"
+    with AnyReader([bag]) as reader:
+        last = reader.end_time
+    given = ("--topic", "/image/compressed", "--no-track", "--no-latency", *QUICK)
+    assert replay(bag, "--out", tmp_path, *given) == 0
+    again = tmp_path / "bag" / "bag"
+    assert len(of(again, "/scene_graph")) == 9
+    assert all(node.track_id < 0 for graph in of(again, "/scene_graph") for node in graph.nodes)
+    results = Topics.of("")
+    own = [m for m in messages(bag) if m[0] not in results]
+    assert [m for m in messages(again) if m[0] not in results] == own
+    assert max(when for *_, when, _ in own) < last
+
+
+def test_messages_after_the_last_image_are_there(tmp_path):
+    topics = {"/image": raw_images(2), "/more": [b"\0\1\0\0\0"] * 5}
+    bag = write_bag(tmp_path / "bag", topics)
+    assert replay(bag, "--out", tmp_path / "out", *QUICK) == 0
+    found = [m for m in messages(tmp_path / "out" / "bag" / "bag") if m[0] == "/more"]
+    assert found == [m for m in messages(bag) if m[0] == "/more"] and len(found) == 5
 
 
 def test_other_packages_read_it(short):

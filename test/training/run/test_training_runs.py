@@ -1,13 +1,12 @@
 import json
 import shutil
-import signal
 
 import pytest
 
 pytest.importorskip("lightning")
 
 import torch
-from runs import CELLS, Run, arguments, same, weights_of
+from runs import CELLS, Run, arguments, weights_of
 
 from dsflash_ros import cli
 from dsflash_ros.data.psg import PsgDataset
@@ -21,7 +20,6 @@ from dsflash_ros.training.relations.relation_data import RelationSamples, collat
 from dsflash_ros.training.relations.relation_loss import pair_losses
 from dsflash_ros.training.relations.relation_training import RelationTraining
 from dsflash_ros.training.relations.train_relations import prepare_model
-from dsflash_ros.training.run.saving import KeepWeights
 from dsflash_ros.training.run.schedules import cosine_with_warmup
 
 
@@ -70,52 +68,6 @@ def test_the_segmenter_stays_as_it_was(folder, whole_run):
     )
 
 
-@pytest.fixture
-def cut_and_resume(monkeypatch, capsys):
-    """Interrupt a run, as Ctrl-C does, when its first epoch has ended, and go on with it."""
-
-    def cut_and_resume(command):
-        with monkeypatch.context() as patch:
-            end_epoch = KeepWeights.on_train_epoch_end
-
-            def interrupt(*args):
-                end_epoch(*args)
-                signal.raise_signal(signal.SIGINT)
-
-            patch.setattr(KeepWeights, "on_train_epoch_end", interrupt)
-            assert cli.main(command) == 130
-        assert "Traceback" not in capsys.readouterr().err
-        assert cli.main([*command, "--resume"]) == 0
-
-    before = signal.getsignal(signal.SIGINT)  # the command ignores a second Ctrl-C
-    yield cut_and_resume
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.slow
-def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(
-    folder, cut_and_resume
-):
-    """Workers fetch ahead, so that they must know the epoch from the start."""
-    options = ["epochs=3", "workers=1", "augmentation=deit3", "precision=bfloat16"]
-    assert cli.main(arguments(folder, "ahead", *options)) == 0
-    cut_and_resume(arguments(folder, "ahead_cut", *options))
-    weights = [weights_of(folder / out / "last.safetensors") for out in ("ahead", "ahead_cut")]
-    assert same(*weights)
-
-
-@pytest.mark.slow
-def test_resuming_with_dropout_and_an_average_gives_the_same_bits(folder, cut_and_resume):
-    settings = "{dim: 24, depth: 1, heads: 2, pair_dim: 16, dropout: 0.3}"
-    options = ["epochs=3", "relater=objects", f"relater_settings={settings}", "ema_decay=0.8"]
-    options += ["val_split=train"]
-    assert cli.main(arguments(folder, "average", *options)) == 0
-    cut_and_resume(arguments(folder, "average_cut", *options))
-    for name in ("last.safetensors", "best.safetensors"):
-        weights = [weights_of(folder / out / name) for out in ("average", "average_cut")]
-        assert same(*weights)
-
-
 def test_an_average_of_the_weights_is_validated_and_stored(folder, monkeypatch):
     """The weights after each step are recorded, and averaged here by themselves."""
     steps, validated = [], []
@@ -145,49 +97,6 @@ def test_an_average_of_the_weights_is_validated_and_stored(folder, monkeypatch):
         assert tensor.is_floating_point() and not torch.equal(tensor, steps[-1][name])
     for seen, expected in zip(validated, after_epoch, strict=True):
         torch.testing.assert_close(seen, expected["head.2.bias"])
-
-
-@pytest.mark.slow
-def test_a_resumed_segmenter_has_the_same_bits(folder, cut_and_resume):
-    def command(out):
-        given = [
-            f"dataset={folder / 'data'}",
-            f"out={folder / out}",
-            "val_split=none",
-            "start=null",
-        ]
-        quick = [
-            "image_size=64",
-            "num_queries=8",
-            "num_points=64",
-            "warmup_steps=[1,2]",
-            "batch_size=4",
-            "workers=1",
-        ]
-        return ["train", "segmenter", "tiny", *given, *quick, "epochs=3", "device=cpu"]
-
-    assert cli.main(command("seg")) == 0
-    cut_and_resume(command("seg_cut"))
-    assert same(*(weights_of(folder / out / "last.safetensors") for out in ("seg", "seg_cut")))
-
-
-@pytest.mark.slow
-def test_resuming_after_an_interrupt_gives_the_same_bits(folder, whole_run):
-    """Interrupted whenever the signal happens to come, in a process of its own."""
-    command = arguments(folder, "cut", "epochs=3", "val_split=train")
-    run = Run(command)
-    run.wait_for((folder / "cut" / "last.ckpt").exists)
-    run.send_signal(signal.SIGINT)
-    output = run.output()
-    assert run.returncode == 130, output
-    assert "Traceback" not in output
-    assert cli.main([*command, "--resume"]) == 0
-    for name in ("last.safetensors", "best.safetensors"):
-        assert same(weights_of(folder / "cut" / name), weights_of(whole_run / name))
-    assert (
-        read_header(folder / "cut" / "last.safetensors").scores.keys()
-        == read_header(whole_run / "last.safetensors").scores.keys()
-    )
 
 
 def learn_by_hand(folder, settings, processes):
@@ -311,12 +220,3 @@ def test_a_run_can_move_and_tells_when_it_is_complete(folder, whole_run, caplog)
     (folder / "moved" / "best.safetensors").unlink()
     assert cli.main([*arguments(folder, "moved", "epochs=3", "val_split=train"), "--resume"]) == 0
     assert "complete already: 3 epochs" in caplog.text
-
-
-def test_a_terminated_run_says_so_by_its_exit_code(folder):
-    run = Run(arguments(folder, "terminated", "epochs=500"))
-    run.wait_for((folder / "terminated" / "last.ckpt").exists)
-    run.terminate()
-    output = run.output()
-    assert run.returncode == 143, output
-    assert "Traceback" not in output
