@@ -1,14 +1,19 @@
-"""Compare two runs over the same images: what changed, and whether the second is better.
+"""Compare two runs, evaluations or weights: what changed, and whether the second is better.
 
 RUN is the folder of `dsflash run` or `dsflash replay`, or its scene_graph.jsonl. With the truth, in
-a bag, both are scored against it, with confidence intervals (95 %, paired bootstrap over blocks of
-two seconds). A replay knows its bag, and where that has the truth it is taken.
+a bag, both are scored against it. A replay knows its bag, and where that has the truth it is taken.
+Or RUN is what `dsflash eval --json` stored; or, with --bag, weights, which are run on that bag.
 
-exit code: 1 when the second run is surely worse than the first by more than --margin.
+Differences come with confidence intervals (95 %, paired bootstrap; neighbouring frames of a
+recording count in blocks of two seconds). Fewer than five of these say nothing.
+
+exit code: 1 when the second is surely worse than the first by more than --margin.
 
 examples:
   dsflash compare before/drive after/drive
   dsflash compare before/drive after/drive --truth drive/ --margin 1 --json compared.json
+  dsflash compare before.json after.json
+  dsflash compare toyroom mine.safetensors --bag drive/
 """
 
 import argparse
@@ -16,10 +21,10 @@ import json
 import logging
 from pathlib import Path
 
-from dsflash_ros.argument_types import not_negative_float
+from dsflash_ros.argument_types import not_negative_float, positive
 from dsflash_ros.files import expand
 
-HELP = "compare two runs over the same images"
+HELP = "compare two runs, evaluations or weights"
 
 _SHOWN = 8
 """Names of what changed that are shown; all are in the JSON."""
@@ -29,9 +34,14 @@ _log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Both runs, the truth, the margin."""
-    parser.add_argument("first", type=Path, metavar="RUN", help="before")
-    parser.add_argument("second", type=Path, metavar="RUN", help="after")
+    parser.add_argument("first", metavar="RUN", help="before")
+    parser.add_argument("second", metavar="RUN", help="after")
     parser.add_argument("--truth", type=Path, metavar="BAG", help="bag with the true graphs")
+    parser.add_argument("--bag", type=Path, metavar="BAG", help="run weights on it and compare")
+    parser.add_argument("--topic", help="with --bag: image topic, when it has several")
+    parser.add_argument(
+        "--limit", type=positive, metavar="N", help="with --bag: only the first N images"
+    )
     parser.add_argument(
         "--margin",
         type=not_negative_float,
@@ -44,21 +54,74 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, store."""
-    from dsflash_ros.evaluation.run_comparison import compare_runs, read_run
     from dsflash_ros.files import replacing
 
-    first, second = (read_run(expand(path)) for path in (args.first, args.second))
-    bag = expand(args.truth) if args.truth else _bag_of(expand(args.first))
-    found = compare_runs(first, second, None if bag is None else _truth(bag, args.truth is None))
-    print(_text(found))
+    if (args.topic or args.limit) and not args.bag:
+        args.parser.error("--topic and --limit say what of --bag is meant: give it, too")
+    if args.bag and args.truth:
+        args.parser.error("--bag has the truth, too: leave --truth out")
+    are_evaluations = [_is_evaluation(path) for path in (args.first, args.second)]
+    if are_evaluations == [True, True] and not args.bag:
+        found, text = _compare_evaluations(args)
+    else:
+        found, text = _compare_runs(args)
+    print(text)
     if args.json:
         with replacing(args.json) as partial:
             partial.write_text(json.dumps(_as_json(found), indent=2) + "\n")
         print(f"written: {args.json}")
     worse = [name for name, one in found.scores.items() if 100 * one.high < -args.margin]
     if worse:
-        _log.error("the second run is worse: %s", ", ".join(worse))
+        _log.error("the second is worse: %s", ", ".join(worse))
     return 1 if worse else 0
+
+
+def _is_evaluation(path: str) -> bool:
+    return path.endswith(".json")
+
+
+def _compare_evaluations(args: argparse.Namespace):
+    from dsflash_ros.evaluation.comparison_text import evaluation_text
+    from dsflash_ros.evaluation.evaluation_comparison import compare_evaluations
+    from dsflash_ros.evaluation.report import Report
+
+    if args.truth:
+        args.parser.error("evaluations know the truth: leave --truth out")
+    found = compare_evaluations(Report.read(args.first), Report.read(args.second))
+    return found, evaluation_text(found)
+
+
+def _compare_runs(args: argparse.Namespace):
+    from dsflash_ros.evaluation.run_comparison import compare_runs, read_run
+
+    if args.bag:
+        bag = expand(args.bag)
+        first, second = (_run_of(weights, bag, args) for weights in (args.first, args.second))
+    else:
+        bag = expand(args.truth) if args.truth else _bag_of(expand(args.first))
+        first, second = (read_run(expand(path)) for path in (args.first, args.second))
+    is_guess = args.truth is None
+    found = compare_runs(first, second, None if bag is None else _truth(bag, is_guess))
+    return found, _text(found)
+
+
+def _run_of(weights: str, bag: Path, args: argparse.Namespace):
+    """What these weights say of a bag, as `dsflash run --track` would write it."""
+    from itertools import islice
+
+    from dsflash_ros.evaluation.run_comparison import run_of
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+    from dsflash_ros.pipeline.tracked import TrackedPipeline
+    from dsflash_ros.progress_bar import progress
+    from dsflash_ros.sources.bag import BagSource
+
+    tracked = TrackedPipeline(SceneGraphPipeline.from_weights(weights))
+    with BagSource(bag, args.topic) as source:
+        count = min(args.limit or len(source), len(source))
+        return run_of(
+            tracked(frame.rgb, frame.stamp, frame.name, frame.space)
+            for frame in progress(islice(source, count), weights, count, "image")
+        )
 
 
 def _bag_of(folder: Path) -> Path | None:
@@ -87,17 +150,14 @@ def _truth(bag: Path, is_guess: bool):
 
 
 def _text(found) -> str:
+    from dsflash_ros.evaluation.comparison_text import score_line
+
     objects, relations = (f"{100 * found.same[name]:.1f} %" for name in ("objects", "relations"))
     lines = [
         f"{found.frames} frames in both runs; {found.only[0]} and {found.only[1]} in one alone",
         f"alike: {objects} of the objects, {relations} of the relations",
     ]
-    for name, one in found.scores.items():
-        what = "better" if one.low > 0 else "worse" if one.high < 0 else "no sure difference"
-        lines.append(
-            f"{name}: {100 * one.first:.1f} % to {100 * one.second:.1f} %: {what} "
-            f"({100 * one.low:+.1f} to {100 * one.high:+.1f} points)"
-        )
+    lines += [score_line(name, one) for name, one in found.scores.items()]
     for what, changed in (("only the second has", found.appeared), ("lost", found.vanished)):
         names = [f"{count} {name}" for name, count in changed.most_common(_SHOWN)]
         if names:
@@ -112,5 +172,5 @@ def _text(found) -> str:
 
 
 def _as_json(found) -> dict:
-    scores = {name: {**one._asdict(), "is_sure": one.is_sure} for name, one in found.scores.items()}
+    scores = {name: one.to_json() for name, one in found.scores.items()}
     return {"format": "dsflash-comparison-1", **vars(found), "scores": scores}

@@ -57,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)"
     )
+    bag = parser.add_argument_group("bags")
+    bag.add_argument("--topic", help="image topic of a bag; needed when it has several")
+    bag.add_argument(
+        "--annotations",
+        metavar="FILE",
+        help="truth of some of a bag's frames in PSG's format, in place of that in the bag; each "
+        "image's file is named after the stamp of its frame, seconds; --masks as for data sets",
+    )
     parser.add_argument("--json", metavar="FILE", help="store everything there")
     parser.add_argument(
         "--export",
@@ -160,17 +168,23 @@ def run(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace):
     """The data set, or the frames of a bag with the truth; and the weights."""
+    from dsflash_ros.data.psg import PsgDataset
     from dsflash_ros.evaluation.bag_records import BagRecords
     from dsflash_ros.sources import is_bag
     from dsflash_ros.weights.loading import open_weights
 
     path = expand(args.dataset)
     if not is_bag(path):
+        if args.annotations or args.topic:
+            args.parser.error("--annotations and --topic say what of a bag is meant: give a bag")
         return dataset_from(args), open_weights(args.weights)
     if args.speed:
         args.parser.error("--speed needs a data set; on a bag: dsflash bench frame BAG")
     opened = open_weights(args.weights)
-    return BagRecords(path, opened.header.vocabulary), opened
+    annotations = None
+    if args.annotations:
+        annotations = PsgDataset.open(args.annotations, masks=args.masks, with_images=False)
+    return BagRecords(path, opened.header.vocabulary, args.topic, annotations), opened
 
 
 def _run_tracking(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ The keys of `psg.json`:
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ class Record:
         crowd: (S,) bool, whether the segment is a group that was not told apart.
         relations: (R, 3) int64: subject, object (indexes of segments), predicate (0-based). No
             self-relations, no duplicates; a directed pair may have several predicates.
+        stamp: seconds, of an image of a recording; else None.
     """
 
     image_id: str
@@ -50,6 +51,7 @@ class Record:
     class_ids: np.ndarray
     crowd: np.ndarray
     relations: np.ndarray
+    stamp: float | None = field(default=None, kw_only=True)
 
     def image(self) -> np.ndarray:
         """Read the image: (H, W, 3) uint8 RGB.
@@ -118,6 +120,7 @@ class PsgDataset(Sequence[Record]):
         split: str | None = None,
         images: str | Path | None = None,
         masks: str | Path | None = None,
+        with_images: bool = True,
     ) -> "PsgDataset":
         """Read and check the annotations, and check that all images and masks are there.
 
@@ -127,6 +130,7 @@ class PsgDataset(Sequence[Record]):
                 are; PSG itself has no "val".
             images, masks: folders below which the JSON's paths lie; by default the JSON's own
                 folder, its `coco`, or the `coco` beside it, as OpenPSG lays it out.
+            with_images: False where the images are elsewhere, as in a bag, and may be missing here.
 
         Raises:
             SplitError: the split has no images.
@@ -135,14 +139,10 @@ class PsgDataset(Sequence[Record]):
         path = expand(path)
         path = path / "psg.json" if path.is_dir() else path
         found = read_annotations(path, split)
-        image_root = _root("images", found.images, _places(path, images))
-        return cls(
-            path,
-            split,
-            found,
-            image_root,
-            _root("panoptic masks", found.masks, _places(path, masks)),
-        )
+        names = found.images if with_images else []
+        image_root = _root("images", names, _places(path, images))
+        mask_root = _root("panoptic masks", found.masks, _places(path, masks))
+        return cls(path, split, found, image_root, mask_root)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -1,11 +1,19 @@
 """How sure a difference between two runs is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
 RESAMPLES = 2000
+
+BLOCK_S = 2.0
+"""Seconds of neighbouring frames that count as one observation."""
+
+LEAST_BLOCKS = 5
+"""Observations below which nothing can be said: their own spread says too little."""
 
 
 class Difference(NamedTuple):
@@ -13,7 +21,8 @@ class Difference(NamedTuple):
 
     Attributes:
         first, second: the scores.
-        low, high: between which second - first lies with the confidence asked for.
+        low, high: between which second - first lies with the confidence asked for; NaN where there
+            are fewer than `LEAST_BLOCKS` blocks.
     """
 
     first: float
@@ -25,6 +34,11 @@ class Difference(NamedTuple):
     def is_sure(self) -> bool:
         """Whether both differ, with that confidence."""
         return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict:
+        """As plain JSON types; NaN is None."""
+        known = {name: None if value != value else value for name, value in self._asdict().items()}
+        return {**known, "is_sure": self.is_sure}
 
 
 def paired_difference(
@@ -57,6 +71,15 @@ def paired_difference(
         differences = scores[1] - scores[0]
     tail = 100 * (1 - confidence) / 2
     known = differences[np.isfinite(differences)]
-    low, high = np.percentile(known, [tail, 100 - tail]) if len(known) else (np.nan, np.nan)
+    low = high = np.nan
+    if len(starts) >= LEAST_BLOCKS and len(known):
+        low, high = np.percentile(known, [tail, 100 - tail])
     of_all = score(both.sum(1))
     return Difference(float(of_all[0]), float(of_all[1]), float(low), float(high))
+
+
+def block_of(stamps: Sequence[float]) -> int:
+    """Frames in `BLOCK_S`, given their stamps, seconds."""
+    gaps = [abs(b - a) for a, b in pairwise(stamps)]
+    usual = median(gaps) if gaps else BLOCK_S
+    return max(1, round(BLOCK_S / usual)) if usual else 1

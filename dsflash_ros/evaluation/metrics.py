@@ -20,7 +20,7 @@ NEVER = np.iinfo(np.int64).max
 """Rank of a true relation that was not predicted."""
 
 
-class _Image(NamedTuple):
+class ImageRecall(NamedTuple):
     """What is kept of an image with R true relations.
 
     Attributes:
@@ -55,12 +55,12 @@ class RecallMetrics:
         self.predicates = tuple(predicates)
         self.ks = tuple(ks)
         self.images_without_relations = 0
-        self._images: list[_Image] = []
+        self._images: list[ImageRecall] = []
 
     def add(
         self, truth: np.ndarray, predicted: np.ndarray, matching: np.ndarray, num_truth: int
-    ) -> None:
-        """Count an image.
+    ) -> ImageRecall | None:
+        """Count an image, and return what was counted; None when it has no relations.
 
         Args:
             truth: (R, 3) int: subject, object (true segments) and predicate of the true relations.
@@ -80,18 +80,17 @@ class RecallMetrics:
         _check_protocol(predicted, matching, num_truth)
         if not len(truth):
             self.images_without_relations += 1
-            return
+            return None
         remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))
         rank_of = {tuple(relation): rank for rank, relation in enumerate(remapped.tolist())}
         ranks = np.array(
             [rank_of.get(relation, NEVER) for relation in map(tuple, truth.tolist())], np.int64
         )
         is_found = np.isin(np.arange(num_truth), matching)
-        self._images.append(
-            _Image(
-                truth[:, 2], ranks, is_found[truth[:, :2]].all(1), int(is_found.sum()), num_truth
-            )
-        )
+        reachable = is_found[truth[:, :2]].all(1)
+        image = ImageRecall(truth[:, 2], ranks, reachable, int(is_found.sum()), num_truth)
+        self._images.append(image)
+        return image
 
     def merge(self, others: Iterable["RecallMetrics"]) -> None:
         """Take in the images that others counted, such as other processes."""

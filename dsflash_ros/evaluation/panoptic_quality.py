@@ -21,7 +21,6 @@ class PanopticQuality:
     def __init__(self, vocabulary: Vocabulary, device: torch.device | str = "cpu") -> None:
         self._vocabulary, self._device = vocabulary, device
         self._counts = np.zeros((4, len(vocabulary.classes)))
-        """By class: sum of the IoUs of hits, hits, wrong, missed."""
 
     def add(
         self,
@@ -30,8 +29,8 @@ class PanopticQuality:
         crowd: np.ndarray,
         labels: np.ndarray,
         classes: np.ndarray,
-    ) -> None:
-        """Count an image.
+    ) -> np.ndarray:
+        """Count an image, and return its counts, (4, classes), see `qualities`.
 
         Args:
             truth_labels, labels: (H, W) int, indexes of true and predicted segments, -1 for none.
@@ -54,10 +53,13 @@ class PanopticQuality:
         hits, found = is_hit.nonzero()
         wrong = ~is_hit.any(1) & (areas > 0) & (areas >= void)
         missed = ~is_hit.any(0) & (truth_areas > 0)
-        np.add.at(self._counts[0], classes[hits], iou[hits, found])
+        image = np.zeros_like(self._counts)
+        np.add.at(image[0], classes[hits], iou[hits, found])
         found_ids = classes[hits], classes[wrong], truth_classes[missed]
-        for counts, ids in zip(self._counts[1:], found_ids, strict=True):
+        for counts, ids in zip(image[1:], found_ids, strict=True):
             np.add.at(counts, ids, 1)
+        self._counts += image
+        return image
 
     def results(self) -> dict:
         """`PQ`, `SQ`, `RQ`, 0..1; the same of things and stuff, as in `PQ_things`; `per_class`.
@@ -67,23 +69,23 @@ class PanopticQuality:
         torch.distributed the images of all processes count, and each process must call this.
         """
         names = self._vocabulary.classes
-        iou_sum, hits, wrong, missed = self._counts_of_all_processes()
+        counts = self._counts_of_all_processes()
+        _, hits, wrong, missed = counts
         occurs = hits + wrong + missed > 0
-        sq = iou_sum / np.maximum(hits, 1)
-        rq = hits / np.maximum(hits + wrong / 2 + missed / 2, 0.5)
+        sq, rq = qualities(counts)
         is_thing = np.arange(len(names)) < len(self._vocabulary.things)
         groups = {"": occurs, "_things": occurs & is_thing, "_stuff": occurs & ~is_thing}
-        qualities = {"PQ": sq * rq, "SQ": sq, "RQ": rq}
+        named = {"PQ": sq * rq, "SQ": sq, "RQ": rq}
         return {
             **{
                 f"{name}{group}": float(values[chosen].mean()) if chosen.any() else None
                 for group, chosen in groups.items()
-                for name, values in qualities.items()
+                for name, values in named.items()
             },
             "per_class": {
                 names[i]: {
                     "segments": int(hits[i] + missed[i]),
-                    **{name: float(values[i]) for name, values in qualities.items()},
+                    **{name: float(values[i]) for name, values in named.items()},
                 }
                 for i in np.flatnonzero(occurs)
             },
@@ -95,3 +97,11 @@ class PanopticQuality:
             counts = counts.to(self._device)
             torch.distributed.all_reduce(counts)
         return counts.cpu().numpy()
+
+
+def qualities(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SQ and RQ, (..., classes), 0 to 1, of (..., 4, classes): sum of the hits' IoUs, hits, wrong,
+    missed.
+    """
+    iou_sum, hits, wrong, missed = np.moveaxis(counts, -2, 0)
+    return iou_sum / np.maximum(hits, 1), hits / np.maximum(hits + wrong / 2 + missed / 2, 0.5)

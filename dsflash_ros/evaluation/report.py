@@ -42,6 +42,7 @@ _EXPECTED = {
     "panoptic": (dict, type(None)),
     "speed": (dict, type(None)),
 }
+_EXPECTED_IMAGE = {"image": str, "stamp": _SCORE, "ranks": dict, "classes": dict}
 _EXPECTED_SPEED = {
     "latency_ms": _NUMBER,
     "relations_per_second": _SCORE,
@@ -71,6 +72,7 @@ class Report:
             `Reliability.results`.
         panoptic: as from `PanopticQuality.results`; None for predcls.
         speed: as from `measure_speed`, or None.
+        images: fields of `ImageScores`, for each image; None in files of earlier versions.
     """
 
     dataset: dict
@@ -82,14 +84,20 @@ class Report:
     relations: dict
     panoptic: dict | None
     speed: dict | None
+    images: list[dict] | None = None
 
     def write(self, path: str | Path) -> None:
         """Write the JSON, whole or not at all.
 
         Raises `OutputError` when it cannot be written.
         """
+        content = {"format": FORMAT, **asdict(self)}
+        images = content.pop("images")
+        rows = ",\n    ".join(json.dumps(image) for image in images or ())  # one line each
+        listed = "null" if images is None else f"[\n    {rows}\n  ]"
+        head = json.dumps(content, indent=2).removesuffix("\n}")
         with replacing(expand(path)) as partial:
-            partial.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
+            partial.write_text(f'{head},\n  "images": {listed}\n}}\n')
 
     @classmethod
     def read(cls, path: str | Path) -> "Report":
@@ -104,6 +112,8 @@ class Report:
                 raise ValueError(f"its format is not {FORMAT}")
             if raw["speed"] is not None:
                 _check(raw["speed"], _EXPECTED_SPEED, "'speed'")
+            for image in raw.get("images") or ():
+                _check(image, _EXPECTED_IMAGE, "an image")
             return cls(**raw)
         except OSError as error:
             raise EvaluationError(f"cannot read {path}: {error.strerror}") from error

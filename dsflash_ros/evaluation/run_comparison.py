@@ -4,20 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.bootstrap import Difference, paired_difference
+from dsflash_ros.evaluation.bootstrap import Difference, block_of, paired_difference
 from dsflash_ros.evaluation.tracking import box_iou, matches
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.sources.bag_truth import true_graphs
-
-BLOCK_S = 2.0
-"""Seconds of neighbouring frames that count as one observation."""
 
 _WORST = 10
 
@@ -85,6 +81,12 @@ def read_run(path: Path) -> Run:
         raise EvaluationError(f"{file} is damaged, or no scene_graph.jsonl: {error}") from error
 
 
+def run_of(graphs: Iterable[SceneGraph]) -> Run:
+    """The frames of graphs that were just made."""
+    lines = ((graph.source, graph.to_json()) for graph in graphs)
+    return {(source, _microseconds(line["stamp"])): Seen.of_line(line) for source, line in lines}
+
+
 def truth_of_bag(bag: Path) -> dict[int, Seen]:
     """The true graphs of a bag, by their stamps; empty where it has none. Raises `SourceError`."""
     return {_microseconds(graph.stamp): Seen.of_graph(graph) for graph in true_graphs(bag)}
@@ -134,7 +136,7 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
     pairs = [(first[place], second[place]) for place in places]
     pairs = [(one, other, _same(one, other)) for one, other in pairs]
     counts = np.array([_agreement(*pair) for pair in pairs])
-    block = _block([stamp for _, stamp in places])
+    block = block_of([stamp / 1e6 for _, stamp in places])
     found = RunComparison(
         frames=len(places),
         only=(len(first) - len(places), len(second) - len(places)),
@@ -208,13 +210,6 @@ def _count_changes(one: Seen, other: Seen, same: dict[int, int], found: RunCompa
     for a, predicate, b in other.relations:
         if a in back and b in back and (back[a], predicate, back[b]) not in one.relations:
             found.appeared[f"… {predicate} …"] += 1
-
-
-def _block(stamps: list[int]) -> int:
-    """Frames in `BLOCK_S`."""
-    gaps = [abs(b - a) for a, b in pairwise(stamps)]
-    usual = median(gaps) / 1e6 if gaps else BLOCK_S
-    return max(1, round(BLOCK_S / usual)) if usual else 1
 
 
 def _latency(frames: Iterable[Seen]) -> float | None:

@@ -10,6 +10,7 @@ from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Reliability
 from dsflash_ros.evaluation.export import SgbenchFile
+from dsflash_ros.evaluation.image_scores import ImageScores
 from dsflash_ros.evaluation.matching import check_segments, match_segments, true_relations
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
@@ -48,6 +49,7 @@ class Evaluator:
 
     Attributes:
         reliability: of the relations' scores.
+        images: what was counted of each image, see `ImageScores`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Evaluator:
         self._vocabulary, self._protocol, self._relates = vocabulary, protocol, relates
         self._recall = RecallMetrics(vocabulary.predicates)
         self.reliability = Reliability()
+        self.images: list[ImageScores] = []
         self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
 
     def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> None:
@@ -70,16 +73,19 @@ class Evaluator:
         """
         try:
             matching = self._match(record, truth_labels, prediction)
-            self._recall.add(
+            recall = self._recall.add(
                 record.relations, prediction.relations, matching, len(record.class_ids)
             )
         except EvaluationError as error:
             raise EvaluationError(f"image {record.image_id}: {error}") from error
         true = true_relations(record.relations, prediction.relations, matching)
         self.reliability.add(prediction.scores, true, len(record.relations))
+        quality = None
         if self._quality:
             truth = (truth_labels, record.class_ids, record.crowd)
-            self._quality.add(*truth, prediction.labels, prediction.class_ids)
+            quality = self._quality.add(*truth, prediction.labels, prediction.class_ids)
+        name = str(record.image_id)
+        self.images.append(ImageScores.of(name, record.stamp, recall, quality, self._vocabulary))
 
     def _match(
         self, record: Record, truth_labels: np.ndarray, prediction: Prediction
@@ -92,7 +98,7 @@ class Evaluator:
         )
 
     def results(self) -> dict:
-        """`relations` and `panoptic` as `Report` has them."""
+        """`relations`, `panoptic` and `images` as `Report` has them."""
         relations = self._recall.results()
         if self._relates:
             relations |= self.reliability.results()
@@ -101,7 +107,8 @@ class Evaluator:
                 unknown = [key for key in scores if "R@" in key and not key.endswith("inf")]
                 scores.update(dict.fromkeys(unknown))
         panoptic = self._quality.results() if self._quality else None
-        return {"relations": relations, "panoptic": panoptic}
+        images = [image._asdict() for image in self.images]
+        return {"relations": relations, "panoptic": panoptic, "images": images}
 
 
 def evaluate(

@@ -216,7 +216,7 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
     program = (
         "import resource, sys; from dsflash_ros import progress_bar; "
         "from dsflash_ros.cli import main; progress_bar.FIRST_LINE_S = 0.0\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (15000, 15000))\n"
         f"sys.exit(main({arguments!r}))"
     )
     done = subprocess.run(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from places import ROOT
 
 from dsflash_ros.cli import main
 from dsflash_ros.errors import EvaluationError
@@ -124,3 +125,26 @@ def test_runs_that_cannot_be_compared(content, sentence, tmp_path):
         write(tmp_path / "b", []).joinpath("scene_graph.jsonl").write_text(content)
     with pytest.raises(EvaluationError, match=sentence):
         compare_runs(read_run(first), read_run(tmp_path / "b"))
+
+
+def test_weights_on_a_bag(capsys, tmp_path):
+    drive, stored = str(ROOT / "examples" / "drive"), tmp_path / "c.json"
+    given = ["--bag", drive, "--limit", "2", "--json", str(stored)]
+    assert main(["compare", "toyroom", "toyroom", *given]) == 0
+    told = capsys.readouterr().out
+    assert "2 frames in both runs" in told and "alike: 100.0 % of the objects, 100.0 %" in told
+    assert "too little to say whether that is chance" in told  # 0.3 seconds
+    assert 0.3 < json.loads(stored.read_text())["scores"]["F1 of objects"]["first"] < 1
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--limit", "2"], "say what of --bag is meant"),
+        (["--bag", "x", "--truth", "y"], "--bag has the truth, too"),
+    ],
+)
+def test_wrong_usage_of_compare(given, sentence, capsys):
+    with pytest.raises(SystemExit):
+        main(["compare", "a", "b", *given])
+    assert sentence in capsys.readouterr().err
