@@ -25,6 +25,7 @@ WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
 
 REQUIREMENTS = [
     "av>=12",
+    "mcap",
     "numpy>=1.26",
     "opencv-python-headless>=4.8",
     "pyyaml",

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.sources import open_source
@@ -42,10 +42,16 @@ def jpeg_message(store, rgb, stamp=(0, 0)):
     return types["sensor_msgs/msg/CompressedImage"](header, "jpeg", data)
 
 
-def write_bag(path, topics, storage=StoragePlugin.SQLITE3):
-    """A ROS 2 bag of {topic: [make(store) or raw bytes]}, a message each 0.1 s from 100 s on."""
+def write_bag(path, topics, storage=StoragePlugin.SQLITE3, compressed=False):
+    """A ROS 2 bag of {topic: [make(store) or raw bytes]}, a message each 0.1 s from 100 s on.
+
+    `compressed`: in chunks, by MCAP.
+    """
     store = get_typestore(Stores.ROS2_JAZZY)
-    with Writer(path, version=9, storage_plugin=storage) as writer:
+    bag = Writer(path, version=9, storage_plugin=storage)
+    if compressed:
+        bag.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    with bag as writer:
         for topic, messages in topics.items():
             made = [make if isinstance(make, bytes) else make(store) for make in messages]
             kind = next(

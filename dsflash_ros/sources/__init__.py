@@ -52,8 +52,11 @@ def open_source(text: str, topic: str | None = None) -> Source:
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a path is that of a bag, going by its name, or the metadata in a folder."""
-    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").exists()
+    """Whether a path is that of a bag, going by its name, or what is in a folder."""
+    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").exists():
+        return True
+    # a recorder that was cut off has left no metadata
+    return path.is_dir() and any(one.suffix in BAG_SUFFIXES for one in path.iterdir())
 
 
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.highlevel import AnyReaderError
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.geometry.space import Space
@@ -15,6 +14,7 @@ from dsflash_ros.geometry.transforms import KEPT_S, TransformError
 from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC
 from dsflash_ros.images.encodings import compressed_to_rgb, image_to_rgb
+from dsflash_ros.sources.bag_reader import open_bag
 from dsflash_ros.sources.bag_space import WAITS_S, BagSpace, is_depth
 from dsflash_ros.sources.bag_truth import BagTruth
 from dsflash_ros.sources.source import Frame, Origin, Source
@@ -45,13 +45,7 @@ class BagSource(Source):
         start_ns: int | None = None,
         stop_ns: int | None = None,
     ):
-        # Bags of old distributions carry no message definitions; these have not changed since.
-        typestore = get_typestore(Stores.LATEST)
-        try:
-            self._reader = AnyReader([path], default_typestore=typestore)
-            self._reader.open()
-        except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
-            raise SourceError(f"the bag {path} cannot be read: {error}") from error
+        self._reader = open_bag(path)
         images = [c for c in self._reader.connections if c.msgtype in _READERS]
         colour = [c for c in images if not _is_special(c.topic, c.msgtype)]
         topics = {c.topic for c in (colour if colour and not topic else images)}

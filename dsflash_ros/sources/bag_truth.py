@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
 from dsflash_ros.images.panoptic_maps import image_to_panoptic
+from dsflash_ros.sources.bag_reader import open_bag
 
 _GRAPH, _IMAGE = "dsflash_ros/msg/SceneGraph", "sensor_msgs/msg/Image"
 _KEPT = 8
@@ -84,13 +84,15 @@ def true_graphs(path: Path) -> list[SceneGraph]:
 
     Raises `SourceError` when the bag or one of them cannot be read.
     """
+    reader = open_bag(path)
     try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
-            connections = _of(reader, TRUTH_TOPIC, _GRAPH)
-            messages = reader.messages(connections) if connections else ()
-            return [message_to_graph(reader.deserialize(data, _GRAPH)) for *_, data in messages]
+        connections = _of(reader, TRUTH_TOPIC, _GRAPH)
+        messages = reader.messages(connections) if connections else ()
+        return [message_to_graph(reader.deserialize(data, _GRAPH)) for *_, data in messages]
     except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
         raise SourceError(f"the bag {path} cannot be read: {error}") from error
+    finally:
+        reader.close()
 
 
 def _of(reader: AnyReader, topic: str, msgtype: str) -> list:

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from rosbags.convert.converter import migrate_bytes
-from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.ros.playback.recording import Recording
+from dsflash_ros.sources.bag_reader import open_bag
 
 _HEADER = "std_msgs/msg/Header"
 """The one type that differs: that of ROS 1 has a number, too."""
@@ -25,7 +25,7 @@ class Originals:
     """
 
     def __init__(self, path: Path, start_ns: int, left_out: Collection[str]) -> None:
-        self._reader = AnyReader([path], default_typestore=get_typestore(Stores.LATEST))
+        self._path = path
         self._start_ns, self._left_out = start_ns, left_out
         self._waiting = None
         self._cache: dict[str, object] = {}
@@ -53,7 +53,7 @@ class Originals:
             return
 
     def __enter__(self) -> "Originals":
-        self._reader.open()
+        self._reader = open_bag(self._path)
         self._store = self._reader.typestore
         if not self._reader.is2:
             self._store = get_typestore(Stores.EMPTY)

@@ -13,8 +13,6 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 from filelock import FileLock
 from replays import DRIVE, QUICK, lines, messages, replay
 
-from dsflash_ros.cli import main
-
 _PARTS_OF_THREE = """
 import sys
 import dsflash_ros.ros.replay.bag_replay as replay
@@ -81,19 +79,6 @@ def test_a_finished_one_stays_and_other_settings_are_refused(whole, tmp_path, ca
     assert "holds a replay with other settings (end)" in capsys.readouterr().err
     assert replay(*given, "--end", 1, "--overwrite") == 0
     assert len(lines(out / "drive")) == 6
-
-
-def test_a_planted_change_is_found_and_fails(whole, tmp_path, capsys, caplog):
-    """No relation is told: surely worse than the truth in the bag that the replay knows."""
-    given = ("--end", 2, "--no-originals", "--relation-threshold", 1.0, *QUICK)
-    assert replay(DRIVE, "--out", tmp_path, *given) == 0
-    before, after = str(whole[0]), str(tmp_path / "drive")
-    assert main(["compare", before, after]) == 1
-    told = capsys.readouterr().out
-    assert "F1 of relations" in told and "to 0.0 %: worse" in told
-    assert "the second run is worse: F1 of relations" in caplog.text
-    assert main(["compare", before, after, "--margin", "100"]) == 0
-    assert main(["compare", before, before]) == 0
 
 
 def test_two_processes_do_not_write_one_folder(whole, tmp_path, capsys):

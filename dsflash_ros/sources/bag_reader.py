@@ -1,0 +1,81 @@
+"""Opening bags, damaged ones too."""
+
+import logging
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from dsflash_ros.errors import SourceError
+
+_log = logging.getLogger(__name__)
+
+_FILES = (".mcap", ".db3")
+
+
+def open_bag(path: Path) -> AnyReader:
+    """Open a bag of ROS 1 or ROS 2, as its folder or a file of it.
+
+    What a recorder left behind when it was cut off is read as far as it goes, and a warning says
+    what is missing: folders without metadata.yaml, and MCAP files without an end or an index, of
+    which a whole copy is made in the folder for temporary files.
+
+    Raises `SourceError` when nothing of it can be read.
+    """
+    try:
+        return _opened([path])
+    except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
+        try:
+            return _opened(_whole_files(path))
+        except SourceError as reason:
+            raise SourceError(f"the bag {path} cannot be read: {reason}") from error
+        except Exception:
+            raise SourceError(f"the bag {path} cannot be read: {error}") from error
+
+
+def _opened(paths: list[Path]) -> AnyReader:
+    # Bags of old distributions carry no message definitions; these have not changed since.
+    reader = AnyReader(paths, default_typestore=get_typestore(Stores.LATEST))
+    reader.open()
+    return reader
+
+
+def _whole_files(path: Path) -> list[Path]:
+    """The files of a ROS 2 bag in their order, copies in place of damaged ones."""
+    files = [path]
+    if path.is_dir():
+        found = [file for file in path.iterdir() if file.suffix in _FILES]
+        files = sorted(found, key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)])
+        if not (path / "metadata.yaml").exists():
+            _warn(f"{path} has no metadata.yaml: its files are read as they are")
+    if not files:
+        raise SourceError("it holds no .mcap or .db3 file")
+    whole = []
+    for file in files:
+        try:
+            _opened([file]).close()
+            whole.append(file)
+        except Exception:
+            if file.suffix != ".mcap":
+                raise
+            whole.append(_mended(file))
+    return whole
+
+
+def _mended(file: Path) -> Path:
+    try:
+        from dsflash_ros.sources.damaged_mcap import whole_copy
+    except ImportError as error:
+        raise SourceError("it is damaged; `pip install mcap` lets what is whole be read") from error
+    status = file.stat()
+    copy = whole_copy(file, status.st_size, status.st_mtime_ns)
+    _warn(f"{file} is damaged: {copy.found}")
+    return copy.path
+
+
+@lru_cache(maxsize=32)
+def _warn(text: str) -> None:
+    """Say it once, however often the bag is opened."""
+    _log.warning("%s", text)
