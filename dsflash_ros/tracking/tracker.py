@@ -29,7 +29,7 @@ _KNOWN = 3
 MAX_ID = 2**31 - 1
 """The next track after this one is number 1 again."""
 
-_JUMP_S = 0.5
+JUMP_S = 0.5
 """A stamp that goes back so far is a jump of the clock; less is a message that came late."""
 
 _MASKS_S = 1.0
@@ -99,7 +99,7 @@ class Tracker:
             graph: of the image alone; relations down to `RELATION_FLOOR` make it better.
             rgb: (H, W, 3) uint8, the image; None: it is taken not to have moved.
         """
-        if graph.stamp <= self._stamp - _JUMP_S or graph.panoptic.shape != self._size:
+        if graph.stamp <= self._stamp - JUMP_S or graph.panoptic.shape != self._size:
             self.reset()
         self._stamp, self._size = max(self._stamp, graph.stamp), graph.panoptic.shape
         labels = small_labels(graph)
