@@ -178,6 +178,7 @@ class Stream:
                 throttle_duration_sec=LOG_PERIOD_S,
             )
         rgb = image_to_rgb(message) if isinstance(message, Image) else compressed_to_rgb(message)
+        self._places.expect(stamp)
         pipeline.for_trackers = self._value("tracking")
         raw = pipeline(rgb, stamp=stamp, source=message.header.frame_id)
         graph, events = self._places.locate(raw, message.header.frame_id), ()

@@ -111,7 +111,7 @@ class Tracker:
             track.miss()
         hold_s = self.options.track_hold_s
         held = held_nodes(missing, graph, labels, hold_s)
-        self._forget()
+        self._forget(seen)
         nodes = self._nodes(graph, owners, held)
         relations = self._relate(graph, owners, nodes)
         self.events = self._compare(nodes)
@@ -156,10 +156,14 @@ class Tracker:
         positions = [node.position if is_fixed else None for node in graph.nodes]
         return appearance, rows(positions, 3)
 
-    def _forget(self) -> None:
-        """Drop tracks that were not seen for too long, were a mistake, or are too many."""
-        kept = [track for track in self._tracks if self._is_remembered(track)]
-        kept.sort(key=lambda track: track.last_seen)
+    def _forget(self, seen: set[int]) -> None:
+        """Drop tracks that were not seen for too long, were a mistake, or are too many.
+
+        `seen`: in this image, whose stamp may be older than that of the last one.
+        """
+        tracks = self._tracks
+        kept = [track for track in tracks if track.id in seen or self._is_remembered(track)]
+        kept.sort(key=lambda track: (track.id in seen, track.last_seen))
         kept = kept[-MAX_TRACKS:]
         dropped = {track.id for track in self._tracks} - {track.id for track in kept}
         self._tracks = kept
