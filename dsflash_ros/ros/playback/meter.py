@@ -15,7 +15,7 @@ from dsflash_ros.graph.messages import serialized_stamp
 from dsflash_ros.msg import SceneGraph
 from dsflash_ros.ros.qos import BEST_EFFORT, RELIABLE
 
-SETTLE_S = 10.0
+SETTLE_S = 5.0
 """So long after the end of the clock the graph of the last image is waited for."""
 
 _POLL_S = 0.05
