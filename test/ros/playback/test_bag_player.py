@@ -3,11 +3,12 @@
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from harness import eventually
-from media_files import picture, raw_images, write_bag, write_image
+from media_files import image_message, picture, raw_images, write_bag, write_image
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
@@ -132,6 +133,13 @@ def test_a_reader_that_is_too_slow_is_told(play):
     out, error = ended(play(DRIVE, "--clock", *options))
     assert "published 30 images" in out
     assert "cannot be read faster here: give a smaller --speed" in error
+
+
+def test_a_time_that_ros_cannot_have(play, tmp_path):
+    image = partial(image_message, rgb=picture(), stamp=(-5, 0))
+    bag = write_bag(tmp_path / "bag", {"/camera/image": [image]})
+    _, error = ended(play(bag, "--clock"), 1)
+    assert "has the time -5 s; --clock needs times from 0" in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
