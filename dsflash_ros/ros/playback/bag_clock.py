@@ -11,7 +11,7 @@ from rosgraph_msgs.msg import Clock
 class BagClock:
     """Publishes /clock steadily, from a thread of its own. A context manager.
 
-    Its time stands still until `go_from`.
+    It begins with `stand_at` or `go_from`: a time of 0 would mean that there is none.
 
     Args:
         publisher: of `rosgraph_msgs/Clock`.
@@ -49,24 +49,24 @@ class BagClock:
     def _jump(self, ns: int, pace: float) -> None:
         with self._lock:
             self._since_s, self._from_ns, self._pace = time.monotonic(), ns, pace
-        self._publish()  # before whatever comes at that time
+            self._publish(ns)  # before whatever comes at that time
+        if self._thread.ident is None:
+            self._thread.start()
 
-    def _publish(self) -> None:
-        with self._lock:  # nothing from before a jump may come after it
-            now = Time(nanoseconds=self._now_ns()).to_msg()
-            self._publisher.publish(Clock(clock=now))
+    def _publish(self, ns: int) -> None:
+        self._publisher.publish(Clock(clock=Time(nanoseconds=ns).to_msg()))
 
     def _run(self) -> None:
         due_s = time.monotonic()
         while not self._ended.wait(max(due_s - time.monotonic(), 0)):
-            self._publish()
+            with self._lock:  # nothing from before a jump may come after it
+                self._publish(self._now_ns())
             due_s = max(due_s + self._period_s, time.monotonic())
 
     def __enter__(self) -> "BagClock":
-        """Begin to publish; the time is 0 unless it was set."""
-        self._thread.start()
         return self
 
     def __exit__(self, *_) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
