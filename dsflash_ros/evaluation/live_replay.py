@@ -11,6 +11,9 @@ _SLACK_S = 0.05
 _FARTHEST = 100
 """A step of the clock that is so many times as long as the typical one is a jump."""
 
+_PACE_S = 1.0
+"""The speed of the last so many seconds is that of the time after the last message on /clock."""
+
 Heard = tuple[float, int]
 """When a message was received, seconds of wall time, and its time in the bag, nanoseconds."""
 
@@ -54,8 +57,8 @@ class LiveScores:
         bag_seconds, wall_seconds: from the first image to the end of the clock. They differ by the
             speed, and by pauses.
         graphs_per_bag_second, graphs_per_second: in that time; None where there was none.
-        bag_age: simulated time when a graph was received, minus the stamp of its image. Graphs that
-            came when the clock had ended have none.
+        bag_age: simulated time when a graph was received, minus the stamp of its image. For graphs
+            that came later than the last message on /clock it goes on as before.
         wall_age: wall time from the receipt of an image to that of its graph.
     """
 
@@ -89,8 +92,7 @@ def score_live(record: LiveRecord) -> LiveScores:
             continue
         seen, stamp = images[owner]
         wall_ages.append(max(wall - seen, 0.0))
-        if wall <= clock.end:
-            bag_ages.append(clock.age(seen, stamp) + clock.passed(seen, wall))
+        bag_ages.append(clock.age(seen, stamp) + clock.passed(seen, wall))
     bag_seconds = clock.passed(images[0][0], clock.end)
     wall_seconds = max(clock.end - images[0][0], 0.0)
     graphs, dropped = len(record.graphs), len(images) - len(answered)
@@ -145,10 +147,14 @@ class _SimulatedTime:
         steps[(steps < 0) | (steps > _FARTHEST * typical)] = 0.0
         self._passed = np.concatenate([[0.0], np.cumsum(steps)])
         self.end = float(self._wall[-1])
+        before = int(np.searchsorted(self._wall, self.end - _PACE_S))
+        seconds = self.end - self._wall[before]
+        self._pace = (self._passed[-1] - self._passed[before]) / seconds if seconds else 0.0
 
     def passed(self, start: float, stop: float) -> float:
         """Seconds of the bag between two wall times; jumps take none."""
-        return float(np.diff(np.interp([start, stop], self._wall, self._passed))[0])
+        between = np.diff(np.interp([start, stop], self._wall, self._passed))[0]
+        return float(between + self._pace * max(stop - max(start, self.end), 0.0))
 
     def age(self, wall: float, stamp_ns: int) -> float:
         """How long ago, in seconds of the bag, that stamp was at that wall time."""
