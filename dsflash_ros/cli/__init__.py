@@ -19,6 +19,7 @@ COMMANDS = (
     "run",
     "node",
     "play",
+    "watch",
     "replay",
     "toyroom",
     "train",

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 
 from dsflash_ros.argument_types import positive
 
+FRAME_ID = "camera_optical_frame"
+
 
 def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
     """How images are published: topic, frame, encoding, quality of service, and when they begin."""
     parser.add_argument("--topic", default="image", help="topic of the images (default: image)")
     parser.add_argument(
-        "--frame-id", default="camera_optical_frame", help="header.frame_id (default: %(default)s)"
+        "--frame-id", default=FRAME_ID, help="header.frame_id (default: %(default)s)"
     )
     parser.add_argument(
         "--compressed", action="store_true", help="publish JPEG images on TOPIC/compressed"

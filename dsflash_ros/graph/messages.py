@@ -1,5 +1,6 @@
 """Reading of `dsflash_ros/SceneGraph` messages, decoded by rclpy or, without ROS, by rosbags."""
 
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,17 @@ def stamp_seconds(stamp: Any) -> float:
             "look at what the camera sends"
         )
     return stamp.sec + stamp.nanosec * 1e-9
+
+
+def serialized_stamp(data: bytes) -> tuple[int, int]:
+    """Seconds and nanoseconds of a serialised ROS 2 message that begins with a header or a time.
+
+    Both byte orders are read. Of what is too short the stamp is 0.
+    """
+    if len(data) < 12:
+        return 0, 0
+    is_little_endian = data[1] & 1
+    return struct.unpack_from("<iI" if is_little_endian else ">iI", data, 4)
 
 
 def _node(message: Any) -> Node:

@@ -15,7 +15,7 @@ from dsflash_ros.ros import qos
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
 
 _KEPT = 8
-"""Depth images that wait for the colour image of their time."""
+"""Latest depth images, among which is that of a colour image which comes."""
 
 
 class DepthInput:
@@ -31,6 +31,8 @@ class DepthInput:
         self._lock = threading.Lock()
         self._images: deque[Image] = deque(maxlen=_KEPT)
         self._info: CameraInfo | None = None
+        self._awaited: float | None = None
+        self._nearest: Image | None = None
         self._listening = []
 
     def open(self) -> None:
@@ -48,27 +50,33 @@ class DepthInput:
         self._listening = []
         with self._lock:
             self._images.clear()
-            self._info = None
+            self._info = self._awaited = self._nearest = None
 
     @property
     def has_depth(self) -> bool:
         """Whether a depth image has come."""
         return bool(self._images)
 
+    def expect(self, stamp: float) -> None:
+        """Keep from now on the depth nearest to that time, however many come until it is asked."""
+        with self._lock:
+            self._awaited, self._nearest = stamp, None
+            for image in self._images:
+                self._keep_nearest(image)
+
     def at(self, stamp: float, tolerance_s: float) -> Depth:
-        """The depth nearest to that time.
+        """The depth nearest to that time, which was expected.
 
         Raises `ImageError`, which says what is missing or does not match.
         """
         with self._lock:
-            images, info = list(self._images), self._info
-        if not images:
+            nearest, info = self._nearest, self._info
+        if nearest is None:
             raise ImageError("no depth image has come")
         if info is None:
             raise ImageError(
                 "there is depth, but no camera_info: remap it, as in -r camera_info:=..."
             )
-        nearest = min(images, key=lambda image: abs(stamp_seconds(image.header.stamp) - stamp))
         late_s = stamp_seconds(nearest.header.stamp) - stamp
         if abs(late_s) > tolerance_s:
             raise ImageError(
@@ -91,6 +99,18 @@ class DepthInput:
     def _take_image(self, message: Image) -> None:
         with self._lock:
             self._images.append(message)
+            self._keep_nearest(message)
+
+    def _keep_nearest(self, image: Image) -> None:
+        if self._awaited is None:
+            return
+        nearest = self._nearest
+        if nearest is None or self._distance(image) < self._distance(nearest):
+            self._nearest = image
+
+    def _distance(self, image: Image) -> float:
+        stamp = image.header.stamp
+        return abs(stamp.sec + stamp.nanosec / 1e9 - self._awaited)
 
     def _take_info(self, message: CameraInfo) -> None:
         with self._lock:

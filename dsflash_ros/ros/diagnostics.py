@@ -1,5 +1,6 @@
 """What became of the frames, and the model, as statuses for /diagnostics."""
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -66,11 +67,17 @@ class Statistics:
             self.counts.processed += 1
             self.latency_ms = dict(latency_ms)
 
-    def goes_back(self, stamp) -> bool:
-        """Whether this `builtin_interfaces/Time` is older than the one before; counts it if so."""
+    def goes_back(self, stamp, restart_s: float = math.inf) -> bool:
+        """Whether this `builtin_interfaces/Time` is older than the one before; counts it if so.
+
+        One that is older by `restart_s` and more, seconds, is that of a bag that begins again, as
+        it may in simulated time: this is no trouble.
+        """
         now = (stamp.sec, stamp.nanosec)
         with self._lock:
-            back, self._last_stamp = now < self._last_stamp, now
+            last, self._last_stamp = self._last_stamp, now
+            back_s = last[0] - now[0] + (last[1] - now[1]) / 1e9
+            back = now < last and back_s < restart_s
             if back:
                 self.counts.stamps_back += 1
         return back

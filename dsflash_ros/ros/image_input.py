@@ -1,6 +1,5 @@
 """The subscription of a camera's images, and what keeps images from coming."""
 
-import time
 from collections.abc import Callable
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -11,6 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from dsflash_ros.ros import qos
 from dsflash_ros.ros.process.rclpy_gaps import declare_qos_overrides
 from dsflash_ros.ros.qos_overrides import qos_overriding_options
+from dsflash_ros.ros.silence import Silence
 
 TYPE_NAMES = {Image: "sensor_msgs/msg/Image", CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
@@ -35,7 +35,7 @@ class ImageInput:
         self._raw_topic = topic
         self._subscription = None
         self._incompatible_policy = ""
-        self._quiet_since = 0.0
+        self._silence = Silence(node)
         self._has_received = False
 
     @property
@@ -69,7 +69,7 @@ class ImageInput:
                 qos_overriding_options=overrides,
             )
         self._incompatible_policy = ""
-        self._quiet_since = time.monotonic()
+        self._silence.end()
         self._has_received = False
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class ImageInput:
         """What keeps images from coming and what to do about it; empty while they come.
 
         Args:
-            patience_s: seconds without an image that are not yet a problem.
+            patience_s: seconds without an image that are not yet a problem, see `Silence`.
         """
         if not self.is_open:
             return ""
@@ -100,9 +100,15 @@ class ImageInput:
                 f"policy {self._incompatible_policy}, so nothing arrives from it; change it there "
                 f"or here, with the parameters qos_overrides.{self.topic}.subscription.*"
             )
-        if time.monotonic() - self._quiet_since < patience_s:
+        if self._silence.seconds() < patience_s:
             return ""
-        return f"no frame for more than {patience_s:g} s on {self.topic}: {self._silence_reason()}"
+        reason = self._silence_reason()
+        if self._silence.lacks_clock():
+            reason += (
+                "; nor does anything publish /clock, though use_sim_time is true: "
+                "play the bag with --clock"
+            )
+        return f"no frame for more than {patience_s:g} s on {self.topic}: {reason}"
 
     def _topic(self, transport: str) -> str:
         if transport != "compressed":
@@ -111,7 +117,7 @@ class ImageInput:
         return self._node.resolve_topic_name(self._raw_topic) + "/compressed"
 
     def _receive(self, message: Image | CompressedImage) -> None:
-        self._quiet_since = time.monotonic()
+        self._silence.end()
         self._has_received = True
         self._on_image(message)
 

@@ -39,8 +39,12 @@ class Places:
         self._depth.close()
         self.problem = ""
 
+    def expect(self, stamp: float) -> None:
+        """Keep the depth of that time, seconds, for a graph which is going to be made."""
+        self._depth.expect(stamp)
+
     def locate(self, graph: SceneGraph, optical_frame: str) -> SceneGraph:
-        """The graph with positions, if there is depth; what is wrong with it is logged.
+        """The graph of the expected time with positions, if there is depth; logs what is wrong.
 
         `optical_frame`: the camera's.
         """

@@ -1,5 +1,6 @@
 """One camera of the ROS node: its images in, its graphs out, and what became of its frames."""
 
+import math
 import traceback
 
 import numpy as np
@@ -24,7 +25,7 @@ from dsflash_ros.ros.results import ResultPublishers
 from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Slot, Worker
 from dsflash_ros.tracking.events import Event
-from dsflash_ros.tracking.tracker import Tracker
+from dsflash_ros.tracking.tracker import JUMP_S, Tracker
 from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 LOG_PERIOD_S = 10.0
@@ -169,13 +170,15 @@ class Stream:
 
     def _make_graph(self, pipeline, message: Image | CompressedImage) -> None:
         stamp = stamp_seconds(message.header.stamp)
-        if self.statistics.goes_back(message.header.stamp):
+        restart_s = JUMP_S if self._node.get_clock().ros_time_is_active else math.inf
+        if self.statistics.goes_back(message.header.stamp, restart_s):
             self._node.get_logger().warning(
                 f"the stamp {stamp} is older than the one before it; "
                 "does more than one camera publish here?",
                 throttle_duration_sec=LOG_PERIOD_S,
             )
         rgb = image_to_rgb(message) if isinstance(message, Image) else compressed_to_rgb(message)
+        self._places.expect(stamp)
         pipeline.for_trackers = self._value("tracking")
         raw = pipeline(rgb, stamp=stamp, source=message.header.frame_id)
         graph, events = self._places.locate(raw, message.header.frame_id), ()

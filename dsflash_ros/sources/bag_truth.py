@@ -1,6 +1,5 @@
 """The truth beside the images of a bag, as simulators record it."""
 
-import struct
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,7 +9,7 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 
 from dsflash_ros.errors import ImageError, SourceError
-from dsflash_ros.graph.messages import message_to_graph
+from dsflash_ros.graph.messages import message_to_graph, serialized_stamp
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
 from dsflash_ros.images.panoptic_maps import image_to_panoptic
@@ -40,7 +39,7 @@ class BagTruth:
 
     def keep(self, graphs: Iterable[bytes]) -> None:
         """Keep the serialised true graphs of the bag."""
-        self._graphs = {_stamp_of(data): bytes(data) for data in graphs}
+        self._graphs = {serialized_stamp(data): bytes(data) for data in graphs}
 
     def take(self, message) -> None:
         """Take in a panoptic map."""
@@ -101,11 +100,3 @@ def _of(reader: AnyReader, topic: str, msgtype: str) -> list:
 
 def _stamp(message) -> Stamp:
     return message.header.stamp.sec, message.header.stamp.nanosec
-
-
-def _stamp_of(data: bytes) -> Stamp:
-    """The stamp of a serialised ROS 2 message that begins with a header, of either byte order."""
-    if len(data) < 12:
-        return 0, 0
-    is_little_endian = data[1] & 1
-    return struct.unpack_from("<iI" if is_little_endian else ">iI", data, 4)

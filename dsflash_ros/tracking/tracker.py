@@ -29,7 +29,7 @@ _KNOWN = 3
 MAX_ID = 2**31 - 1
 """The next track after this one is number 1 again."""
 
-_JUMP_S = 0.5
+JUMP_S = 0.5
 """A stamp that goes back so far is a jump of the clock; less is a message that came late."""
 
 _MASKS_S = 1.0
@@ -99,7 +99,7 @@ class Tracker:
             graph: of the image alone; relations down to `RELATION_FLOOR` make it better.
             rgb: (H, W, 3) uint8, the image; None: it is taken not to have moved.
         """
-        if graph.stamp <= self._stamp - _JUMP_S or graph.panoptic.shape != self._size:
+        if graph.stamp <= self._stamp - JUMP_S or graph.panoptic.shape != self._size:
             self.reset()
         self._stamp, self._size = max(self._stamp, graph.stamp), graph.panoptic.shape
         labels = small_labels(graph)
@@ -111,7 +111,7 @@ class Tracker:
             track.miss()
         hold_s = self.options.track_hold_s
         held = held_nodes(missing, graph, labels, hold_s)
-        self._forget()
+        self._forget(seen)
         nodes = self._nodes(graph, owners, held)
         relations = self._relate(graph, owners, nodes)
         self.events = self._compare(nodes)
@@ -156,10 +156,14 @@ class Tracker:
         positions = [node.position if is_fixed else None for node in graph.nodes]
         return appearance, rows(positions, 3)
 
-    def _forget(self) -> None:
-        """Drop tracks that were not seen for too long, were a mistake, or are too many."""
-        kept = [track for track in self._tracks if self._is_remembered(track)]
-        kept.sort(key=lambda track: track.last_seen)
+    def _forget(self, seen: set[int]) -> None:
+        """Drop tracks that were not seen for too long, were a mistake, or are too many.
+
+        `seen`: in this image, whose stamp may be older than that of the last one.
+        """
+        tracks = self._tracks
+        kept = [track for track in tracks if track.id in seen or self._is_remembered(track)]
+        kept.sort(key=lambda track: (track.id in seen, track.last_seen))
         kept = kept[-MAX_TRACKS:]
         dropped = {track.id for track in self._tracks} - {track.id for track in kept}
         self._tracks = kept

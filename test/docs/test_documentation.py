@@ -222,7 +222,8 @@ def test_the_table_of_options_is_the_pipelines():
 
 
 def test_parameters_and_launch_arguments_in_the_text_exist():
-    arguments = {key.value for key in literal("launch/dsflash.launch.py", "ARGUMENTS").keys}
+    files = ("launch/dsflash.launch.py", "launch/dsflash_replay.launch.py")
+    arguments = {key.value for file in files for key in literal(file, "ARGUMENTS").keys}
     known = arguments | set(BY_NAME) | {"cameras"}
     for page in pages():
         for code in [*page.inline_code, *(block.text for block in page.blocks)]:

@@ -1,5 +1,6 @@
 import ast
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -152,6 +153,54 @@ def test_one_node_for_several_cameras(launch):
     *_, file = re.findall(r"--params-file (\S+)", " ".join(command))
     given = yaml.safe_load(Path(file).read_text())["/dsflash"]["ros__parameters"]
     assert given == {"cameras": "left, right", "autostart": False}
+
+
+def replay_commands(monkeypatch, **given):
+    """The player's command line, for these arguments, as ours, and as of `ros2 bag`."""
+    spec = importlib.util.spec_from_file_location(
+        "replay_launch", ROOT / "launch/dsflash_replay.launch.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    given = {"bag": "drive", "speed": "0.5", "image": "image"} | given
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    ours = module.player_command(given, "/front/image")
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/opt/ros/{name}")
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: name)
+    return ours[1:], module.player_command(given, "/front/image")
+
+
+def test_the_player_of_a_live_replay(launch, monkeypatch):
+    ours, ros2 = replay_commands(monkeypatch)
+    play = "-m dsflash_ros.cli play drive --clock --speed 0.5 --topic /front/image --wait 2"
+    assert ours == play.split()
+    assert ros2 == ["ros2", "bag", "play", "drive", "--clock", "--rate", "0.5", "--delay", "2"]
+    ours, _ = replay_commands(monkeypatch, image="/front/image", image_transport="compressed")
+    assert ours == f"{play} --compressed --bag-topic /front/image/compressed".split()
+
+
+def test_a_live_replay_ends_with_the_bag(launch, monkeypatch, tmp_path):
+    pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(10 + os.getpid() % 90))
+    description = launch.LaunchDescription(
+        [
+            launch.actions.IncludeLaunchDescription(
+                str(ROOT / "launch/dsflash_replay.launch.py"),
+                launch_arguments={
+                    "bag": str(ROOT / "examples/drive"),
+                    "speed": "8",
+                    "weights": "random-tiny",
+                    "json": str(tmp_path / "live.json"),
+                }.items(),
+            )
+        ]
+    )
+    service = launch.LaunchService()
+    service.include_launch_description(description)
+    assert service.run() == 0
+    scores = json.loads((tmp_path / "live.json").read_text())
+    assert scores["images"] == 150 and scores["graphs"] > 0
 
 
 def test_profile_is_set_for_what_the_launch_starts_unless_the_user_set_one(launch, monkeypatch):

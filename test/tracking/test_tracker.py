@@ -233,6 +233,18 @@ def test_a_message_that_came_late_is_no_jump_of_the_clock():
     assert not tracker.events
 
 
+def test_a_message_that_came_late_may_show_something_new():
+    tracker = Tracker()
+    for stamp in (5.0, 5.1):
+        tracker(*TWO_CUPS.see(stamp, without=(2,))[::-1])
+    relations = [(2, 0, "holding", 0.9)]
+    for stamp, score in ((5.05, 0.3), (5.15, 0.9), (5.2, 0.9)):
+        found = tracker(*TWO_CUPS.see(stamp, scores={2: score}, relations=relations)[::-1])
+    person = next(node for node in found.nodes if node.label == "person")
+    assert (person.observations, person.first_seen) == (3, 5.05)
+    assert [relation.subject for relation in found.relations] == [person.id]
+
+
 def test_memory_is_bounded(monkeypatch):
     """New objects all the time: tracks, and relations between them, stay few."""
     monkeypatch.setattr(tracker_module, "MAX_TRACKS", 40)

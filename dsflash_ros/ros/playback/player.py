@@ -31,6 +31,7 @@ class Player:
         topic: the images' topic in full.
         count: of the images published.
         was_heard: whether anybody subscribed to them.
+        first_s: monotonic time when the first one was published; None before.
 
     Raises:
         DSFlashError: `topic` is no name for a topic.
@@ -39,6 +40,7 @@ class Player:
     def __init__(self, topic: str, frame_id: str, compressed: bool = False, reliable: bool = True):
         self.count = 0
         self.was_heard = False
+        self.first_s: float | None = None
         self._frame_id = frame_id
         self._compressed = compressed
         self._due = 0.0
@@ -83,18 +85,26 @@ class Player:
         Returns:
             The image's header, for messages that go with it.
         """
-        header = Header(frame_id=self._frame_id)
-        message = rgb_to_jpeg(rgb, header) if self._compressed else rgb_to_image(rgb, header)
+        message = self.message(rgb, Header(frame_id=self._frame_id))
         now = time.monotonic()
         # One that comes late shifts those after it: a camera does not catch up by sending a burst.
         due = max(now, self._due)
         time.sleep(due - now)
         self._due = due + seconds
         message.header.stamp = self._node.get_clock().now().to_msg()
+        self.send(message)
+        return message.header
+
+    def message(self, rgb: np.ndarray, header: Header) -> Image | CompressedImage:
+        """An image, (H, W, 3) uint8, as it is published, under that header."""
+        return rgb_to_jpeg(rgb, header) if self._compressed else rgb_to_image(rgb, header)
+
+    def send(self, message: Image | CompressedImage) -> None:
+        """Publish one at once."""
+        self.first_s = self.first_s or time.monotonic()
         self._publisher.publish(message)
         self.count += 1
         self.was_heard = self.was_heard or self._publisher.get_subscription_count() > 0
-        return message.header
 
     def flush(self) -> None:
         """Wait until reliable subscribers have everything, at most two seconds for each topic."""
