@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print, store."""
-    from dsflash_ros.evaluation.run_comparison import compare_runs, read_run
+    from dsflash_ros.evaluation.run_comparison import compare_runs
+    from dsflash_ros.evaluation.runs import read_run
     from dsflash_ros.files import replacing
 
     first, second = (read_run(expand(path)) for path in (args.first, args.second))
@@ -73,7 +74,7 @@ def _bag_of(folder: Path) -> Path | None:
 def _truth(bag: Path, is_guess: bool):
     """The true graphs of a bag; None where a bag that nobody named has none."""
     from dsflash_ros.errors import EvaluationError, SourceError
-    from dsflash_ros.evaluation.run_comparison import truth_of_bag
+    from dsflash_ros.evaluation.runs import truth_of_bag
 
     try:
         found = truth_of_bag(bag)
@@ -113,4 +114,15 @@ def _text(found) -> str:
 
 def _as_json(found) -> dict:
     scores = {name: {**one._asdict(), "is_sure": one.is_sure} for name, one in found.scores.items()}
-    return {"format": "dsflash-comparison-1", **vars(found), "scores": scores}
+    by_name = {
+        what: {name: tally._asdict() for name, tally in getattr(found, what).items()}
+        for what in ("per_class", "per_predicate")
+    }
+    series = [frame._asdict() for frame in found.series]
+    return {
+        "format": "dsflash-comparison-1",
+        **vars(found),
+        "scores": scores,
+        **by_name,
+        "series": series,
+    }

@@ -8,7 +8,8 @@ import pytest
 from dsflash_ros.cli import main
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.bootstrap import paired_difference
-from dsflash_ros.evaluation.run_comparison import Seen, compare_runs, read_run
+from dsflash_ros.evaluation.run_comparison import compare_runs
+from dsflash_ros.evaluation.runs import Seen, read_run
 
 
 def f1(counts):
