@@ -9,6 +9,7 @@ exit code: 1 when the second run is surely worse than the first by more than --m
 examples:
   dsflash compare before/drive after/drive
   dsflash compare before/drive after/drive --truth drive/ --margin 1 --json compared.json
+  dsflash compare before/drive after/drive --report compared.html
 """
 
 import argparse
@@ -17,6 +18,7 @@ import logging
 from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float
+from dsflash_ros.cli.arguments import output_files
 from dsflash_ros.files import expand
 
 HELP = "compare two runs over the same images"
@@ -39,7 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="percentage points by which a score may be worse (default: %(default)g)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there")
+    parser.add_argument("--json", metavar="FILE", help="store everything there")
+    parser.add_argument(
+        "--report", metavar="FILE.html", help="write a page with plots and pictures of both runs"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files of --json and --report"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,14 +56,26 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.runs import read_run
     from dsflash_ros.files import replacing
 
-    first, second = (read_run(expand(path)) for path in (args.first, args.second))
-    bag = expand(args.truth) if args.truth else _bag_of(expand(args.first))
-    found = compare_runs(first, second, None if bag is None else _truth(bag, args.truth is None))
+    json_path, report_path = output_files(args, "json", "report")
+    if report_path:
+        from dsflash_ros.reports.page import check_extra
+
+        check_extra()
+    folders = expand(args.first), expand(args.second)
+    runs = read_run(folders[0]), read_run(folders[1])
+    bag = expand(args.truth) if args.truth else _bag_of(folders[0])
+    truth = None if bag is None else _truth(bag, args.truth is None)
+    found = compare_runs(*runs, truth)
     print(_text(found))
-    if args.json:
-        with replacing(args.json) as partial:
+    if json_path:
+        with replacing(json_path) as partial:
             partial.write_text(json.dumps(_as_json(found), indent=2) + "\n")
-        print(f"written: {args.json}")
+        print(f"written: {json_path}")
+    if report_path:
+        from dsflash_ros.reports.comparison_page import write_comparison
+
+        write_comparison(report_path, found, folders, runs, bag if truth else None)
+        print(f"written: {report_path}")
     worse = [name for name, one in found.scores.items() if 100 * one.high < -args.margin]
     if worse:
         _log.error("the second run is worse: %s", ", ".join(worse))
@@ -115,7 +135,7 @@ def _text(found) -> str:
 def _as_json(found) -> dict:
     scores = {name: {**one._asdict(), "is_sure": one.is_sure} for name, one in found.scores.items()}
     by_name = {
-        what: {name: tally._asdict() for name, tally in getattr(found, what).items()}
+        what: {name: counts._asdict() for name, counts in getattr(found, what).items()}
         for what in ("per_class", "per_predicate")
     }
     series = [frame._asdict() for frame in found.series]

@@ -41,7 +41,7 @@ class FramePair(NamedTuple):
         return None if first is None or second is None else first - second
 
 
-class Tally(NamedTuple):
+class NameCounts(NamedTuple):
     """How often both runs tell of a class or predicate, over all frames.
 
     Attributes:
@@ -86,7 +86,7 @@ def alike(one: Seen, other: Seen, same: Same) -> set[tuple[int, str, int]]:
     }
 
 
-def tallies(trios: list[Trio]) -> tuple[dict[str, Tally], dict[str, Tally]]:
+def tallies(trios: list[Trio]) -> tuple[dict[str, NameCounts], dict[str, NameCounts]]:
     """By class and by predicate, the most frequent ones first."""
     classes = [
         (
@@ -147,12 +147,12 @@ def _labels(seen: Seen, which: Iterable[int] | None = None) -> list[str]:
     return [seen.objects[number][0] for number in chosen]
 
 
-def _counted(frames: list[tuple[list[str], ...]]) -> dict[str, Tally]:
-    """Frames with a list of names for each field of `Tally`."""
-    columns = [Counter() for _ in Tally._fields]
+def _counted(frames: list[tuple[list[str], ...]]) -> dict[str, NameCounts]:
+    """Frames with a list of names for each field of `NameCounts`."""
+    columns = [Counter() for _ in NameCounts._fields]
     for frame in frames:
         for column, names in zip(columns, frame, strict=True):
             column.update(names)
     names = sorted(set().union(*columns))
-    found = {name: Tally(*(column[name] for column in columns)) for name in names}
+    found = {name: NameCounts(*(column[name] for column in columns)) for name in names}
     return dict(sorted(found.items(), key=lambda item: -max(item[1].true, *item[1][:2])))

@@ -12,7 +12,7 @@ from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.bootstrap import Difference, paired_difference
 from dsflash_ros.evaluation.compared_frames import (
     FramePair,
-    Tally,
+    NameCounts,
     Trio,
     alike,
     bins_of_runs,
@@ -54,8 +54,8 @@ class RunComparison:
     vanished: Counter = field(default_factory=Counter)
     latency_ms: tuple[float | None, float | None] = (None, None)
     worst: list[float] = field(default_factory=list)
-    per_class: dict[str, Tally] = field(default_factory=dict)
-    per_predicate: dict[str, Tally] = field(default_factory=dict)
+    per_class: dict[str, NameCounts] = field(default_factory=dict)
+    per_predicate: dict[str, NameCounts] = field(default_factory=dict)
     score_bins: tuple[list[dict], list[dict]] = ((), ())
     series: list[FramePair] = field(default_factory=list)
 

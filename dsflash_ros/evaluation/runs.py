@@ -65,9 +65,7 @@ def read_run(path: Path) -> Run:
     try:
         with file.open() as lines:
             found = [json.loads(line) for line in lines]
-        return {
-            (line["source"], _microseconds(line["stamp"])): Seen.of_line(line) for line in found
-        }
+        return {(line["source"], microseconds(line["stamp"])): Seen.of_line(line) for line in found}
     except (OSError, UnicodeDecodeError) as error:
         raise EvaluationError(
             f"{path} is no run: give a folder of dsflash run or dsflash replay, or its "
@@ -79,8 +77,9 @@ def read_run(path: Path) -> Run:
 
 def truth_of_bag(bag: Path) -> dict[int, Seen]:
     """The true graphs of a bag, by their stamps; empty where it has none. Raises `SourceError`."""
-    return {_microseconds(graph.stamp): Seen.of_graph(graph) for graph in true_graphs(bag)}
+    return {microseconds(graph.stamp): Seen.of_graph(graph) for graph in true_graphs(bag)}
 
 
-def _microseconds(stamp: float) -> int:
+def microseconds(stamp: float) -> int:
+    """Seconds as a whole number of microseconds, which two readings of a stamp have in common."""
     return round(1e6 * stamp)
