@@ -24,6 +24,8 @@ class FramePair(NamedTuple):
         same_objects, same_relations: shares that both tell alike, 0 to 1; None where neither tells
             anything.
         latency_ms: None where it was not stored.
+        lost, gained: objects and relations that the first alone tells, or the second, as in `cup`
+            and `cup on dining table`; with a truth followed by (right) or (wrong).
     """
 
     source: str
@@ -33,6 +35,8 @@ class FramePair(NamedTuple):
     same_objects: float | None
     same_relations: float | None
     latency_ms: tuple[float | None, float | None]
+    lost: list[str]
+    gained: list[str]
 
     @property
     def loss(self) -> float | None:
@@ -84,6 +88,33 @@ def alike(one: Seen, other: Seen, same: Same) -> set[tuple[int, str, int]]:
         for a, predicate, b in one.relations
         if (same.get(a), predicate, same.get(b)) in other.relations
     }
+
+
+def changes(trio: Trio) -> tuple[list[str], list[str]]:
+    """`FramePair.lost` and `FramePair.gained`; relations of lost and new objects go without."""
+    back = {b: a for a, b in trio.same.items()}
+    return (
+        _told_alone(trio.first, trio.second, trio.same, trio.true, trio.first_true),
+        _told_alone(trio.second, trio.first, back, trio.true, trio.second_true),
+    )
+
+
+def _told_alone(one: Seen, other: Seen, same: Same, true: Seen | None, of_true: Same) -> list[str]:
+    def marked(words: str, is_right: bool) -> str:
+        return words if true is None else f"{words} ({'right' if is_right else 'wrong'})"
+
+    labels = [label for label, _ in one.objects]
+    right = alike(one, true, of_true) if true else set()
+    found = [
+        marked(label, number in of_true)
+        for number, label in enumerate(labels)
+        if number not in same
+    ]
+    for relation in sorted(one.relations - alike(one, other, same)):
+        a, predicate, b = relation
+        if a in same and b in same:
+            found.append(marked(f"{labels[a]} {predicate} {labels[b]}", relation in right))
+    return found
 
 
 def tallies(trios: list[Trio]) -> tuple[dict[str, NameCounts], dict[str, NameCounts]]:

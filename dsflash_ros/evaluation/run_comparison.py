@@ -16,6 +16,7 @@ from dsflash_ros.evaluation.compared_frames import (
     Trio,
     alike,
     bins_of_runs,
+    changes,
     known,
     pairs_of,
     tallies,
@@ -94,6 +95,7 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
                 known(_f1(counts[:, :3])),
                 known(_f1(counts[:, 3:])),
                 [(trio.first.latency_ms, trio.second.latency_ms) for trio in trios],
+                *zip(*map(changes, trios), strict=True),
                 strict=True,
             )
         ],

@@ -58,7 +58,7 @@ def write_comparison(
         settings=_differences(*map(_settings, folders)),
         frames=frames,
         worst=[
-            {"number": number, "name": _name(found.series[number]), "words": words}
+            {"number": number, "name": frames["names"][number], "words": words}
             for number, words in worst.items()
         ],
         tables=tables,
@@ -108,8 +108,12 @@ def _worst(found: RunComparison) -> dict[int, str]:
     return words
 
 
-def _name(frame: FramePair) -> str:
-    return f"{frame.stamp:.3f} s, {frame.source}"
+def _frame_names(series: list[FramePair]) -> list[str]:
+    """Stamps, and what the frames are of where they are not all of the same."""
+    stamps = [f"{frame.stamp:.3f} s" for frame in series]
+    if len({frame.source for frame in series}) == 1:
+        return stamps
+    return [f"{stamp}, {frame.source}" for stamp, frame in zip(stamps, series, strict=True)]
 
 
 def _plots(found: RunComparison, pictured: list[int]) -> dict[str, dict]:
@@ -126,7 +130,7 @@ def _plots(found: RunComparison, pictured: list[int]) -> dict[str, dict]:
             "relations alike": colours,
             "objects alike": [frame.same_objects for frame in series],
         }
-    names = [_name(frame) for frame in series]
+    names = _frame_names(series)
     figures = {
         "timeline-plot": plots.timeline(
             names, lines, colours, (*scale, "var(--scale)"), sorted(pictured)
@@ -185,12 +189,13 @@ def _frames(
 ) -> dict:
     """What the page's script shows of each frame, with the pictures of some."""
     series = found.series
+    names = _frame_names(series)
     places = [(frame.source, microseconds(frame.stamp)) for frame in series]
     chosen = sorted({*spread(len(series), PICTURED), *worst})
     pictures, without = _pictures(folders, runs, {places[number]: number for number in chosen})
     about = f"{len(pictures)} of {len(series)} frames have pictures: every so many, and the worst."
     return {
-        "names": [_name(frame) for frame in series],
+        "names": names,
         "rows": [
             {"label": "F1 of objects", "format": "percent"},
             {"label": "F1 of relations", "format": "percent"},
@@ -211,6 +216,11 @@ def _frames(
         ],
         "captions": ["before", "after"],
         "pictures": pictures,
+        "notes": {
+            str(number): [("only before", frame.lost), ("only after", frame.gained)]
+            for number, frame in enumerate(series)
+            if frame.lost or frame.gained or number in worst
+        },
         "without": without,
         "about": f"{about} {without}" if pictures else without,
         "begin": next(iter(worst), 0),

@@ -118,6 +118,13 @@ def _frames(details: EvaluationDetails) -> dict:
             str(image.number): [data_uri(image.predicted_jpeg), data_uri(image.true_jpeg)]
             for image in details.worst
         },
+        "notes": {
+            str(image.number): [
+                ("true, but not told", image.missed),
+                ("told, but not true", image.wrong),
+            ]
+            for image in details.worst
+        },
         "without": "No image has a picture, as none has anything to find.",
         "about": f"The {len(details.worst)} worst images have pictures.",
         "begin": begin,

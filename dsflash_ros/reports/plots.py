@@ -121,7 +121,7 @@ def timeline(
             "type": "heatmap",
             "x": numbers,
             "y": [""],
-            "z": [list(colours)],
+            "z": [_rounded(colours)],
             "zmin": scale[0],
             "zmax": scale[1],
             "colorscale": scale[2],
@@ -150,18 +150,22 @@ def timeline(
                 "mode": "lines+markers" if len(numbers) <= 200 else "lines",
                 "name": escape(name),
                 "x": numbers,
-                "y": list(values),
-                "text": names,
+                "y": _rounded(values),
                 "line": {"color": colour, "width": 1.5},
                 "marker": {"size": 4},
-                "hovertemplate": "%{y:.1%} at %{text}<extra>" + escape(name) + "</extra>",
+                "hovertemplate": "%{y:.1%} in frame %{x}<extra>" + escape(name) + "</extra>",
             }
         )
     return _figure(
         traces,
-        xaxis={"title": {"text": "frame"}, "anchor": "y3", "zeroline": False},
+        xaxis={
+            "title": {"text": "frame"},
+            "anchor": "y3",
+            "zeroline": False,
+            "range": [-0.5, len(names) - 0.5],
+        },
         yaxis={"domain": [0.34, 1], **_PERCENT},
-        yaxis2={"domain": [0.12, 0.28], "showticklabels": False, "fixedrange": True},
+        yaxis2={"domain": [0.12, 0.28], "visible": False, "fixedrange": True},
         yaxis3={"domain": [0, 0.1], "visible": False, "range": [-1, 1], "fixedrange": True},
         hovermode="closest",
     )
@@ -196,6 +200,10 @@ def _plain_colours(value):
         return [_plain_colours(one) for one in value]
     is_variable = isinstance(value, str) and value.startswith("var(")
     return ("Greys" if "scale" in value else "black") if is_variable else value
+
+
+def _rounded(values: Series) -> list[float | None]:
+    return [None if value is None else round(value, 4) for value in values]
 
 
 def _dot(relations: int) -> float:

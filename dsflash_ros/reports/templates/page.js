@@ -69,8 +69,11 @@ function numbersOf(number) {
   frames.rows.forEach(({ label, format }, index) => {
     const row = body.insertRow();
     row.append(make("td", label));
-    for (const value of [frames.values[number][index]].flat()) {
-      row.append(make("td", shown(value, format), { "data-value": JSON.stringify(value) }));
+    const values = [frames.values[number][index]].flat();
+    for (const value of values) {
+      const cell = make("td", shown(value, format), { "data-value": JSON.stringify(value) });
+      cell.colSpan = frames.sides.length - values.length + 1;
+      row.append(cell);
     }
   });
   return table;
@@ -80,17 +83,27 @@ function picture(number, side) {
   const figure = make("figure");
   const source = frames.pictures[number][side];
   const caption = frames.captions[side];
+  figure.append(make("figcaption", source ? caption : `${caption}: no picture`));
   if (source) {
     figure.append(make("img", "", { src: source, alt: `${caption}: frame ${number}` }));
   }
-  figure.append(make("figcaption", source ? caption : `${caption}: no picture`));
   return figure;
+}
+
+function notesOf(number) {
+  return (frames.notes[number] || []).map(([title, lines]) => {
+    const list = make("ul", "", { class: "words" });
+    list.append(...lines.map((line) => make("li", line)));
+    const place = make("div");
+    place.append(make("p", `${title}: ${lines.length}`, { class: "note" }), list);
+    return place;
+  });
 }
 
 function select(number) {
   current = Math.min(Math.max(number, 0), frames.names.length - 1);
   element("slider").value = current;
-  element("name").textContent = `frame ${current} of ${frames.names.length}: ${frames.names[current]}`;
+  element("name").textContent = `frame ${current}: ${frames.names[current]}`;
   element("numbers").replaceChildren(numbersOf(current));
   const sides = element("pictures");
   if (frames.pictures[current]) {
@@ -101,6 +114,7 @@ function select(number) {
       : frames.without;
     sides.replaceChildren(make("p", why, { class: "note" }));
   }
+  element("notes").replaceChildren(...notesOf(current));
   const plot = element("timeline-plot");
   if (plot.data) Plotly.relayout(plot, { shapes: cursor() });
 }
