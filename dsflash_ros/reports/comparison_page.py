@@ -123,18 +123,16 @@ def _plots(found: RunComparison, pictured: list[int]) -> dict[str, dict]:
             f"F1 of relations, {side}": [frame.relations[k] for frame in series]
             for k, side in enumerate(("before", "after"))
         }
-        colours, scale = [None if f.loss is None else -f.loss for f in series], (-0.5, 0.5)
+        colours, limits = [None if f.loss is None else -f.loss for f in series], (-0.5, 0.5)
     else:
-        colours, scale = [frame.same_relations for frame in series], (0.0, 1.0)
+        colours, limits = [frame.same_relations for frame in series], (0.0, 1.0)
         lines = {
             "relations alike": colours,
             "objects alike": [frame.same_objects for frame in series],
         }
     names = _frame_names(series)
     figures = {
-        "timeline-plot": plots.timeline(
-            names, lines, colours, (*scale, "var(--scale)"), sorted(pictured)
-        ),
+        "timeline-plot": plots.timeline(names, lines, colours, limits, sorted(pictured)),
         "recall-plot": _recall_plot(found),
         "latency-plot": plots.histogram(
             {side: [f.latency_ms[k] for f in series] for k, side in enumerate(("before", "after"))}

@@ -85,7 +85,7 @@ def _plots(report: Report, details: EvaluationDetails, latencies: list) -> dict[
             [image.name for image in images],
             lines,
             colours,
-            (0, 1, "var(--scale)"),
+            (0, 1),
             sorted(image.number for image in details.worst),
         ),
         "recall-plot": plots.bars([*map(str, KS), "inf"], recalls, "recall"),

@@ -11,6 +11,9 @@ import numpy as np
 
 FIRST, SECOND = "var(--first)", "var(--second)"
 
+SCALE = "var(--scale)"
+"""From worse to better."""
+
 _GRID, _MUTED = "var(--grid)", "var(--muted)"
 
 _PERCENT = {"tickformat": ".0%", "range": [0, 1.02]}
@@ -26,11 +29,11 @@ def bars(groups: Sequence[str], sides: dict[str, Series], title: str) -> dict:
     traces = [
         {
             "type": "bar",
-            "name": escape(name),
-            "x": [escape(group) for group in groups],
+            "name": _text(name),
+            "x": [_text(group) for group in groups],
             "y": list(shares),
             "marker": {"color": colour},
-            "hovertemplate": "%{x}: %{y:.1%}<extra>" + escape(name) + "</extra>",
+            "hovertemplate": "%{x}: %{y:.1%}<extra>" + _text(name) + "</extra>",
         }
         for colour, (name, shares) in zip((FIRST, SECOND), sides.items(), strict=False)
     ]
@@ -55,7 +58,7 @@ def calibration(sides: dict[str, Sequence[dict]]) -> dict:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": escape(name),
+                "name": _text(name),
                 "x": [one["score"] for one in bins],
                 "y": [one["true"] for one in bins],
                 "customdata": [one["relations"] for one in bins],
@@ -80,7 +83,7 @@ def histogram(sides: dict[str, Series]) -> dict:
     traces = [
         {
             "type": "bar",
-            "name": escape(name),
+            "name": _text(name),
             "x": ((edges[1:] + edges[:-1]) / 2).round(3).tolist(),
             "y": np.histogram(np.clip(values, low, edges[-1]), edges)[0].tolist(),
             "width": float(edges[1] - edges[0]),
@@ -103,7 +106,7 @@ def timeline(
     names: Sequence[str],
     lines: dict[str, Series],
     colours: Series,
-    scale: tuple[float, float, str],
+    limits: tuple[float, float],
     pictured: Sequence[int],
 ) -> dict:
     """A mark for each frame of a drive, coloured, and above them curves; to be clicked.
@@ -112,19 +115,19 @@ def timeline(
         names: of the frames.
         lines: curves, 0..1, by name.
         colours: what colours the marks.
-        scale: least and greatest value of the colours, and which of the page's scales to use.
+        limits: the values of the worst and of the best colour.
         pictured: frames that have pictures.
     """
-    numbers, names = list(range(len(names))), [escape(name) for name in names]
+    numbers, names = list(range(len(names))), [_text(name) for name in names]
     traces = [
         {
             "type": "heatmap",
             "x": numbers,
             "y": [""],
             "z": [_rounded(colours)],
-            "zmin": scale[0],
-            "zmax": scale[1],
-            "colorscale": scale[2],
+            "zmin": limits[0],
+            "zmax": limits[1],
+            "colorscale": SCALE,
             "text": [names],
             "hovertemplate": "frame %{x}: %{text}<extra></extra>",
             "showscale": False,
@@ -148,12 +151,12 @@ def timeline(
             {
                 "type": "scatter",
                 "mode": "lines+markers" if len(numbers) <= 200 else "lines",
-                "name": escape(name),
+                "name": _text(name),
                 "x": numbers,
                 "y": _rounded(values),
                 "line": {"color": colour, "width": 1.5},
                 "marker": {"size": 4},
-                "hovertemplate": "%{y:.1%} in frame %{x}<extra>" + escape(name) + "</extra>",
+                "hovertemplate": "%{y:.1%} in frame %{x}<extra>" + _text(name) + "</extra>",
             }
         )
     return _figure(
@@ -200,6 +203,11 @@ def _plain_colours(value):
         return [_plain_colours(one) for one in value]
     is_variable = isinstance(value, str) and value.startswith("var(")
     return ("Greys" if "scale" in value else "black") if is_variable else value
+
+
+def _text(name: str) -> str:
+    """The name in what Plotly takes for HTML, where only quotes stand for themselves."""
+    return escape(name, quote=False)
 
 
 def _rounded(values: Series) -> list[float | None]:

@@ -1,8 +1,11 @@
 """The pictures of runs for the page of a comparison."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
+from media_files import image_message, write_bag
 
 from dsflash_ros.images.decoding import decode_image
 from dsflash_ros.reports.run_pictures import pictures_of
@@ -79,3 +82,32 @@ def test_thumbnails_are_small():
 def test_pictured_frames_are_spread():
     assert spread(5, 60) == [0, 1, 2, 3, 4] and spread(1, 60) == [0]
     assert spread(101, 5) == [0, 25, 50, 75, 100]
+
+
+def jpeg_of(level, stamp):
+    def make(store):
+        header = image_message(store, grey(level), stamp).header
+        data = cv2.imencode(".jpg", grey(level))[1].ravel()
+        return store.types["sensor_msgs/msg/CompressedImage"](header, "jpeg", data)
+
+    return make
+
+
+def test_pictures_of_a_replay_are_those_of_the_cameras_and_stamps(tmp_path):
+    settings = {"settings": {"topics": ["/front/image/compressed", "/rear/image"]}}
+    (tmp_path / "replay.json").write_text(json.dumps(settings))
+    stamps = [(7, 100_000_000), (7, 300_000_000)]
+    write_bag(
+        tmp_path / "bag",
+        {
+            "/dsflash/front/overlay/compressed": [
+                jpeg_of(level, stamp) for level, stamp in zip(GREYS, stamps, strict=False)
+            ],
+            "/dsflash/rear/overlay/compressed": [jpeg_of(GREYS[2], stamps[0])],
+            "/overlay/compressed": [jpeg_of(GREYS[3], stamps[0])],
+        },
+    )
+    front, rear = settings["settings"]["topics"]
+    wanted = {(front, 7_300_000), (rear, 7_100_000), (rear, 9_000_000)}
+    found, why = pictures_of(tmp_path, [], wanted)
+    assert levels(found) == {(front, 7_300_000): 90, (rear, 7_100_000): 140} and why == ""
