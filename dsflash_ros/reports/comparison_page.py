@@ -1,14 +1,13 @@
 """The page of `dsflash compare --report`."""
 
-import json
 from pathlib import Path
 
 from dsflash_ros.evaluation.compared_frames import FramePair, NameCounts
-from dsflash_ros.evaluation.phrases import NO_VALUE
 from dsflash_ros.evaluation.run_comparison import RunComparison
 from dsflash_ros.evaluation.runs import Place, Run, microseconds
 from dsflash_ros.reports import plots
 from dsflash_ros.reports.page import percent, write_page
+from dsflash_ros.reports.run_folders import setting_differences, short_names
 from dsflash_ros.reports.run_pictures import pictures_of
 from dsflash_ros.reports.thumbnails import data_uri, spread
 
@@ -16,6 +15,9 @@ WORST = 8
 
 PICTURED = 60
 """Frames that have pictures besides the worst, at most."""
+
+DESCRIBED = 2000
+"""Frames up to which each has the names of what changed; in longer runs those with pictures do."""
 
 _SHOWN = 12
 """Predicates in the plot of recall; all are in the table."""
@@ -52,10 +54,10 @@ def write_comparison(
         "comparison.html",
         _plots(found, [int(number) for number in frames["pictures"]]),
         found={**vars(found), "scores": _verdicts(found)},
-        names=_names(folders),
+        names=short_names(folders),
         runs=[str(folder) for folder in folders],
         truth="" if truth is None else str(truth),
-        settings=_differences(*map(_settings, folders)),
+        settings=setting_differences(*folders),
         frames=frames,
         worst=[
             {"number": number, "name": frames["names"][number], "words": words}
@@ -67,15 +69,6 @@ def write_comparison(
             "vanished": found.vanished.most_common(),
         },
     )
-
-
-def _names(folders: tuple[Path, Path]) -> list[str]:
-    """The last parts of both paths, as many as tell them apart."""
-    first, second = (folder.parts for folder in folders)
-    for count in range(1, max(len(first), len(second)) + 1):
-        if first[-count:] != second[-count:]:
-            return [str(Path(*parts[-count:])) for parts in (first, second)]
-    return [folder.name for folder in folders]
 
 
 def _verdicts(found: RunComparison) -> dict[str, dict]:
@@ -191,6 +184,7 @@ def _frames(
     places = [(frame.source, microseconds(frame.stamp)) for frame in series]
     chosen = sorted({*spread(len(series), PICTURED), *worst})
     pictures, without = _pictures(folders, runs, {places[number]: number for number in chosen})
+    described = range(len(series)) if len(series) <= DESCRIBED else chosen
     about = f"{len(pictures)} of {len(series)} frames have pictures: every so many, and the worst."
     return {
         "names": names,
@@ -215,9 +209,11 @@ def _frames(
         "captions": ["before", "after"],
         "pictures": pictures,
         "notes": {
-            str(number): [("only before", frame.lost), ("only after", frame.gained)]
-            for number, frame in enumerate(series)
-            if frame.lost or frame.gained or number in worst
+            str(number): [
+                ("only before", series[number].lost),
+                ("only after", series[number].gained),
+            ]
+            for number in described
         },
         "without": without,
         "about": f"{about} {without}" if pictures else without,
@@ -238,23 +234,3 @@ def _pictures(
         if any(jpegs):
             found[str(number)] = [jpeg and data_uri(jpeg) for jpeg in jpegs]
     return found, " ".join(why for _, why in sides if why)
-
-
-def _settings(folder: Path) -> dict:
-    """The settings of a replay, flat; empty of other runs."""
-    try:
-        known = json.loads((folder / "replay.json").read_text())["settings"]
-        return {**known.pop("options"), **known.pop("written"), **known}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _differences(first: dict, second: dict) -> list[tuple[str, str, str]]:
-    if not (first and second):
-        return []
-    names = dict.fromkeys([*first, *second])
-    return [
-        (name, str(first.get(name, NO_VALUE)), str(second.get(name, NO_VALUE)))
-        for name in names
-        if first.get(name) != second.get(name)
-    ]
