@@ -8,7 +8,7 @@ pytest.importorskip("jinja2", reason="needs the extra report")
 pytest.importorskip("plotly", reason="needs the extra report")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, nothing else can run an asyncio loop
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
