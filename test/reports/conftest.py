@@ -4,9 +4,6 @@ import shutil
 
 import pytest
 
-pytest.importorskip("jinja2", reason="needs the extra report")
-pytest.importorskip("plotly", reason="needs the extra report")
-
 
 @pytest.fixture(scope="module")  # while it is there, nothing else can run an asyncio loop
 def chromium():

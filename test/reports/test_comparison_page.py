@@ -5,12 +5,18 @@ import json
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("jinja2", reason="needs the extra report")
+pytest.importorskip("plotly", reason="needs the extra report")
+
 from places import ROOT
 from seen_pages import addresses, click_frame, is_narrow, panel, wrong_numbers
 
 from dsflash_ros.cli import main
 
 DRIVE = ROOT / "examples" / "drive"
+
+pytestmark = pytest.mark.slow
 
 EVIL = "<script>document.title='broken'</script><b>'\"&"
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 pytest.importorskip("tifffile")
+pytest.importorskip("jinja2", reason="needs the extra report")
+pytest.importorskip("plotly", reason="needs the extra report")
 
 import torch
 from places import ROOT
@@ -26,6 +28,8 @@ from dsflash_ros.reports.evaluation_details import WORST, EvaluationDetails
 from dsflash_ros.reports.evaluation_page import write_evaluation
 
 DRIVE = ROOT / "examples" / "drive"
+
+pytestmark = pytest.mark.slow
 
 EVIL = "<script>document.title='broken'</script><b>'\"&"
 

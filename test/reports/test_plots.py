@@ -1,5 +1,7 @@
 import pytest
 
+pytest.importorskip("plotly", reason="needs the extra report")
+
 from dsflash_ros.reports import plots
 
 
