@@ -191,7 +191,7 @@ if WITH_ROS:
 
 setup(
     packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg", f"{NAME}.msg.*"]),
-    package_data={NAME: ["resources/*", "resources/train/*/*"]},
+    package_data={NAME: ["resources/*", "resources/train/*/*", "reports/templates/*"]},
     include_package_data=False,
     install_requires=requirements,
     setup_requires=build_requirements,

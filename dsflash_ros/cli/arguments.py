@@ -110,3 +110,31 @@ def dataset_from(args: argparse.Namespace):
     except SplitError as error:
         choices = ", ".join(f"--split {name}" for name in [*error.splits, "all"])
         raise DatasetError(f"{error}: give one of {choices}") from error
+
+
+def output_files(args: argparse.Namespace, *names: str) -> list[Path | None]:
+    """Where results go: the paths of the arguments of these names, None for those not given.
+
+    Their folders are made. Raises `OutputError` for what is in the way, as `check_output` does,
+    before the work begins; the same file twice is wrong usage.
+    """
+    from dsflash_ros.errors import OutputError
+    from dsflash_ros.files import check_output, expand
+
+    paths: dict[Path, str] = {}
+    for name in names:
+        given = getattr(args, name)
+        if given is None:
+            continue
+        # --export has a format before its file
+        text = given[-1] if isinstance(given, list) else given
+        try:
+            expand(text).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {text}: {error.strerror}") from error
+        path = check_output(text, args.overwrite)
+        if path in paths:
+            args.parser.error(f"--{paths[path]} and --{name} cannot both write {path}")
+        paths[path] = name
+    found = {name: path for path, name in paths.items()}
+    return [found.get(name) for name in names]

@@ -14,6 +14,7 @@ examples:
   dsflash compare before/drive after/drive --truth drive/ --margin 1 --json compared.json
   dsflash compare before.json after.json
   dsflash compare toyroom mine.safetensors --bag drive/
+  dsflash compare before/drive after/drive --report compared.html
 """
 
 import argparse
@@ -22,6 +23,7 @@ import logging
 from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float, positive
+from dsflash_ros.cli.arguments import output_files
 from dsflash_ros.files import expand
 
 HELP = "compare two runs, evaluations or weights"
@@ -49,7 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="percentage points by which a score may be worse (default: %(default)g)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there")
+    parser.add_argument("--json", metavar="FILE", help="store everything there")
+    parser.add_argument(
+        "--report", metavar="FILE.html", help="write a page with plots and pictures of both runs"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files of --json and --report"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,24 +68,38 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--topic and --limit say what of --bag is meant: give it, too")
     if args.bag and args.truth:
         args.parser.error("--bag has the truth, too: leave --truth out")
-    are_evaluations = [_is_evaluation(path) for path in (args.first, args.second)]
-    if are_evaluations == [True, True] and not args.bag:
+    json_path, report_path = output_files(args, "json", "report")
+    if report_path:
+        _check_report(args)
+    if _are_evaluations(args):
         found, text = _compare_evaluations(args)
     else:
-        found, text = _compare_runs(args)
+        found, text = _compare_runs(args, report_path)
     print(text)
-    if args.json:
-        with replacing(args.json) as partial:
+    if json_path:
+        with replacing(json_path) as partial:
             partial.write_text(json.dumps(_as_json(found), indent=2) + "\n")
-        print(f"written: {args.json}")
+        print(f"written: {json_path}")
+    if report_path:
+        print(f"written: {report_path}")
     worse = [name for name, one in found.scores.items() if 100 * one.high < -args.margin]
     if worse:
         _log.error("the second is worse: %s", ", ".join(worse))
     return 1 if worse else 0
 
 
-def _is_evaluation(path: str) -> bool:
-    return path.endswith(".json")
+def _are_evaluations(args: argparse.Namespace) -> bool:
+    return not args.bag and args.first.endswith(".json") and args.second.endswith(".json")
+
+
+def _check_report(args: argparse.Namespace) -> None:
+    from dsflash_ros.reports.page import check_extra
+
+    if args.bag:
+        args.parser.error("--report needs runs with pictures: make two with `dsflash replay` first")
+    if _are_evaluations(args):
+        args.parser.error("--report shows runs; of evaluations: dsflash eval --report")
+    check_extra()
 
 
 def _compare_evaluations(args: argparse.Namespace):
@@ -91,17 +113,23 @@ def _compare_evaluations(args: argparse.Namespace):
     return found, evaluation_text(found)
 
 
-def _compare_runs(args: argparse.Namespace):
-    from dsflash_ros.evaluation.run_comparison import compare_runs, read_run
+def _compare_runs(args: argparse.Namespace, report_path: Path | None):
+    from dsflash_ros.evaluation.run_comparison import compare_runs
+    from dsflash_ros.evaluation.runs import read_run
 
     if args.bag:
         bag = expand(args.bag)
-        first, second = (_run_of(weights, bag, args) for weights in (args.first, args.second))
+        runs = tuple(_run_of(weights, bag, args) for weights in (args.first, args.second))
     else:
-        bag = expand(args.truth) if args.truth else _bag_of(expand(args.first))
-        first, second = (read_run(expand(path)) for path in (args.first, args.second))
-    is_guess = args.truth is None
-    found = compare_runs(first, second, None if bag is None else _truth(bag, is_guess))
+        folders = expand(args.first), expand(args.second)
+        bag = expand(args.truth) if args.truth else _bag_of(folders[0])
+        runs = read_run(folders[0]), read_run(folders[1])
+    truth = None if bag is None else _truth(bag, args.truth is None)
+    found = compare_runs(*runs, truth)
+    if report_path:
+        from dsflash_ros.reports.comparison_page import write_comparison
+
+        write_comparison(report_path, found, folders, runs, bag if truth else None)
     return found, _text(found)
 
 
@@ -109,7 +137,7 @@ def _run_of(weights: str, bag: Path, args: argparse.Namespace):
     """What these weights say of a bag, as `dsflash run --track` would write it."""
     from itertools import islice
 
-    from dsflash_ros.evaluation.run_comparison import run_of
+    from dsflash_ros.evaluation.runs import run_of
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
     from dsflash_ros.pipeline.tracked import TrackedPipeline
     from dsflash_ros.progress_bar import progress
@@ -136,7 +164,7 @@ def _bag_of(folder: Path) -> Path | None:
 def _truth(bag: Path, is_guess: bool):
     """The true graphs of a bag; None where a bag that nobody named has none."""
     from dsflash_ros.errors import EvaluationError, SourceError
-    from dsflash_ros.evaluation.run_comparison import truth_of_bag
+    from dsflash_ros.evaluation.runs import truth_of_bag
 
     try:
         found = truth_of_bag(bag)
@@ -173,4 +201,10 @@ def _text(found) -> str:
 
 def _as_json(found) -> dict:
     scores = {name: one.to_json() for name, one in found.scores.items()}
-    return {"format": "dsflash-comparison-1", **vars(found), "scores": scores}
+    plain = {"format": "dsflash-comparison-1", **vars(found), "scores": scores}
+    for what in ("per_class", "per_predicate"):
+        if what in plain:
+            plain[what] = {name: counts._asdict() for name, counts in plain[what].items()}
+    if "series" in plain:
+        plain["series"] = [frame._asdict() for frame in plain["series"]]
+    return plain

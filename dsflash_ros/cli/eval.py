@@ -15,6 +15,7 @@ examples:
   dsflash eval psg/psg.json --weights dsflash_base.safetensors --json base.json --speed
   dsflash eval psg/psg.json --images coco --masks coco --weights W --protocol predcls
   dsflash eval psg/psg.json --weights W --low-resolution-masks --export sgbench predictions.zip
+  dsflash eval psg/psg.json --weights W --report base.html       as a page
   dsflash tables base.json                        the paper's tables with these numbers beside
   dsflash eval drive/ --protocol sgdet            on a recorded drive with the truth ...
   dsflash eval drive/ --tracking                  ... its identities and steadiness
@@ -30,6 +31,7 @@ from dsflash_ros.cli.arguments import (
     add_model_arguments,
     add_option_arguments,
     dataset_from,
+    output_files,
     pipeline_from,
     tracking_from,
 )
@@ -73,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the predictions, too; FORMAT is sgbench: a zip",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace the files of --json and --export"
+        "--report", metavar="FILE.html", help="write a page with plots and the worst pictures"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the files of --json, --export, --report"
     )
     parser.add_argument(
         "--tracking",
@@ -130,16 +135,17 @@ def run(args: argparse.Namespace) -> int:
         return _run_tracking(args)
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
-    json_path = None if args.json is None else _output(args.json, args.overwrite)
-    export_path = _output(args.export[1], args.overwrite) if args.export else None
-    if json_path and json_path == export_path:
-        args.parser.error(f"--json and --export cannot both write {json_path}")
+    json_path, export_path, report_path = output_files(args, "json", "export", "report")
     changed = [name for name, value in _SPEED_SETTINGS.items() if getattr(args, name) != value]
     if changed and not args.speed:
         option = changed[0].replace("_", "-")
         args.parser.error(f"--{option} says how to measure speed: give --speed, too")
     if args.no_speed:
         _log.warning("--no-speed is the default now and does nothing: leave it out")
+    if report_path:
+        from dsflash_ros.reports.page import check_extra
+
+        check_extra()
     dataset, opened = _open(args)
     print(dataset.report())
     check_vocabulary(args.weights, opened.header.vocabulary, dataset)
@@ -152,13 +158,19 @@ def run(args: argparse.Namespace) -> int:
         **_about_model(args, opened, pipeline),
         "machine": machine(),
     }
-    scores, failure = _evaluate(args, pipeline, dataset, export_path, about)
+    details = _details(dataset, pipeline) if report_path else None
+    scores, failure = _evaluate(args, pipeline, dataset, export_path, about, details)
     speed = _speed(args, pipeline, dataset) if args.speed else None
     report = Report(**about, **scores, speed=speed)
     print(report_text(report))
     if json_path:
         report.write(json_path)
         print(f"written: {json_path}")
+    if report_path:
+        from dsflash_ros.reports.evaluation_page import write_evaluation
+
+        write_evaluation(report_path, report, details)
+        print(f"written: {report_path}")
     if failure:
         raise failure
     if export_path:
@@ -194,9 +206,9 @@ def _run_tracking(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.bag_tracking import evaluate_bag, tracking_text
     from dsflash_ros.files import replacing
 
-    if args.export or args.speed:
-        args.parser.error("--tracking goes with --json, not with --export or --speed")
-    json_path = None if args.json is None else _output(args.json, args.overwrite)
+    if args.export or args.speed or args.report:
+        args.parser.error("--tracking goes with --json, not with --export, --speed or --report")
+    (json_path,) = output_files(args, "json")
     how = tracking_from(args), args.limit, args.target_frame, args.true_segments
     scores = evaluate_bag(pipeline_from(args), expand(args.dataset), *how)
     print(tracking_text(scores))
@@ -245,7 +257,16 @@ def _about_model(args: argparse.Namespace, opened, pipeline) -> dict:
     }
 
 
-def _evaluate(args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict):
+def _details(dataset, pipeline):
+    """Collects what the page shows of each image."""
+    from dsflash_ros.reports.evaluation_details import EvaluationDetails
+
+    return EvaluationDetails(dataset.vocabulary, pipeline.weights, pipeline.relates)
+
+
+def _evaluate(
+    args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict, details
+):
     """The scores, and the error of the export or None: an export that fails leaves the scores."""
     from contextlib import nullcontext
 
@@ -256,7 +277,9 @@ def _evaluate(args: argparse.Namespace, pipeline, dataset, export_path: Path | N
     scores = None
     try:
         with sgbench_file(export_path, about) if export_path else nullcontext() as export:
-            scores = evaluate(pipeline, dataset, args.protocol, args.limit, export).results()
+            scores = evaluate(
+                pipeline, dataset, args.protocol, args.limit, export, details
+            ).results()
     except OutputError as error:
         if scores is None:
             raise
@@ -270,15 +293,3 @@ def _speed(args: argparse.Namespace, pipeline, dataset) -> dict:
     count = min(len(dataset), SPEED_IMAGES)
     images = [dataset[index * len(dataset) // count].image() for index in range(count)]
     return measure_speed(pipeline, images, args.warm_up, args.timed, args.batch, args.speed_seconds)
-
-
-def _output(path: str, overwrite: bool) -> Path:
-    """Where a result goes; its folder is made. Raises what is in the way before the work begins."""
-    from dsflash_ros.errors import OutputError
-    from dsflash_ros.files import check_output, expand
-
-    try:
-        expand(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    return check_output(path, overwrite)

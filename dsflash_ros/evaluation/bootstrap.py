@@ -35,6 +35,15 @@ class Difference(NamedTuple):
         """Whether both differ, with that confidence."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def verdict(self) -> str:
+        """What can be said of the second, in words."""
+        if self.low != self.low:  # NaN
+            return "too little to say whether that is chance"
+        if not self.is_sure:
+            return "no sure difference"
+        return "better" if self.low > 0 else "worse"
+
     def to_json(self) -> dict:
         """As plain JSON types; NaN is None."""
         known = {name: None if value != value else value for name, value in self._asdict().items()}

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.score_bins import bins_of, score_bins
 
 SCORE_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of relations' scores, at which precision and recall are told."""
@@ -64,7 +65,7 @@ class Reliability:
 
         A value is None where nothing was counted.
 
-        `calibration_error` is that of these scores.
+        `calibration_error` is that of these scores, `score_bins` are as from `score_bins`.
         `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all
         images together.
         """
@@ -72,6 +73,7 @@ class Reliability:
         kept = {threshold: scores >= threshold for threshold in SCORE_THRESHOLDS}
         return {
             "calibration_error": self.calibration_error(),
+            "score_bins": score_bins(scores, true),
             "thresholds": {
                 f"{threshold}": {
                     "relations": _share(keep.sum(), self._images),
@@ -93,9 +95,8 @@ class Reliability:
         if calibration:
             scores = calibration.map(scores)
         scores, true = scores[scores >= SCORE_THRESHOLDS[0]], true[scores >= SCORE_THRESHOLDS[0]]
-        bins = (scores * 10).astype(int).clip(max=9)
         return (
-            float(np.abs(np.bincount(bins, scores - true)).sum() / len(scores))
+            float(np.abs(np.bincount(bins_of(scores), scores - true)).sum() / len(scores))
             if len(scores)
             else None
         )

@@ -14,9 +14,9 @@ def score_line(name: str, found: Difference) -> str:
     """A score in both runs, and whether the second is better."""
     scores = f"{name}: {100 * found.first:.1f} % to {100 * found.second:.1f} %"
     if isnan(found.low):
-        return f"{scores}: too little to say whether that is chance"
-    what = "better" if found.low > 0 else "worse" if found.high < 0 else "no sure difference"
-    return f"{scores}: {what} ({100 * found.low:+.1f} to {100 * found.high:+.1f} points)"
+        return f"{scores}: {found.verdict}"
+    interval = f"({100 * found.low:+.1f} to {100 * found.high:+.1f} points)"
+    return f"{scores}: {found.verdict} {interval}"
 
 
 def evaluation_text(found: EvaluationComparison) -> str:

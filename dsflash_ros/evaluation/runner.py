@@ -1,8 +1,9 @@
 """Run a pipeline over a data set and compare its predictions with the truth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,12 +35,30 @@ class Prediction:
         class_ids: (P,) int64.
         relations: (r, 3) int64, best first: subject, object (indexes of segments), predicate.
         scores: (r,) float, of the relations, 0..1.
+        graph: from which it was made; None for PredCls, where no graph is.
     """
 
     labels: np.ndarray
     class_ids: np.ndarray
     relations: np.ndarray
     scores: np.ndarray
+    graph: SceneGraph | None = None
+
+
+class Observation(NamedTuple):
+    """What an observer of `evaluate` gets of each image.
+
+    Attributes:
+        record: the image and its truth.
+        truth_labels: (H, W) int, index of the pixel's true segment, -1 where none is.
+        prediction: of the model.
+        matching: (P,) int, the true segment of each predicted one, or -1.
+    """
+
+    record: Record
+    truth_labels: np.ndarray
+    prediction: Prediction
+    matching: np.ndarray
 
 
 class Evaluator:
@@ -66,8 +85,8 @@ class Evaluator:
         self.images: list[ImageScores] = []
         self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
 
-    def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> None:
-        """Count an image.
+    def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> np.ndarray:
+        """Count an image. Returns its matching: (P,) int, the true segment of each, or -1.
 
         Raises `EvaluationError`, naming the image, when the prediction breaks the protocol.
         """
@@ -86,6 +105,7 @@ class Evaluator:
             quality = self._quality.add(*truth, prediction.labels, prediction.class_ids)
         name = str(record.image_id)
         self.images.append(ImageScores.of(name, record.stamp, recall, quality, self._vocabulary))
+        return matching
 
     def _match(
         self, record: Record, truth_labels: np.ndarray, prediction: Prediction
@@ -117,6 +137,7 @@ def evaluate(
     protocol: str,
     limit: int | None = None,
     export: SgbenchFile | None = None,
+    observer: Callable[[Observation], None] | None = None,
 ) -> Evaluator:
     """Compare a pipeline's predictions with the truth of a data set.
 
@@ -128,6 +149,7 @@ def evaluate(
         protocol: of `PROTOCOLS`.
         limit: only the first images, so many.
         export: gets the predictions, too.
+        observer: is called with each image after it was counted.
 
     Returns:
         an evaluator that has counted the images.
@@ -148,7 +170,9 @@ def evaluate(
     for record in progress(islice(dataset, count), protocol, count, "image"):
         truth_labels = record.labels()
         prediction = predict(pipeline, record, truth_labels, protocol)
-        evaluator.add(record, truth_labels, prediction)
+        matching = evaluator.add(record, truth_labels, prediction)
+        if observer:
+            observer(Observation(record, truth_labels, prediction, matching))
         if export:
             export.add(
                 record.image_id, prediction.labels, prediction.class_ids, prediction.relations
@@ -188,4 +212,5 @@ def _prediction_of(graph: SceneGraph) -> Prediction:
         class_ids=np.array([node.class_id for node in graph.nodes], np.int64),
         relations=np.array(relations, np.int64).reshape(-1, 3),
         scores=np.array([relation.score for relation in graph.relations]),
+        graph=graph,
     )

@@ -102,3 +102,14 @@ def test_what_cannot_be_calibrated():
         Reliability().fit()
     with pytest.raises(EvaluationError, match="true less often"):
         counted(([0.2, 0.4, 0.6, 0.8], [1, 1, 0, 0], 2), ([0.3, 0.7], [0, 1], 2)).fit()
+
+
+def test_bins_of_scores_add_up():
+    scores, true = drawn(3000, 0.6, -1)
+    bins = counted((scores[:1000], true[:1000], 9), (scores[1000:], true[1000:], 9)).results()[
+        "score_bins"
+    ]
+    assert sum(one["relations"] for one in bins) == 3000 and len(bins) == 10
+    assert sum(one["relations"] * one["true"] for one in bins) == pytest.approx(true.sum())
+    assert all(int(one["score"] * 10) == number for number, one in enumerate(bins))
+    assert Reliability().results()["score_bins"] == []

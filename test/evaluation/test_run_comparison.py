@@ -9,7 +9,8 @@ from places import ROOT
 from dsflash_ros.cli import main
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.bootstrap import paired_difference
-from dsflash_ros.evaluation.run_comparison import Seen, compare_runs, read_run
+from dsflash_ros.evaluation.run_comparison import compare_runs
+from dsflash_ros.evaluation.runs import Seen, read_run
 
 
 def f1(counts):
@@ -125,6 +126,63 @@ def test_runs_that_cannot_be_compared(content, sentence, tmp_path):
         write(tmp_path / "b", []).joinpath("scene_graph.jsonl").write_text(content)
     with pytest.raises(EvaluationError, match=sentence):
         compare_runs(read_run(first), read_run(tmp_path / "b"))
+
+
+def test_each_frame_tells_what_is_lost_and_new():
+    first = Seen.of_line(
+        line(1.5, [(3, "cup", 0), (7, "table", 50), (8, "cup", 90)], [(3, "on", 7)])
+    )
+    second = Seen.of_line(
+        line(1.5, [(1, "table", 50), (2, "cup", 1), (4, "dog", 70)], [(2, "in", 1), (4, "on", 1)])
+    )
+    true = Seen.of_line(line(1.5, [(0, "cup", 0), (1, "table", 51)], [(0, "on", 1)]))
+    place = ("/image", 1_500_000)
+    alone = compare_runs({place: first}, {place: second})
+    assert alone.series[0].lost == ["cup", "cup on table"]
+    assert alone.series[0].gained == ["dog", "cup in table"]
+    assert alone.series[0].relations == (None, None) and alone.series[0].loss is None
+    found = compare_runs({place: first}, {place: second}, {place[1]: true})
+    (frame,) = found.series
+    assert frame.lost == ["cup (wrong)", "cup on table (right)"]
+    assert frame.gained == ["dog (wrong)", "cup in table (wrong)"]
+    assert (frame.source, frame.stamp, frame.latency_ms) == ("/image", 1.5, (10.0, 10.0))
+    assert frame.objects == (0.8, 0.8) and frame.relations == (1.0, 0.0) and frame.loss == 1.0
+    assert frame.same_objects == pytest.approx(4 / 6) and frame.same_relations == 0.0
+    assert found.per_class["cup"] == (2, 1, 1, 1, 1, 1)
+    assert found.per_class["dog"] == (0, 1, 0, 0, 0, 0)
+    assert found.per_predicate == {"on": (1, 1, 0, 1, 1, 0), "in": (0, 1, 0, 0, 0, 0)}
+
+
+def test_scores_of_relations_are_held_against_the_truth():
+    objects = [(0, "cup", 0), (1, "table", 50)]
+    scored = line(0.0, objects, [(0, "on", 1), (1, "on", 0)])
+    for relation, score in zip(scored["relations"], (0.85, 0.25), strict=True):
+        relation["score"] = score
+    seen, true = Seen.of_line(scored), Seen.of_line(line(0.0, objects, [(0, "on", 1)]))
+    found = compare_runs({("", 0): seen}, {("", 0): true}, {0: true})
+    assert found.score_bins[0] == [
+        {"relations": 1, "score": 0.25, "true": 0.0},
+        {"relations": 1, "score": 0.85, "true": 1.0},
+    ]
+    assert found.score_bins[1] == []  # without scores
+
+
+def test_the_sums_of_the_frames_are_the_whole():
+    random = np.random.default_rng(0)
+    runs = [{}, {}, {}]
+    for t in range(40):
+        for run in runs:
+            relations = [(a, "on", b) for a in range(4) for b in range(4) if random.random() < 0.3]
+            objects = [(k, "cup", 20 * k + int(random.integers(8))) for k in range(4)]
+            run["/image", t] = Seen.of_line(line(t / 6, objects, relations))
+    first, second, truth = runs
+    found = compare_runs(first, second, {stamp: seen for (_, stamp), seen in truth.items()})
+    for name, counted in (("objects", found.per_class), ("relations", found.per_predicate)):
+        (one,) = counted.values()
+        score = found.scores[f"F1 of {name}"]
+        assert score.first == pytest.approx(2 * one.first_right / (one.first + one.true))
+        assert score.second == pytest.approx(2 * one.second_right / (one.second + one.true))
+        assert found.same[name] == pytest.approx(2 * one.both / (one.first + one.second))
 
 
 def test_weights_on_a_bag(capsys, tmp_path):

@@ -146,3 +146,14 @@ def test_a_violation_names_the_image(dataset):
         evaluator.add(record, labels, Prediction(labels, record.class_ids, twice, np.ones(2)))
     with pytest.raises(EvaluationError, match="protocol must be one of predcls, sgdet"):
         Evaluator(VOCABULARY, "phrdet")
+
+
+@pytest.mark.parametrize("protocol", ["sgdet", "predcls"])
+def test_an_observer_sees_each_image_and_what_matches(dataset, protocol):
+    seen = []
+    evaluate(Oracle(dataset), dataset, protocol, limit=3, observer=seen.append)
+    assert [one.record.image_id for one in seen] == [dataset[k].image_id for k in range(3)]
+    for one in seen:
+        assert one.matching.tolist() == list(range(len(one.record.class_ids)))
+        assert (one.truth_labels == one.prediction.labels).all()
+        assert (one.prediction.graph is None) == (protocol == "predcls")

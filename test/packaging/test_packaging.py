@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
@@ -100,10 +101,21 @@ def test_wheel_without_ros_has_all_modules_and_resources_but_no_messages(sources
     package = sources / "dsflash_ros"
     modules = {path for path in package.rglob("*.py") if package / "msg" not in path.parents}
     resources = set((package / "resources").rglob("*.*"))
+    resources |= set((package / "reports/templates").iterdir())
     expected = {path.relative_to(sources).as_posix() for path in modules | resources}
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert "Requires-Dist: torch" in metadata and "Requires-Dist: ros-" not in metadata
     assert "dsflash =" in scripts and "dsflash_node" not in scripts
+
+
+def test_sdist_has_the_templates_of_pages(sources, tmp_path):
+    output, code = call_build_hook(sources, "build_sdist", str(tmp_path), DSFLASH_WITHOUT_ROS="1")
+    assert code == 0, output
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[-1] for name in archive.getnames()}
+    templates = (ROOT / "dsflash_ros/reports/templates").iterdir()
+    assert {path.relative_to(ROOT).as_posix() for path in templates} <= names
 
 
 def test_pip_refuses_to_mix_with_a_sourced_ros(sources, tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from dsflash_ros.graph.topics import camera_prefixes
 from dsflash_ros.sources.bag import BagSource
 from dsflash_ros.sources.source import Frame
 
@@ -44,7 +45,7 @@ class Cameras:
         except BaseException:
             self._stack.close()
             raise
-        self.prefixes = _prefixes([source.topic for source in self.sources])
+        self.prefixes = camera_prefixes([source.topic for source in self.sources])
         begin, self.end_ns = self.sources[0].begin_ns, self.sources[0].end_ns
         self.start_ns = begin + round(start_s * 1e9)
         if end_s is not None:
@@ -85,12 +86,3 @@ class Cameras:
 
     def __exit__(self, *error) -> None:
         self._stack.__exit__(*error)
-
-
-def _prefixes(topics: list[str]) -> list[str]:
-    if len(topics) == 1:
-        return [""]
-    names = [topic.strip("/").removesuffix("/compressed") for topic in topics]
-    parents = [name.rpartition("/")[0] for name in names]
-    is_clear = len(set(parents)) == len(parents)
-    return [f"{name}/" if name else "" for name in (parents if is_clear else names)]

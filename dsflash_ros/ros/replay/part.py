@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from dsflash_ros.drawing.overlay import draw_overlay
 from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.graph.topics import overlay_topic
 from dsflash_ros.ros.messages.graph_messages import events_to_message, graph_to_message
 from dsflash_ros.ros.messages.image_messages import panoptic_to_image
 from dsflash_ros.ros.playback.player import rgb_to_jpeg
@@ -36,9 +37,7 @@ class Topics(NamedTuple):
     def of(cls, prefix: str) -> "Topics":
         """Those of the camera with that prefix, as `front/`; empty for a single one."""
         own = f"/dsflash/{prefix}"
-        return cls(
-            f"/{prefix}scene_graph", f"{own}panoptic", f"{own}events", f"{own}overlay/compressed"
-        )
+        return cls(f"/{prefix}scene_graph", f"{own}panoptic", f"{own}events", overlay_topic(prefix))
 
 
 class Part:

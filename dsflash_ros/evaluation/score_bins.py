@@ -1,0 +1,36 @@
+"""How often relations are true, by their score: the points of a calibration plot."""
+
+import numpy as np
+
+BINS = 10
+"""Of equal width, from 0 to 1."""
+
+
+def bins_of(scores: np.ndarray) -> np.ndarray:
+    """The bin of each score, (n,) float 0..1 to (n,) int, 0 to `BINS` - 1."""
+    return (np.asarray(scores) * BINS).astype(int).clip(max=BINS - 1)
+
+
+def score_bins(scores: np.ndarray, true: np.ndarray) -> list[dict]:
+    """The bins that have a relation, lowest first.
+
+    Args:
+        scores: (n,) float, 0..1.
+        true: (n,) bool, whether the relation holds.
+
+    Returns:
+        for each bin `relations` (how many there are), `score` (their mean) and `true` (the share
+        that holds), the last two 0..1.
+    """
+    scores, true = np.asarray(scores, float), np.asarray(true, float)
+    bins = bins_of(scores)
+    counts = np.bincount(bins, minlength=BINS)
+    sums = np.bincount(bins, scores, BINS), np.bincount(bins, true, BINS)
+    return [
+        {
+            "relations": int(counts[k]),
+            "score": float(sums[0][k] / counts[k]),
+            "true": float(sums[1][k] / counts[k]),
+        }
+        for k in np.flatnonzero(counts)
+    ]

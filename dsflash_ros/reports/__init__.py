@@ -1,0 +1,1 @@
+"""Evaluations and comparisons as one HTML file, to be looked at and mailed."""
