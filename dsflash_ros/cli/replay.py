@@ -19,7 +19,6 @@ examples:
 
 import argparse
 import logging
-from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import (

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph
-from dsflash_ros.pipeline.options import Options
 from dsflash_ros.sources.source import Frame
 
 if TYPE_CHECKING:  # where the graphs come from elsewhere, torch is not needed
