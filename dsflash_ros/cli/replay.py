@@ -80,7 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="split the work over a Ray cluster, as HOST:PORT (default: started on this machine)",
+        help="split the work over a Ray cluster: HOST:PORT, or auto for that of this machine "
+        "(default: Ray is started here)",
     )
     fleet.add_argument(
         "--ray-cores",

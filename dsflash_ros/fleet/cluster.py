@@ -17,6 +17,7 @@ import ray
 from ray.exceptions import RayError
 
 from dsflash_ros.errors import DeviceError, FleetError
+from dsflash_ros.files import expand
 from dsflash_ros.fleet.model_worker import ModelWorker
 from dsflash_ros.ros.replay.recipe import Recipe
 from dsflash_ros.threads import usable_cores
@@ -35,7 +36,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def cluster(address: str) -> Iterator[None]:
-    """Connect to Ray at `address`, as HOST:PORT; empty: start it on this machine, and end it.
+    """Connect to Ray at `address`; empty: start it on this machine, and end it.
+
+    An address is HOST:PORT, or `auto` for the cluster that this machine is part of.
 
     Raises `FleetError` when nothing answers there.
     """
@@ -55,10 +58,33 @@ def cluster(address: str) -> Iterator[None]:
 
 
 def _check_answer(address: str) -> None:
-    """Ray itself waits for minutes."""
-    found = re.fullmatch(r"(?:ray://)?\[?([^\[\]/\s]+)\]?:(\d{1,5})", address)
+    """Ray itself waits for minutes, so a process that can be ended tries it first."""
+    if address != "auto":
+        _check_port(address)
+    code = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+    command = [sys.executable, "-c", code, address]
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, timeout=ANSWER_S)
+        failed, said = done.returncode != 0, done.stderr
+    except subprocess.TimeoutExpired as error:
+        failed, said = True, error.stderr or b""
+    if not failed:
+        return
+    lines = said.decode(errors="replace").strip().splitlines()
+    if "InvalidAuthToken" in "".join(lines):
+        raise FleetError(
+            f"the Ray at {address} asks for a token: set RAY_AUTH_MODE=token, and have its token "
+            "in ~/.ray/auth_token"
+        )
+    if lines and re.match(r"[\w.]*(Error|Exception): ", lines[-1]):
+        raise FleetError(f"the Ray at {address} cannot be used: {lines[-1]}")
+    raise FleetError(f"what answers at {address} is no Ray, or it is stuck")
+
+
+def _check_port(address: str) -> None:
+    found = re.fullmatch(r"\[?([^\[\]/\s]+)\]?:(\d{1,5})", address)
     if not found:
-        raise FleetError(f"{address} is no address of Ray: give HOST:PORT, as in head:6379")
+        raise FleetError(f"{address} is no address of Ray: give auto or HOST:PORT, as in head:6379")
     try:
         socket.create_connection((found[1], int(found[2])), timeout=5).close()
     except (OSError, OverflowError) as error:
@@ -66,15 +92,6 @@ def _check_answer(address: str) -> None:
         raise FleetError(
             f"no Ray answers at {address} ({reason}): start one there with `ray start --head`"
         ) from error
-    code = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
-    try:
-        command = [sys.executable, "-c", code, address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_S)
-    except subprocess.TimeoutExpired as error:
-        raise FleetError(f"what answers at {address} is no Ray, or it is stuck") from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason was given"]
-        raise FleetError(f"the Ray at {address} cannot be used: {lines[-1]}")
 
 
 @contextmanager
@@ -104,6 +121,8 @@ def start_workers(recipe: Recipe, cores: int) -> list:
     choice = dict(recipe.choice)
     choice["device"] = "cuda" if gpus else "cpu"
     choice["threads"] = choice["threads"] or cores
+    if (weights := expand(choice["weights"])).exists():
+        choice["weights"] = str(weights.absolute())  # workers have other working folders
     actor = ray.remote(ModelWorker).options(
         num_cpus=cores, num_gpus=gpus, max_restarts=-1, max_task_retries=0
     )

@@ -36,7 +36,7 @@ def replay_fleet(
     Args:
         jobs: the bags, and where their results go.
         recipe: for all of them.
-        address: of the cluster, as HOST:PORT; empty: Ray is started on this machine.
+        address: of the cluster, see `cluster`; empty: Ray is started on this machine.
         cores: of each model.
 
     Yields each job as it ends, with its end or with what is wrong with the bag.

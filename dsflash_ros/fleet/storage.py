@@ -21,11 +21,14 @@ _VERSIONS = ("ETag", "etag", "md5Hash", "mtime")
 
 
 def local_path(place: str) -> Path | None:
-    """The path of a place that is on this machine, which `file://` may say; None for other URLs."""
+    """The path of a place that is on this machine, which `file://` may say; None for other URLs.
+
+    It is absolute, as other processes have other working folders.
+    """
     if "://" not in place:
-        return expand(place)
+        return expand(place).absolute()
     scheme, _, path = place.partition("://")
-    return Path(path) if scheme in ("file", "local") else None
+    return Path(path).absolute() if scheme in ("file", "local") else None
 
 
 def matching(pattern: str) -> list[tuple[str, str]]:
