@@ -114,7 +114,7 @@ def _replay_here(args: argparse.Namespace) -> int:
     from dsflash_ros.ros.replay.graph_maker import GraphMaker
     from dsflash_ros.ros.replay.recipe import numbered, without_suffix
 
-    recipe = _recipe(args)
+    recipe = recipe_from(args)
     maker = GraphMaker(pipeline_from(args), recipe.is_tracked)
     bags = [expand(bag) for bag in args.bag]
     names = numbered(without_suffix(bag.resolve().name) for bag in bags)
@@ -140,7 +140,7 @@ def _replay_on_ray(args: argparse.Namespace) -> int:
     from dsflash_ros.fleet.fleet_replay import replay_fleet
     from dsflash_ros.fleet.jobs import find_jobs
 
-    recipe, failed = _recipe(args), 0
+    recipe, failed = recipe_from(args), 0
     jobs = find_jobs(args.bag, args.out)
     for job, end in replay_fleet(jobs, recipe, args.ray, args.ray_cores or 1):
         if isinstance(end, DSFlashError):
@@ -166,7 +166,8 @@ def _code(failed: int, count: int) -> int:
     return 1 if failed else 0
 
 
-def _recipe(args: argparse.Namespace):
+def recipe_from(args: argparse.Namespace):
+    """The `Recipe` that the arguments ask for."""
     from dsflash_ros.ros.replay.bag_replay import Written
     from dsflash_ros.ros.replay.recipe import OPTIONS, Recipe
 
