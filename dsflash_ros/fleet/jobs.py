@@ -71,9 +71,11 @@ def known_ends(jobs: Sequence[Job], recipe: Recipe) -> list[Replayed | DSFlashEr
     return [job.problem or _end(job, recipe, notes.get(job.folder)) for job in jobs]
 
 
-def _end(job: Job, recipe: Recipe, note: dict | None) -> Replayed | DSFlashError | None:
-    if note is None:
-        return None
+def _end(
+    job: Job, recipe: Recipe, note: dict | OutputError | None
+) -> Replayed | DSFlashError | None:
+    if note is None or isinstance(note, OutputError):
+        return note
     known = note.get("settings", {})
     wanted = recipe.settings(job.about)
     changed = [key for key, value in wanted.items() if known.get(key) != value]

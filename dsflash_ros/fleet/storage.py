@@ -89,8 +89,11 @@ def fetch(url: str, folder: Path) -> Path:
     return target
 
 
-def read_notes(folders: Iterable[str]) -> dict[str, dict]:
-    """What the `replay.json` of folders say; those without one are left out."""
+def read_notes(folders: Iterable[str]) -> dict[str, dict | OutputError]:
+    """What the `replay.json` of folders say, or that one is damaged; those without are left out.
+
+    Raises `OutputError` when the storage cannot be reached.
+    """
     files = {f"{folder}/{SETTINGS}": folder for folder in folders}
     if not files:
         return {}
@@ -99,14 +102,19 @@ def read_notes(folders: Iterable[str]) -> dict[str, dict]:
         system, _ = _open(first)
         paths = {system._strip_protocol(file): folder for file, folder in files.items()}
         read = system.cat(list(paths), on_error="return")
-    notes = {}
+    notes: dict[str, dict | OutputError] = {}
     for path, content in read.items():
         if isinstance(content, FileNotFoundError):
             continue
         with reaching(paths[path], OutputError):
             if isinstance(content, Exception):
                 raise content
-            notes[paths[path]] = json.loads(content)
+        try:
+            notes[paths[path]] = dict(json.loads(content))
+        except (ValueError, TypeError):
+            notes[paths[path]] = OutputError(
+                f"{paths[path]}/{SETTINGS} cannot be read: give another --out, or --overwrite"
+            )
     return notes
 
 

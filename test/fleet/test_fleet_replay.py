@@ -31,6 +31,11 @@ def test_split_it_is_the_same_and_a_broken_bag_does_not_keep_the_others(
     assert replay(tmp_path / "bags" / "d*", "--out", out, *GIVEN, "--ray", nobody) == 0
     assert f"{out}/drive is complete already" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    (out / "broken").mkdir()
+    (out / "broken" / "replay.json").write_text("{")
+    (tmp_path / "bags" / "broken").symlink_to(DRIVE)
+    assert replay(tmp_path / "bags" / "*n", "--out", out, *GIVEN, "--ray", nobody) == 1
+    assert f"{out}/broken/replay.json cannot be read" in caplog.text
     other = ("--ray", nobody, "--stride", 2)
     assert replay(tmp_path / "bags" / "d*", "--out", out, *GIVEN, *other) == 1
     assert "holds a replay with other settings (stride)" in caplog.text
@@ -62,3 +67,8 @@ def kill_the_next(title):
                 return
         time.sleep(0.05)
     raise AssertionError(f"no process {title} came")
+
+
+def test_the_process_of_a_bag_does_without_torch():
+    code = "import sys, dsflash_ros.fleet.bag_task; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
