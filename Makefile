@@ -4,7 +4,7 @@
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 PYTEST := $(VENV)/bin/python -m pytest
-APART := test/ros test/bench test/toyroom
+APART := test/ros test/bench test/fleet test/toyroom
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake cmake/*/* msg/*.msg)
 
 # A sourced ROS 2 or an active environment must not mix with .venv.
@@ -25,6 +25,7 @@ demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video
 test: lint  ## lint, then all tests
 	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
 	$(PYTEST) -n 3 --dist loadfile test/ros test/bench  # they wait for one another more than they compute
+	$(PYTEST) test/fleet  # these tests share a Ray
 	$(PYTEST) -n 2 --dist loadfile test/toyroom  # apart: these tests render, and refuse to import torch
 
 lint: $(INSTALLED)  ## ruff: errors and formatting

@@ -53,6 +53,10 @@ class ToyroomError(DSFlashError):
     """A simulated room cannot be built, settled or rendered."""
 
 
+class FleetError(DSFlashError):
+    """A Ray cluster does not answer, has no room, or lost what it worked on again and again."""
+
+
 class MissingExtraError(DSFlashError):
     """A library is not installed that only some commands need."""
 

@@ -7,44 +7,38 @@ topics have their names, as /front/scene_graph for /front/image.
 
 The same command goes on where it was interrupted, without repeating or losing an image.
 
+With --ray, bags are replayed on the machines of a Ray cluster, or on the cores or GPUs of this one.
+Bags and DIR may then be URLs, as s3://bucket/drives, and bags quoted patterns.
+
 examples:
   dsflash replay drive/ --out replayed
   dsflash replay *.mcap --out replayed --topic /front/image --topic /rear/image
   dsflash replay drive/ --out replayed --start 60 --end 90 --target-frame map --no-originals
+  dsflash replay 's3://drives/2024-*/*.mcap' --out s3://replayed --ray head:6379
 """
 
 import argparse
 import logging
-from dataclasses import asdict
-from pathlib import Path
 
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import (
     add_model_arguments,
     add_option_arguments,
     pipeline_from,
-    tracking_from,
 )
-from dsflash_ros.errors import DSFlashError, missing_ros
+from dsflash_ros.errors import DSFlashError, missing_extra, missing_ros
 from dsflash_ros.files import expand
-from dsflash_ros.option import Option
-from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 HELP = "make the graphs of bags, as bags"
 
 _log = logging.getLogger(__name__)
 
-_OF_THIS_MACHINE = ("threads", "device")
-"""Options that may change when a replay goes on."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Bags, what of them, what is written, model and options."""
-    parser.add_argument("bag", nargs="+", type=Path, metavar="BAG", help="of ROS 2 or ROS 1")
-    parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the results"
-    )
+    parser.add_argument("bag", nargs="+", metavar="BAG", help="of ROS 2 or ROS 1")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew where DIR holds results already"
     )
@@ -80,6 +74,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out how long the stages took: two replays then give the same messages",
     )
+    fleet = parser.add_argument_group("many bags, on many cores or machines (see docs/fleet.md)")
+    fleet.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="split the work over a Ray cluster: HOST:PORT, or auto for that of this machine "
+        "(default: Ray is started here)",
+    )
+    fleet.add_argument(
+        "--ray-cores",
+        type=positive,
+        metavar="N",
+        help="cores of each model; with GPUs each has one of them (default: 1)",
+    )
     add_model_arguments(parser)
     add_option_arguments(parser.add_argument_group("tracking"), TRACKING_OPTIONS)
 
@@ -91,66 +100,85 @@ def run(args: argparse.Namespace) -> int:
         import dsflash_ros.ros.replay.bag_replay  # noqa: F401
     except ImportError as error:
         raise missing_ros(error) from error
-    pipeline = pipeline_from(args)
+    if args.ray is not None:
+        return _replay_on_ray(args)
+    for text in [*args.bag, args.out]:
+        if "://" in text:
+            args.parser.error(f"{text}: a URL needs --ray")
+    if args.ray_cores:
+        args.parser.error("--ray-cores needs --ray")
+    return _replay_here(args)
+
+
+def _replay_here(args: argparse.Namespace) -> int:
+    from dsflash_ros.ros.replay.graph_maker import GraphMaker
+    from dsflash_ros.ros.replay.recipe import numbered, without_suffix
+
+    recipe = recipe_from(args)
+    maker = GraphMaker(pipeline_from(args), recipe.is_tracked)
+    bags = [expand(bag) for bag in args.bag]
+    names = numbered(without_suffix(bag.resolve().name) for bag in bags)
     failed = 0
-    for bag, folder in zip(args.bag, _folders(args.bag, expand(args.out)), strict=True):
+    for bag, name in zip(bags, names, strict=True):
+        folder = expand(args.out) / name
         try:
-            _replay(args, pipeline, expand(bag), folder)
+            _tell(bag, folder, recipe.replay(maker, bag, folder))
         except DSFlashError as error:
-            if len(args.bag) == 1:
+            if len(bags) == 1:
                 raise
             failed += 1
             _log.error("%s: %s", bag, error)
+    return _code(failed, len(bags))
+
+
+def _replay_on_ray(args: argparse.Namespace) -> int:
+    try:
+        import fsspec  # noqa: F401
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("fleet", error) from error
+    from dsflash_ros.fleet.fleet_replay import replay_fleet
+    from dsflash_ros.fleet.jobs import find_jobs
+
+    recipe, failed = recipe_from(args), 0
+    jobs = find_jobs(args.bag, args.out)
+    for job, end in replay_fleet(jobs, recipe, args.ray, args.ray_cores or 1):
+        if isinstance(end, DSFlashError):
+            failed += 1
+            _log.error("%s: %s", job.bag, end)
+        else:
+            _tell(job.bag, job.folder, end)
+    return _code(failed, len(jobs))
+
+
+def _tell(bag: object, folder: object, end) -> None:
+    if end.was_complete:
+        print(f"{folder} is complete already")
+        return
+    print(f"{end.graphs} graphs of {bag} in {folder}")
+    if end.skipped:
+        _log.warning("%d images or messages of %s could not be used", end.skipped, bag)
+
+
+def _code(failed: int, count: int) -> int:
     if failed:
-        _log.error("%d of %d bags could not be replayed", failed, len(args.bag))
+        _log.error("%d of %d bags could not be replayed", failed, count)
     return 1 if failed else 0
 
 
-def _replay(args: argparse.Namespace, pipeline, bag: Path, folder: Path) -> None:
-    from dsflash_ros.ros.replay.bag_replay import Replay, Written, replay_bag
-    from dsflash_ros.ros.replay.cameras import Cameras
-    from dsflash_ros.ros.replay.parts import Parts
+def recipe_from(args: argparse.Namespace):
+    """The `Recipe` that the arguments ask for."""
+    from dsflash_ros.ros.replay.bag_replay import Written
+    from dsflash_ros.ros.replay.recipe import OPTIONS, Recipe
 
-    written = Written(not args.no_originals, not args.no_overlay, not args.no_latency)
-    with Cameras(bag, args.topic, args.start, args.end, args.stride) as cameras:
-        settings = _settings(args, bag, cameras, written)
-        with Parts(folder, settings, args.overwrite) as parts:
-            if parts.is_complete:
-                print(f"{folder} is complete already")
-                return
-            tracking = None if args.no_track else tracking_from(args)
-            replay = Replay(pipeline, cameras, tracking, args.target_frame)
-            replay_bag(replay, bag, parts, written)
-        skipped = sum(source.skipped for source in cameras.sources)
-    print(f"{replay.position.graphs} graphs of {bag} in {folder}")
-    if skipped:
-        _log.warning("%d images or messages of %s could not be used", skipped, bag)
-
-
-def _settings(args: argparse.Namespace, bag: Path, cameras, written) -> dict:
-    """What must not change when a replay goes on."""
-    options: tuple[Option, ...] = (*MODEL_OPTIONS, *FRAME_OPTIONS, *TRACKING_OPTIONS)
-    names = [option.name for option in options if option.name not in _OF_THIS_MACHINE]
-    return {
-        "bag": str(bag.resolve()),
-        "begin_ns": cameras.sources[0].begin_ns,
-        "topics": [source.topic for source in cameras.sources],
-        "start": args.start,
-        "end": args.end,
-        "stride": args.stride,
-        "track": not args.no_track,
-        "target_frame": args.target_frame,
-        "written": asdict(written),
-        "options": {name: getattr(args, name) for name in names},
-    }
-
-
-def _folders(bags: list[Path], out: Path) -> list[Path]:
-    """A folder for each bag, named after it."""
-    names: dict[str, int] = {}
-    folders = []
-    for bag in bags:
-        name = bag.resolve().name.removesuffix(".mcap").removesuffix(".db3").removesuffix(".bag")
-        names[name] = names.get(name, 0) + 1
-        folders.append(out / (name if names[name] == 1 else f"{name}_{names[name]}"))
-    return folders
+    return Recipe(
+        topics=tuple(args.topic),
+        start_s=args.start,
+        end_s=args.end,
+        stride=args.stride,
+        is_tracked=not args.no_track,
+        target_frame=args.target_frame,
+        written=Written(not args.no_originals, not args.no_overlay, not args.no_latency),
+        choice={option.name: getattr(args, option.name) for option in OPTIONS},
+        overwrite=args.overwrite,
+    )

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,49 @@ from dsflash_ros.geometry.space import Space
 from dsflash_ros.geometry.transforms import fixed_frame
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.tracking.tracker import Tracker
 from dsflash_ros.tracking.tracking_options import TrackingOptions
 
+if TYPE_CHECKING:  # what follows a graph that was made elsewhere needs no torch
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+
 _log = logging.getLogger(__name__)
+
+
+class GraphFollower:
+    """Gives the graphs of one camera's images, in their order, positions and identities.
+
+    Attributes:
+        tracker: what they go through; its `events` are those of the last image.
+    """
+
+    def __init__(self, options: TrackingOptions | None = None, target_frame: str = "") -> None:
+        """Track with these options; `target_frame` is of positions, empty is the camera's."""
+        self.tracker = Tracker(options, fixed_frame=fixed_frame(target_frame))
+        self._target_frame = target_frame
+        self._problem = ""
+
+    def follow(
+        self, graph: SceneGraph, rgb: np.ndarray, space: Space | None, options: Options
+    ) -> SceneGraph:
+        """The graph of the next image, given what is seen in it alone.
+
+        `graph` is of a pipeline `for_trackers` with these options, `rgb` its image. With `space`
+        nodes have positions; what is wrong with it is logged once.
+        """
+        if space is not None:
+            graph = self._located(graph, space)
+        return track(self.tracker, graph, rgb, options)
+
+    def _located(self, graph: SceneGraph, space: Space) -> SceneGraph:
+        try:
+            return space.locate(graph, self._target_frame)
+        except DSFlashError as error:
+            kind = type(error).__name__
+            if kind != self._problem:
+                self._problem = kind
+                _log.warning("no positions: %s", error)
+            return graph
 
 
 class TrackedPipeline:
@@ -23,12 +62,11 @@ class TrackedPipeline:
 
     Attributes:
         pipeline: makes the graphs. Its `for_trackers` is set.
-        tracker: what they go through; its `events` are those of the last image.
     """
 
     def __init__(
         self,
-        pipeline: SceneGraphPipeline,
+        pipeline: "SceneGraphPipeline",
         options: TrackingOptions | None = None,
         target_frame: str = "",
     ) -> None:
@@ -37,12 +75,15 @@ class TrackedPipeline:
         `target_frame`: of positions, where images come with depth; empty is the camera's.
         """
         self.pipeline = pipeline
-        self.tracker = Tracker(options, fixed_frame=fixed_frame(target_frame))
-        self._target_frame = target_frame
+        self._follower = GraphFollower(options, target_frame)
         self._source: str | None = None
-        self._problem = ""
         self._last: SceneGraph | None = None
         pipeline.for_trackers = True
+
+    @property
+    def tracker(self) -> Tracker:
+        """What the graphs go through; its `events` are those of the last image."""
+        return self._follower.tracker
 
     def __call__(
         self, rgb: np.ndarray, stamp: float = 0.0, source: str = "", space: Space | None = None
@@ -60,28 +101,12 @@ class TrackedPipeline:
     def follow(self, graph: SceneGraph, rgb: np.ndarray, space: Space | None = None) -> SceneGraph:
         """The graph of the next image, given what is seen in it alone; the rest as for a call."""
         self._last = graph
-        if space is not None:
-            graph = self._located(graph, space)
-        return track(self.tracker, graph, rgb, self.pipeline.options)
-
-    def go_on(self, tracker: Tracker, source: str) -> None:
-        """Go on with the tracker of another one, whose last image was of that source."""
-        self.tracker, self._source = tracker, source
+        return self._follower.follow(graph, rgb, space, self.pipeline.options)
 
     @property
     def raw(self) -> SceneGraph | None:
         """The last image's graph without tracking and positions, as of the pipeline alone."""
         return self._last and untracked(self._last, self.pipeline.options)
-
-    def _located(self, graph: SceneGraph, space: Space) -> SceneGraph:
-        try:
-            return space.locate(graph, self._target_frame)
-        except DSFlashError as error:
-            kind = type(error).__name__
-            if kind != self._problem:
-                self._problem = kind
-                _log.warning("no positions: %s", error)
-            return graph
 
 
 def track(tracker: Tracker, graph: SceneGraph, rgb: np.ndarray, options: Options) -> SceneGraph:

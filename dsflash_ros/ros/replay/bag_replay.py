@@ -1,4 +1,8 @@
-"""Every image of a bag through pipeline and tracker, in order, as fast as the machine goes."""
+"""Every image of a bag through pipeline and tracker, in order, as fast as the machine goes.
+
+The graphs of single images may be made elsewhere (`GraphMaker`); all that depends on what came
+before is done here, one image after the other.
+"""
 
 import pickle
 from collections.abc import Iterator
@@ -9,11 +13,11 @@ from pathlib import Path
 
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.scene_graph import SceneGraph
-from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.pipeline.tracked import TrackedPipeline
+from dsflash_ros.pipeline.tracked import GraphFollower
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.ros.replay.ahead import Behind, ahead
 from dsflash_ros.ros.replay.cameras import Cameras
+from dsflash_ros.ros.replay.graph_maker import GraphMaker
 from dsflash_ros.ros.replay.originals import Originals
 from dsflash_ros.ros.replay.part import Topics
 from dsflash_ros.ros.replay.parts import Parts
@@ -80,10 +84,10 @@ class Replay:
     """The graphs of the images of a bag, in order; iterate once.
 
     Args:
-        pipeline: for all cameras.
+        maker: makes the graphs of single images, of all cameras.
         cameras: of the bag.
         tracking: options; None: without tracking.
-        target_frame: of positions, see `TrackedPipeline`.
+        target_frame: of positions, see `GraphFollower`.
 
     Attributes:
         position: how far it is.
@@ -91,18 +95,16 @@ class Replay:
 
     def __init__(
         self,
-        pipeline: SceneGraphPipeline,
+        maker: GraphMaker,
         cameras: Cameras,
         tracking: TrackingOptions | None,
         target_frame: str = "",
     ) -> None:
-        self._pipeline, self._cameras = pipeline, cameras
-        self._tracked = [
-            TrackedPipeline(pipeline, tracking, target_frame)
-            for _ in (cameras.sources if tracking else ())
+        self._maker, self._cameras = maker, cameras
+        self._followers = [
+            GraphFollower(tracking, target_frame) for _ in (cameras.sources if tracking else ())
         ]
-        pipeline.for_trackers = tracking is not None
-        trackers = [tracked.tracker for tracked in self._tracked]
+        trackers = [follower.tracker for follower in self._followers]
         self.position = Position(cameras.start_ns, [0] * len(cameras.sources), trackers)
 
     @property
@@ -114,41 +116,38 @@ class Replay:
         """Begin where another replay of the same settings was, as a `Boundary` says."""
         self.position = pickle.loads(state)
         self._cameras.go_on(self.position.next_ns, self.position.seen)
-        pairs = zip(self._tracked, self.position.trackers, self._cameras.sources, strict=True)
-        for tracked, tracker, source in pairs:
-            tracked.go_on(tracker, source.topic)
+        for follower, tracker in zip(self._followers, self.position.trackers, strict=True):
+            follower.tracker = tracker
 
     def __iter__(self) -> Iterator[Answer | Boundary]:
         """Answers; after every `PART` of them, and after the last one, a boundary."""
         made, last_ns = 0, self.position.next_ns
         cameras, before = self._cameras, self.position.graphs
         with closing(ahead(cameras)) as images:
-            for number, frame in progress(images, cameras.name, cameras.total, "image", before):
+            seen = self._maker(images)
+            for image in progress(seen, cameras.name, cameras.total, "image", before):
+                number, frame, graph = image
                 recorded = frame.origin.recorded_ns
                 if made >= PART and recorded > last_ns:
                     yield self._boundary(recorded)
                     made = 0
                 last_ns = recorded
-                answer = self._answer(number, frame)
-                if answer is not None:
-                    made += 1
-                    self.position.graphs += 1
-                    yield answer
+                if isinstance(graph, ImageError):
+                    cameras.sources[number].skip(f"{frame.name}: {graph}")
+                    continue
+                made += 1
+                self.position.graphs += 1
+                yield self._answer(number, frame, graph)
         if made:
             yield self._boundary(cameras.end_ns)
 
-    def _answer(self, number: int, frame: Frame) -> Answer | None:
-        source, prefix = self._cameras.sources[number], self._cameras.prefixes[number]
-        try:
-            if not self._tracked:
-                graph = self._pipeline(frame.rgb, frame.stamp, source.topic)
-                return Answer(prefix, frame, graph)
-            tracked = self._tracked[number]
-            graph = tracked(frame.rgb, frame.stamp, source.topic, frame.space)
-            return Answer(prefix, frame, graph, tracked.tracker.events)
-        except ImageError as error:
-            source.skip(f"{source.topic}: {error}")
-            return None
+    def _answer(self, number: int, frame: Frame, graph: SceneGraph) -> Answer:
+        prefix = self._cameras.prefixes[number]
+        if not self._followers:
+            return Answer(prefix, frame, graph)
+        follower = self._followers[number]
+        graph = follower.follow(graph, frame.rgb, frame.space, self._maker.options)
+        return Answer(prefix, frame, graph, follower.tracker.events)
 
     def _boundary(self, next_ns: int) -> Boundary:
         self.position.next_ns = next_ns

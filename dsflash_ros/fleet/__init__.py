@@ -1,0 +1,1 @@
+"""Replays of many bags on a Ray cluster. See `fleet_replay.replay_fleet`."""

@@ -1,0 +1,87 @@
+"""Which bags are replayed, where their results go, and what of that is done already."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsflash_ros.errors import DSFlashError, OutputError
+from dsflash_ros.fleet.storage import local_path, matching, read_notes, version
+from dsflash_ros.ros.replay.recipe import Recipe, Replayed, local_bag, numbered, without_suffix
+
+_AT_ONCE = 16
+"""Requests to a storage."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A bag, and the folder for its results: paths on this machine, or URLs.
+
+    Attributes:
+        content: what changes with the content of a bag at a URL; empty for a path.
+        problem: why the bag cannot be read, if that is known already.
+    """
+
+    bag: str
+    folder: str
+    content: str = ""
+    problem: DSFlashError | None = None
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Which bag it is, for the notes of its replay."""
+        if not self.content:
+            return local_bag(Path(self.bag))
+        return {"bag": self.bag, "content": self.content}
+
+
+def find_jobs(patterns: Sequence[str], out: str) -> list[Job]:
+    """The bags that paths, URLs and patterns mean, each once.
+
+    A bag's folder in `out` has the bag's name; where a pattern has wildcards in folders, that is
+    `1/front` for `drives/*/front.mcap`, so that further bags change no names.
+
+    Raises `SourceError` when a pattern matches nothing, or its storage cannot be reached.
+    """
+    found: dict[str, str] = {}
+    for pattern in patterns:
+        for bag, name in matching(pattern):
+            found.setdefault(bag, without_suffix(name))
+    out = str(local_path(out) or out.rstrip("/"))
+    folders = [f"{out}/{name}" for name in numbered(found.values())]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(_job, found, folders))
+
+
+def _job(bag: str, folder: str) -> Job:
+    if local_path(bag):
+        return Job(bag, folder)
+    try:
+        return Job(bag, folder, version(bag))
+    except DSFlashError as problem:
+        return Job(bag, folder, problem=problem)
+
+
+def known_ends(jobs: Sequence[Job], recipe: Recipe) -> list[Replayed | DSFlashError | None]:
+    """How jobs ended or must end, as far as that is known before the bags are read; else None.
+
+    Raises `OutputError` when the storage of the results cannot be reached.
+    """
+    notes = {} if recipe.overwrite else read_notes(job.folder for job in jobs)
+    return [job.problem or _end(job, recipe, notes.get(job.folder)) for job in jobs]
+
+
+def _end(
+    job: Job, recipe: Recipe, note: dict | OutputError | None
+) -> Replayed | DSFlashError | None:
+    if note is None or isinstance(note, OutputError):
+        return note
+    known = note.get("settings", {})
+    wanted = recipe.settings(job.about)
+    changed = [key for key, value in wanted.items() if known.get(key) != value]
+    if changed:
+        return OutputError(
+            f"{job.folder} holds a replay with other settings ({', '.join(changed)}): give another "
+            "--out, or --overwrite to replace it"
+        )
+    return Replayed(was_complete=True) if note.get("complete") else None
