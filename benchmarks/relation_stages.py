@@ -209,10 +209,12 @@ def draw(rows: list[Row], out: Path) -> None:
         scores.bar_label(bars, fmt="%.1f", fontsize=8)
     times.barh(places, [row["ms at 20"] for row in rows], 0.5, color="gray")
     times.set_xscale("log")
+    times.set_xticks([1, 10, 100], ["1", "10", "100"])
+    times.minorticks_off()
     times.set_xlabel("ms at 20 segments, two cores")
     scores.set_yticks(places, [row["stage"] for row in rows])
     scores.invert_yaxis()
-    scores.legend(fontsize=8, loc="lower left")
+    figure.legend(fontsize=8, loc="outside upper left", ncols=2)
     for axis in (scores, times):
         axis.spines[["top", "right"]].set_visible(False)
     with replacing(out) as partial:
