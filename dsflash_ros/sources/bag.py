@@ -34,6 +34,8 @@ class BagSource(Source):
 
     Attributes:
         topic: of the images.
+        with_truth: frames have their true graphs, where the bag has them. Set it to False where
+            nobody asks for them: reading them takes time.
         start_ns, stop_ns: only images recorded from here on, and before here. Depth and poses of
             before the start are read nevertheless, so that each image has what goes with it.
     """
@@ -54,7 +56,7 @@ class BagSource(Source):
         except SourceError:
             self.close()
             raise
-        self.start_ns, self.stop_ns = start_ns, stop_ns
+        self.start_ns, self.stop_ns, self.with_truth = start_ns, stop_ns, True
         self._images = [c for c in images if c.topic == self.topic]
         self.has_truth = bool(BagTruth(self._reader).graphs)
         self._has_reported_space = False
@@ -74,7 +76,7 @@ class BagSource(Source):
 
     def _frames(self) -> Iterator[Frame]:
         found = 0
-        self._truth = BagTruth(self._reader)
+        self._truth = BagTruth(self._reader, self.with_truth)
         self._truth.keep(data for data, *_ in self._messages(self._truth.graphs))
         for message, rgb, recorded in self._images_with_space():
             found += 1

@@ -30,9 +30,10 @@ class BagTruth:
         maps: connections with the panoptic maps.
     """
 
-    def __init__(self, reader: AnyReader) -> None:
+    def __init__(self, reader: AnyReader, is_wanted: bool = True) -> None:
+        """Of an open bag. `is_wanted`: False to read nothing of it."""
         self._reader = reader
-        self.graphs = _of(reader, TRUTH_TOPIC, _GRAPH)
+        self.graphs = _of(reader, TRUTH_TOPIC, _GRAPH) if is_wanted else []
         self.maps = _of(reader, TRUTH_MAP_TOPIC, _IMAGE) if self.graphs else []
         self._graphs: dict[Stamp, bytes] = {}
         self._maps: deque = deque(maxlen=_KEPT)

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray", reason="needs Ray: pip install 'dsflash_ros[fleet]'")
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
-from recorded import DRIVE, GIVEN, replay
+from recorded import BUCKET, DRIVE, GIVEN, replay
 
 _HEAD = """
 import sys, ray
@@ -21,8 +21,6 @@ context = ray.init(
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
-
-BUCKET = "drives"
 
 
 @pytest.fixture(scope="session")

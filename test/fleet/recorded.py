@@ -7,6 +7,7 @@ from places import ROOT
 
 from dsflash_ros.cli import main
 
+BUCKET = "drives"
 DRIVE = ROOT / "examples" / "drive"
 
 GIVEN = (

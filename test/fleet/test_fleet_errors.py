@@ -6,9 +6,8 @@ import sys
 import time
 
 import pytest
-from conftest import BUCKET
 from places import ROOT
-from recorded import DRIVE, GIVEN, replay
+from recorded import BUCKET, DRIVE, GIVEN, replay
 from s3fs import S3FileSystem
 
 from dsflash_ros.fleet import cluster

@@ -4,8 +4,7 @@ import json
 
 import fsspec
 import pytest
-from conftest import BUCKET
-from recorded import DRIVE, GIVEN, assert_same, replay
+from recorded import BUCKET, DRIVE, GIVEN, assert_same, replay
 
 from dsflash_ros.errors import OutputError, SourceError
 from dsflash_ros.fleet.jobs import find_jobs

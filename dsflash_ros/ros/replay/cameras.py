@@ -71,6 +71,7 @@ class Cameras:
         """The number of the camera, and its image."""
         for source in self.sources:
             source.start_ns, source.stop_ns = self.start_ns, self.end_ns
+            source.with_truth = False
         streams = [self._images(number) for number in range(len(self.sources))]
         return heapq.merge(*streams, key=lambda one: one[1].origin.recorded_ns)
 
