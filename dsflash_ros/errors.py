@@ -77,3 +77,8 @@ def missing_ros(error: ImportError) -> DSFlashError:
         f"this needs ROS 2, which is not here ({error}): source a ROS 2 set-up file, or install "
         "dsflash_ros with ROS"
     )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in one line; its kind where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

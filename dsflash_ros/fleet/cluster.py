@@ -16,7 +16,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 import ray
 from ray.exceptions import RayError
 
-from dsflash_ros.errors import DeviceError, FleetError
+from dsflash_ros.errors import DeviceError, FleetError, first_line
 from dsflash_ros.files import expand
 from dsflash_ros.fleet.model_worker import ModelWorker
 from dsflash_ros.ros.replay.recipe import Recipe
@@ -50,7 +50,7 @@ def cluster(address: str) -> Iterator[None]:
         with _signals_kept():
             ray.init(**own, include_dashboard=None if address else False, logging_level="ERROR")
     except Exception as error:  # Ray raises RuntimeError, ConnectionError, ValueError, …
-        raise FleetError(f"Ray cannot be used: {_first_line(error)}") from error
+        raise FleetError(f"Ray cannot be used: {first_line(error)}") from error
     try:
         yield
     finally:
@@ -161,8 +161,4 @@ def _room(recipe: Recipe, cores: int) -> tuple[int, int]:
 def told(error: RayError) -> Exception:
     """What was raised on another machine, where it is an error of ours, else what Ray says."""
     cause = getattr(error, "cause", None)
-    return cause if isinstance(cause, Exception) else FleetError(_first_line(error))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return cause if isinstance(cause, Exception) else FleetError(first_line(error))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import fsspec
 
-from dsflash_ros.errors import DSFlashError, OutputError, SourceError
+from dsflash_ros.errors import DSFlashError, OutputError, SourceError, first_line
 from dsflash_ros.files import expand
 from dsflash_ros.ros.replay.part import BAG, LINES
 from dsflash_ros.ros.replay.parts import SETTINGS
@@ -178,5 +178,4 @@ def reaching(url: str, kind: type[DSFlashError] = SourceError) -> Iterator[None]
     except FileNotFoundError as error:
         raise kind(f"{url} is not there") from error
     except Exception as error:  # each storage has its own
-        told = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise kind(f"{url} cannot be reached: {told}") from error
+        raise kind(f"{url} cannot be reached: {first_line(error)}") from error

@@ -109,8 +109,7 @@ class DepthInput:
             self._nearest = image
 
     def _distance(self, image: Image) -> float:
-        stamp = image.header.stamp
-        return abs(stamp.sec + stamp.nanosec / 1e9 - self._awaited)
+        return abs(stamp_seconds(image.header.stamp) - self._awaited)
 
     def _take_info(self, message: CameraInfo) -> None:
         with self._lock:

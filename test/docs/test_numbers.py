@@ -47,8 +47,24 @@ def test_recall(scores):
         assert_row(row[1:], [100 * found[key] for key in header[1:]])
 
 
-def test_relation_stages(scores):
-    rows = read_page(ROOT / "docs/relation_stages.md").table("How good they are")[1:]
+def test_parts_of_the_relation_stage():
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("How good they are")
+    found = {row["stage"]: row for row in result("toyroom_relation_stages")["rows"]}
+    assert [name for name, *_ in rows] == list(found)
+    keys = ("predcls R@50", "predcls mR@20", "predcls mR@50", "predcls near R@50")
+    for name, *cells in rows:
+        near, distant = cells.pop(3).split(", ")
+        *parts, parameters, times = cells
+        row = found[name]
+        percents = (*keys, "predcls distant R@50", "sgdet R@50", "sgdet mR@50")
+        assert_row([*parts[:3], near, distant, *parts[3:]], [100 * row[key] for key in percents])
+        assert shows(parameters, row["parameters"] / 1e6)
+        assert_row(times.split(", "), [row[f"ms at {count}"] for count in (10, 20, 50)])
+
+
+def test_weights_of_the_relation_stages(scores):
+    page = read_page(ROOT / "docs/relation_stages.md")
+    _, *rows = page.table("How good they are", number=1)
     neck = [result(f"toyroom_neck_{name}")["relations"] for name in ("predcls", "sgdet")]
     found = [(scores["PredCls"], scores["SGDet"]), neck, (scores["PredCls of a small MLP"],)]
     for (_, *cells), protocols in zip(rows, found, strict=True):

@@ -6,6 +6,16 @@ import cv2
 import numpy as np
 
 from dsflash_ros.errors import ImageError
+from dsflash_ros.sources.source import Origin
+
+
+def origin_to_header(origin: Origin):
+    """The `std_msgs/Header` that an image of a bag had: its time and its frame's name."""
+    from builtin_interfaces.msg import Time
+    from std_msgs.msg import Header
+
+    seconds, nanoseconds = divmod(origin.stamp_ns, 1_000_000_000)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=origin.frame_id)
 
 
 def rgb_to_image(rgb: np.ndarray, header):

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice, repeat
 
-from builtin_interfaces.msg import Time
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
+from dsflash_ros.ahead import ahead
 from dsflash_ros.errors import SourceError
+from dsflash_ros.ros.messages.image_messages import origin_to_header
 from dsflash_ros.ros.playback.bag_clock import BagClock
 from dsflash_ros.ros.playback.companions import Companions
 from dsflash_ros.ros.playback.player import Player
-from dsflash_ros.ros.replay.ahead import ahead
 from dsflash_ros.sources.bag import BagSource
 from dsflash_ros.sources.source import Frame
 
@@ -97,5 +97,4 @@ def _header(frame: Frame) -> Header:
                 f"an image on {frame.name} has the time {ns / 1e9:g} s; --clock needs times from 0 "
                 f"to {_END_OF_TIME_NS / 1e9:g} s"
             )
-    seconds, nanoseconds = divmod(frame.origin.stamp_ns, 1_000_000_000)
-    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame.origin.frame_id)
+    return origin_to_header(frame.origin)

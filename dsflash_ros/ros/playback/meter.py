@@ -9,7 +9,7 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from dsflash_ros.errors import DSFlashError
+from dsflash_ros.errors import DSFlashError, first_line
 from dsflash_ros.evaluation.live_replay import LiveRecord
 from dsflash_ros.graph.messages import serialized_stamp
 from dsflash_ros.msg import SceneGraph
@@ -52,7 +52,7 @@ class Meter:
             self._graph_topic = self._node.resolve_topic_name(graph_topic)
         except Exception as error:
             self.close()
-            raise DSFlashError(f"no name for a topic: {str(error).splitlines()[0]}") from error
+            raise DSFlashError(f"no name for a topic: {first_line(error)}") from error
         self._listen(Clock, "/clock", self.record.clock, BEST_EFFORT)
         self._listen(SceneGraph, self._graph_topic, self.record.graphs, RELIABLE)
 

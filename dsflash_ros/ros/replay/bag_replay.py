@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from dsflash_ros.ahead import Behind, ahead
 from dsflash_ros.errors import ImageError, SourceError
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.pipeline.tracked import GraphFollower
 from dsflash_ros.progress_bar import progress
-from dsflash_ros.ros.replay.ahead import Behind, ahead
 from dsflash_ros.ros.replay.cameras import Cameras
 from dsflash_ros.ros.replay.graph_maker import GraphMaker
 from dsflash_ros.ros.replay.originals import Originals

@@ -6,14 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from builtin_interfaces.msg import Time
-from std_msgs.msg import Header
-
 from dsflash_ros.drawing.overlay import draw_overlay
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import overlay_topic
 from dsflash_ros.ros.messages.graph_messages import events_to_message, graph_to_message
-from dsflash_ros.ros.messages.image_messages import panoptic_to_image
+from dsflash_ros.ros.messages.image_messages import origin_to_header, panoptic_to_image
 from dsflash_ros.ros.playback.player import rgb_to_jpeg
 from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.sinks.sink import writing_to
@@ -62,9 +59,7 @@ class Part:
         """Add what is known of an image of the camera with that prefix, on the node's topics."""
         if not self._latencies:
             graph = replace(graph, latency_ms={})
-        seconds, nanoseconds = divmod(frame.origin.stamp_ns, 1_000_000_000)
-        stamp = Time(sec=seconds, nanosec=nanoseconds)
-        header, now = Header(stamp=stamp, frame_id=frame.origin.frame_id), frame.origin.recorded_ns
+        header, now = origin_to_header(frame.origin), frame.origin.recorded_ns
         topics = Topics.of(prefix)
         self.bag.write(topics.graph, graph_to_message(graph, header), now)
         self.bag.write(topics.panoptic, panoptic_to_image(graph.panoptic, header), now)
