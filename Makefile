@@ -5,7 +5,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 PYTEST := $(VENV)/bin/python -m pytest
 APART := test/ros test/bench test/fleet test/toyroom
-BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake cmake/*/* msg/*.msg)
+BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt $(wildcard cmake/*.cmake cmake/*/* action/*.action msg/*.msg srv/*.srv)
 
 # A sourced ROS 2 or an active environment must not mix with .venv.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH PYTHONHOME PYTHONPATH RMW_IMPLEMENTATION
@@ -33,7 +33,7 @@ lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff format --check
 
 clean:  ## remove .venv and all that was built; results in out/ stay
-	rm -rf $(VENV) build dsflash_ros.egg-info dsflash_ros/msg dsflash_ros/*.so
+	rm -rf $(VENV) build dsflash_ros.egg-info dsflash_ros/action dsflash_ros/msg dsflash_ros/srv dsflash_ros/*.so
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -20,6 +20,9 @@ NAME = "dsflash_ros"
 TF2_MSGS = "tf2_msgs"
 """A package of messages that the ROS 2 wheels lack."""
 
+INTERFACES = ("action", "msg", "srv")
+"""Folders of definitions, and names of the Python packages that are generated from them."""
+
 HERE = Path(__file__).resolve().parent
 WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
 
@@ -122,17 +125,17 @@ class BuildMessages(build_ext):
         cmake("--install", build)
 
     def collect_package(self, prefix):
-        """Copy the generated dsflash_ros.msg and its libraries into the package.
+        """Copy the generated dsflash_ros.msg, .srv, .action and their libraries into the package.
 
         In an editable installation the source tree is the package.
         """
         generated = next(prefix.glob(f"lib/python*/*-packages/{NAME}"))
         package = HERE / NAME if self.editable_mode else Path(self.build_lib) / NAME
         package.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(package / "msg", ignore_errors=True)
-        shutil.copytree(
-            generated / "msg", package / "msg", ignore=shutil.ignore_patterns("__pycache__", "*.c")
-        )
+        left_out = shutil.ignore_patterns("__pycache__", "*.c")
+        for kind in INTERFACES:
+            shutil.rmtree(package / kind, ignore_errors=True)
+            shutil.copytree(generated / kind, package / kind, ignore=left_out)
         for library in generated.glob("*.so"):
             # overwriting it would crash a running ROS node that has loaded it
             (package / library.name).unlink(missing_ok=True)
@@ -189,8 +192,9 @@ if WITH_ROS:
     # without sources: it only makes setuptools run build_ext, and the wheel one for this platform
     extensions = [Extension(f"{NAME}._messages", [])]
 
+generated = [f"{NAME}.{kind}{below}" for kind in INTERFACES for below in ("", ".*")]
 setup(
-    packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=[f"{NAME}.msg", f"{NAME}.msg.*"]),
+    packages=find_packages(include=[NAME, f"{NAME}.*"], exclude=generated),
     package_data={NAME: ["resources/*", "resources/train/*/*", "reports/templates/*"]},
     include_package_data=False,
     install_requires=requirements,

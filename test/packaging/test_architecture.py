@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 
 import pytest
-from places import ROOT
+from places import GENERATED, ROOT
 
 import dsflash_ros
 
@@ -63,7 +63,7 @@ def test_no_two_modules_have_the_same_name():
     names = Counter(
         path.stem
         for path in modules
-        if path.stem[:2] != "__" and path.parts[0] not in MIRRORS | {"msg"}
+        if path.stem[:2] != "__" and path.parts[0] not in MIRRORS | set(GENERATED)
     )
     assert [name for name, count in names.items() if count > 1] == []
 
@@ -74,7 +74,7 @@ def test_no_two_classes_have_the_same_name():
     names = Counter(
         node.name
         for path in (ROOT / "dsflash_ros").rglob("*.py")
-        if "msg" not in path.relative_to(ROOT / "dsflash_ros").parts[:1]
+        if path.relative_to(ROOT / "dsflash_ros").parts[0] not in GENERATED
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.ClassDef)
     )

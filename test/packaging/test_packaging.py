@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import GENERATED, ROOT
 
 import dsflash_ros
 
@@ -40,8 +40,9 @@ def sources(tmp_path):
     )
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy2(ROOT / name, copy)
-    (copy / "dsflash_ros/msg").mkdir(exist_ok=True)
-    (copy / "dsflash_ros/msg/__init__.py").touch()
+    for kind in GENERATED:
+        (copy / "dsflash_ros" / kind).mkdir(exist_ok=True)
+        (copy / "dsflash_ros" / kind / "__init__.py").touch()
     (copy / "dsflash_ros/generated.so").touch()
     (copy / "dsflash_ros/resources/toyroom.safetensors").touch()
     return copy
@@ -65,9 +66,10 @@ def test_versions_agree():
     assert ElementTree.parse(ROOT / "package.xml").findtext("version") == dsflash_ros.__version__
 
 
-def test_cmake_generates_every_message():
-    listed = re.findall(r'"(msg/\w+\.msg)"', (ROOT / "CMakeLists.txt").read_text())
-    assert sorted(listed) == sorted(f"msg/{path.name}" for path in (ROOT / "msg").iterdir())
+def test_cmake_generates_every_interface():
+    listed = re.findall(r'"(\w+/\w+\.(?:action|msg|srv))"', (ROOT / "CMakeLists.txt").read_text())
+    found = [f"{kind}/{path.name}" for kind in GENERATED for path in (ROOT / kind).iterdir()]
+    assert sorted(listed) == sorted(found)
 
 
 def test_every_folder_of_modules_is_a_package():
@@ -99,7 +101,8 @@ def test_wheel_without_ros_has_all_modules_and_resources_but_no_messages(sources
         (scripts,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
         scripts = archive.read(scripts).decode()
     package = sources / "dsflash_ros"
-    modules = {path for path in package.rglob("*.py") if package / "msg" not in path.parents}
+    generated = {package / kind for kind in GENERATED}
+    modules = {path for path in package.rglob("*.py") if not generated & set(path.parents)}
     resources = set((package / "resources").rglob("*.*"))
     resources |= set((package / "reports/templates").iterdir())
     expected = {path.relative_to(sources).as_posix() for path in modules | resources}
@@ -155,7 +158,8 @@ def test_installation_has_what_ros_tools_look_for():
     for folder in ("launch", "config"):
         files = {path.name for path in (ROOT / folder).glob("*.*")}
         assert files <= set(os.listdir(share / folder))
-    assert (share / "msg/SceneGraph.msg").is_file()
+    for kind in GENERATED:
+        assert {path.name for path in (ROOT / kind).iterdir()} <= set(os.listdir(share / kind))
     assert os.access(prefix / "lib/dsflash_ros/dsflash_node", os.X_OK)
 
 
