@@ -5,8 +5,8 @@ single-mask-per-object protocol: one mask for each object, one relation for each
 predcls gives the model the true segments; sgdet gives it only the image. All relations are ranked:
 the relation threshold is 0 and there may be 65535 of them, unless you say otherwise.
 
---tracking scores something else: tracks (HOTA, IDF1) and graphs with and without tracking, on a bag
-that has the true graphs.
+On a bag with the true graphs, as `dsflash toyroom camera --record` makes, sgdet also scores tracks
+(HOTA, IDF1), graphs with and without tracking, and positions; --tracking scores nothing else.
 
 --speed also measures the latency of the forward pass and relations a second, in half a minute;
 --speed-seconds gives it longer, as the paper's 400 passes and 25 batches take on a CPU.
@@ -18,11 +18,12 @@ examples:
   dsflash eval psg/psg.json --weights W --report base.html       as a page
   dsflash tables base.json                        the paper's tables with these numbers beside
   dsflash eval drive/ --protocol sgdet            on a recorded drive with the truth ...
-  dsflash eval drive/ --tracking                  ... its identities and steadiness
+  dsflash eval drive/ --tracking --true-segments  ... its tracks alone, of the true segments
 """
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive, positive_float
@@ -83,14 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tracking",
         action="store_true",
-        help="score tracking; DATASET is a bag with the true graphs, as `dsflash toyroom camera "
-        "--record` makes",
+        help="score nothing but tracks; DATASET is a bag with the true graphs",
     )
     parser.add_argument(
         "--target-frame",
         default="",
         metavar="FRAME",
-        help="with --tracking: frame of the positions that bags with depth give, such as map",
+        help="frame of the positions that bags with depth give, such as map",
     )
     parser.add_argument(
         "--true-segments",
@@ -115,15 +115,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_argument("--no-speed", action="store_true", help="the default now; does nothing")
     usual = {name: getattr(Options(), name) for name in _RANKED}
     add_model_arguments(
-        parser, {name: f"{_RANKED[name]:g}; {usual[name]} with --tracking" for name in _RANKED}
+        parser, {name: f"{_RANKED[name]:g}; of tracks {usual[name]}" for name in _RANKED}
     )
-    add_option_arguments(parser.add_argument_group("with --tracking"), TRACKING_OPTIONS)
+    add_option_arguments(parser.add_argument_group("tracks, of bags"), TRACKING_OPTIONS)
     parser.set_defaults(**_SPEED_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, measure, print, store."""
-    from dsflash_ros.evaluation.report import Report, about_dataset
+    from dsflash_ros.evaluation.report import Report, about_dataset, about_model
     from dsflash_ros.evaluation.report_text import report_text
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
@@ -155,13 +155,16 @@ def run(args: argparse.Namespace) -> int:
     about = {
         "dataset": about_dataset(dataset, min(args.limit or len(dataset), len(dataset))),
         "protocol": args.protocol,
-        **_about_model(args, opened, pipeline),
+        **about_model(opened, pipeline, args.compile),
         "machine": machine(),
     }
     details = _details(dataset, pipeline) if report_path else None
-    scores, failure = _evaluate(args, pipeline, dataset, export_path, about, details)
+    tracks = _tracks(args, dataset, pipeline)
+    observers = [observer for observer in (details, tracks) if observer]
+    scores, failure = _evaluate(args, pipeline, dataset, export_path, about, observers)
+    tracking = tracks and tracks.results()
     speed = _speed(args, pipeline, dataset) if args.speed else None
-    report = Report(**about, **scores, speed=speed)
+    report = Report(**about, **scores, speed=speed, tracking=tracking)
     print(report_text(report))
     if json_path:
         report.write(json_path)
@@ -203,7 +206,8 @@ def _run_tracking(args: argparse.Namespace) -> int:
     """Score tracking on a bag, print, store."""
     import json
 
-    from dsflash_ros.evaluation.bag_tracking import evaluate_bag, tracking_text
+    from dsflash_ros.evaluation.bag_tracking import evaluate_bag
+    from dsflash_ros.evaluation.tracking_text import tracking_text
     from dsflash_ros.files import replacing
 
     if args.export or args.speed or args.report:
@@ -230,33 +234,6 @@ def _warn_untrained(header, pipeline) -> None:
         )
 
 
-def _about_model(args: argparse.Namespace, opened, pipeline) -> dict:
-    from dataclasses import asdict
-
-    from dsflash_ros.conversion.checkpoint_files import sha256_of
-
-    config = opened.header.config
-    return {
-        "weights": {
-            "name": opened.title,
-            "sha256": sha256_of(opened.path) if opened.path else None,
-            "trained": list(opened.header.trained) if pipeline.is_trained else [],
-        },
-        "model": {
-            "size": config.size,
-            "backbone": config.backbone,
-            "image_size": config.image_size,
-            "parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
-        },
-        "options": {
-            **asdict(pipeline.options),
-            "device": str(pipeline.device),
-            "precision": pipeline.precision,
-            "compile": args.compile,
-        },
-    }
-
-
 def _details(dataset, pipeline):
     """Collects what the page shows of each image."""
     from dsflash_ros.reports.evaluation_details import EvaluationDetails
@@ -264,8 +241,25 @@ def _details(dataset, pipeline):
     return EvaluationDetails(dataset.vocabulary, pipeline.weights, pipeline.relates)
 
 
+def _tracks(args: argparse.Namespace, dataset, pipeline):
+    """Scores tracks in the same pass, where frames of a bag with the true graphs are scored."""
+    from dsflash_ros.evaluation.bag_records import BagRecords
+
+    if not isinstance(dataset, BagRecords) or args.annotations or args.protocol != "sgdet":
+        return None
+    from dsflash_ros.evaluation.bag_tracking import TracksObserver
+
+    given = {
+        name: getattr(Options(), name)
+        for name, ranked in _RANKED.items()
+        if getattr(pipeline.options, name) == ranked
+    }
+    graph_options = replace(pipeline.options, **given)
+    return TracksObserver(pipeline, tracking_from(args), graph_options, args.target_frame)
+
+
 def _evaluate(
-    args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict, details
+    args: argparse.Namespace, pipeline, dataset, export_path: Path | None, about: dict, observers
 ):
     """The scores, and the error of the export or None: an export that fails leaves the scores."""
     from contextlib import nullcontext
@@ -278,7 +272,7 @@ def _evaluate(
     try:
         with sgbench_file(export_path, about) if export_path else nullcontext() as export:
             scores = evaluate(
-                pipeline, dataset, args.protocol, args.limit, export, details
+                pipeline, dataset, args.protocol, args.limit, export, observers
             ).results()
     except OutputError as error:
         if scores is None:

@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 class BagRecord(Record):
     """A frame of a bag. Its `image_id` is the stamp; it has no files."""
 
-    rgb: np.ndarray
+    frame: Frame
     label_map: np.ndarray
 
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
-        return self.rgb
+        return self.frame.rgb
 
     def labels(self) -> np.ndarray:
         """(H, W) int32, the index of each pixel's segment, or -1."""
@@ -150,7 +150,7 @@ class BagRecords:
             crowd=np.zeros(len(ids), bool),
             relations=np.array(edges, np.int64).reshape(-1, 3),
             stamp=frame.stamp,
-            rgb=frame.rgb,
+            frame=frame,
             label_map=node_labels(truth.panoptic, ids),
         )
 
@@ -184,4 +184,4 @@ def _beside(frame: Frame, record: Record) -> BagRecord:
         )
     known = {one.name: getattr(record, one.name) for one in fields(record)}
     known["stamp"] = frame.stamp
-    return BagRecord(**known, rgb=frame.rgb, label_map=record.labels())
+    return BagRecord(**known, frame=frame, label_map=record.labels())

@@ -1,18 +1,75 @@
 """Tracking scored on a recorded drive that holds the true graphs."""
 
+import logging
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.position_errors import FAR_M, NEAR_M
+from dsflash_ros.evaluation.bag_records import BagRecord
+from dsflash_ros.evaluation.runner import Observation
 from dsflash_ros.evaluation.tracking import TrackingEvaluator
 from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
+from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.pipeline.tracked import TrackedPipeline
+from dsflash_ros.pipeline.tracked import GraphFollower, TrackedPipeline, untracked
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.sources.bag import BagSource
+from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.tracking.tracking_options import TrackingOptions
+
+_log = logging.getLogger(__name__)
+
+
+class TracksObserver:
+    """Scores tracks while `evaluate` ranks all relations of a bag's frames: one pass for both.
+
+    The scores are those of `evaluate_bag`. Frames without identities in their true graph do not
+    count.
+    """
+
+    def __init__(
+        self,
+        pipeline: SceneGraphPipeline,
+        options: TrackingOptions,
+        graph_options: Options,
+        target_frame: str = "",
+    ) -> None:
+        """Track with these options what the pipeline would tell with `graph_options`.
+
+        `target_frame` is of positions, see `GraphFollower`. Sets the pipeline's `for_trackers`.
+        """
+        pipeline.for_trackers = True
+        self._options = graph_options
+        self._least = min(RELATION_FLOOR, graph_options.relation_threshold)
+        self._follower = GraphFollower(options, target_frame)
+        self._evaluator = TrackingEvaluator()
+        self._frames = 0
+
+    def __call__(self, seen: Observation) -> None:
+        """Take in a frame."""
+        record, graph = seen.record, seen.prediction.graph
+        if not isinstance(record, BagRecord) or record.frame.truth is None or graph is None:
+            return
+        truth, frame = record.frame.truth, record.frame
+        if any(node.track_id is None for node in truth.nodes):
+            return
+        self._frames += 1
+        kept = tuple(one for one in graph.relations if one.score >= self._least)
+        graph = replace(graph, relations=kept)
+        tracked = self._follower.follow(graph, frame.rgb, frame.space, self._options)
+        self._evaluator.add(truth, untracked(graph, self._options), tracked)
+
+    def results(self) -> dict | None:
+        """As of `TrackingEvaluator`; None, and a line in the log, where that cannot be told."""
+        if not self._frames:
+            _log.warning("no scores of tracks: the true graphs have no track ids")
+            return None
+        try:
+            return self._evaluator.results()
+        except EvaluationError as error:
+            _log.warning("no scores of tracks: %s", error)
+            return None
 
 
 def evaluate_bag(
@@ -63,40 +120,3 @@ def _unnamed(truth: SceneGraph) -> SceneGraph:
             "`dsflash toyroom camera --record`"
         )
     return replace(truth, nodes=tuple(replace(node, track_id=None) for node in truth.nodes))
-
-
-def tracking_text(scores: dict) -> str:
-    """The scores as lines of text."""
-    raw, tracked = scores["raw"], scores["tracked"]
-    lines = [
-        f"tracking in {scores['frames']} frames: IDF1 {_percent(scores['IDF1'])}, HOTA "
-        f"{_percent(scores['HOTA'])}, {scores['switches']:.1f} identity switches in 100 frames",
-        "",
-        f"{'':<34}{'each frame alone':>18}{'tracked':>12}",
-    ]
-    for what in ("objects", "relations"):
-        for name in ("precision", "recall", "F1"):
-            values = (_percent(side[what][name]) for side in (raw, tracked))
-            lines.append("{:<34}{:>18}{:>12}".format(f"{what}: {name}", *values))
-    changes = f"{raw['changes']:>18.1f}{tracked['changes']:>12.1f}"
-    lines += [f"{'relations that begin or end, for':<34}{changes}", "each that truly does"]
-    if scores["delay"] is not None:
-        lines.append(f"a relation is told {scores['delay']:g} frames after it began (median)")
-    if scores["positions"] is not None:
-        lines.append(_positions_text(scores["positions"]))
-    return "\n".join(lines)
-
-
-def _positions_text(positions: dict[str, float]) -> str:
-    centimetres = {name: f"{100 * m:.1f} cm" for name, m in positions.items() if m is not None}
-    text = (
-        f"positions at {NEAR_M:g} to {FAR_M:g} m: wrong by {centimetres['median']} (median), "
-        f"{centimetres['90 %']} (nine in ten)"
-    )
-    if "spread" in centimetres:
-        text += f"; those of an object are {centimetres['spread']} from their median"
-    return text
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{100 * share:.1f} %"

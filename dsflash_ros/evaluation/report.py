@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsflash_ros.conversion.checkpoint_files import sha256_of
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.files import expand, replacing
 from dsflash_ros.graph.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from dsflash_ros.data.psg import PsgDataset
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+    from dsflash_ros.weights.loading import OpenedWeights
 
 FORMAT = "dsflash-eval-1"
 """Marks the JSON file."""
@@ -73,6 +76,8 @@ class Report:
         panoptic: as from `PanopticQuality.results`; None for predcls.
         speed: as from `measure_speed`, or None.
         images: fields of `ImageScores`, for each image; None in files of earlier versions.
+        latency_ms: as from `latency_percentiles`, of SGDet.
+        tracking: as from `TrackingEvaluator.results`, of a bag whose truth has identities.
     """
 
     dataset: dict
@@ -85,6 +90,8 @@ class Report:
     panoptic: dict | None
     speed: dict | None
     images: list[dict] | None = None
+    latency_ms: dict | None = None
+    tracking: dict | None = None
 
     def write(self, path: str | Path) -> None:
         """Write the JSON, whole or not at all.
@@ -134,6 +141,30 @@ def _check(found: object, expected: dict | type | tuple, where: str) -> None:
             if key not in found:
                 raise ValueError(f"{where} lacks {key!r}")
             _check(found[key], kind, repr(key))
+
+
+def about_model(opened: "OpenedWeights", pipeline: "SceneGraphPipeline", is_compiled: bool) -> dict:
+    """`Report.weights`, `model` and `options` of a pipeline with these weights."""
+    config = opened.header.config
+    return {
+        "weights": {
+            "name": opened.title,
+            "sha256": sha256_of(opened.path) if opened.path else None,
+            "trained": list(opened.header.trained) if pipeline.is_trained else [],
+        },
+        "model": {
+            "size": config.size,
+            "backbone": config.backbone,
+            "image_size": config.image_size,
+            "parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
+        },
+        "options": {
+            **asdict(pipeline.options),
+            "device": str(pipeline.device),
+            "precision": pipeline.precision,
+            "compile": is_compiled,
+        },
+    }
 
 
 def about_dataset(dataset: "PsgDataset", images: int) -> dict:

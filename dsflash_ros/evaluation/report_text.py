@@ -8,6 +8,7 @@ from dsflash_ros.evaluation.phrases import (
     percent,
 )
 from dsflash_ros.evaluation.report import Report
+from dsflash_ros.evaluation.tracking_text import tracking_text
 from dsflash_ros.text_tables import Row, counted, table
 
 
@@ -17,6 +18,10 @@ def report_text(report: Report) -> str:
     if report.panoptic:
         parts += [_quality(report.panoptic), _classes(report.panoptic)]
     parts += [_predicates(report.relations), _thresholds(report.relations)]
+    if report.latency_ms:
+        parts.append(_latency(report.latency_ms))
+    if report.tracking:
+        parts.append("\n" + tracking_text(report.tracking))
     if report.speed:
         parts.append(f"\n{describe_speed(report.speed)}")
     return "\n".join(part for part in parts if part)
@@ -66,6 +71,15 @@ def _classes(panoptic: dict) -> str:
         row: Row = {"class": name, "segments": scores["segments"]}
         rows.append(row | {key: percent(scores[key]) for key in scores if key != "segments"})
     return table("classes, %", rows) if rows else ""
+
+
+def _latency(latency_ms: dict) -> str:
+    """How long each stage took for an image."""
+    rows = [
+        {"stage": stage, **{name: f"{ms:.1f}" for name, ms in times.items()}}
+        for stage, times in latency_ms.items()
+    ]
+    return table("latency of an image, ms", rows)
 
 
 def _predicates(relations: dict) -> str:

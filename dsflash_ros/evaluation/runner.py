@@ -1,6 +1,6 @@
 """Run a pipeline over a data set and compare its predictions with the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +17,8 @@ from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.graph.scene_graph import SceneGraph, unpack_panoptic
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.tracked import untracked
 from dsflash_ros.progress_bar import progress
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Prediction:
         class_ids: (P,) int64.
         relations: (r, 3) int64, best first: subject, object (indexes of segments), predicate.
         scores: (r,) float, of the relations, 0..1.
-        graph: from which it was made; None for PredCls, where no graph is.
+        graph: from which it was made, whole where the pipeline is `for_trackers`; None for PredCls,
+            where no graph is.
     """
 
     labels: np.ndarray
@@ -53,12 +56,16 @@ class Observation(NamedTuple):
         truth_labels: (H, W) int, index of the pixel's true segment, -1 where none is.
         prediction: of the model.
         matching: (P,) int, the true segment of each predicted one, or -1.
+        hits: (r,) bool, which of the predicted relations are true, each true one once.
+        scores: what was counted.
     """
 
     record: Record
     truth_labels: np.ndarray
     prediction: Prediction
     matching: np.ndarray
+    hits: np.ndarray
+    scores: ImageScores
 
 
 class Evaluator:
@@ -84,9 +91,10 @@ class Evaluator:
         self.reliability = Reliability()
         self.images: list[ImageScores] = []
         self._quality = PanopticQuality(vocabulary, device) if protocol == "sgdet" else None
+        self._latencies: list[dict[str, float]] = []
 
-    def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> np.ndarray:
-        """Count an image. Returns its matching: (P,) int, the true segment of each, or -1.
+    def add(self, record: Record, truth_labels: np.ndarray, prediction: Prediction) -> Observation:
+        """Count an image.
 
         Raises `EvaluationError`, naming the image, when the prediction breaks the protocol.
         """
@@ -97,15 +105,18 @@ class Evaluator:
             )
         except EvaluationError as error:
             raise EvaluationError(f"image {record.image_id}: {error}") from error
-        true = true_relations(record.relations, prediction.relations, matching)
-        self.reliability.add(prediction.scores, true, len(record.relations))
+        hits = true_relations(record.relations, prediction.relations, matching)
+        self.reliability.add(prediction.scores, hits, len(record.relations))
         quality = None
         if self._quality:
             truth = (truth_labels, record.class_ids, record.crowd)
             quality = self._quality.add(*truth, prediction.labels, prediction.class_ids)
         name = str(record.image_id)
-        self.images.append(ImageScores.of(name, record.stamp, recall, quality, self._vocabulary))
-        return matching
+        scores = ImageScores.of(name, record.stamp, recall, quality, self._vocabulary)
+        self.images.append(scores)
+        if prediction.graph is not None:
+            self._latencies.append(prediction.graph.latency_ms)
+        return Observation(record, truth_labels, prediction, matching, hits, scores)
 
     def _match(
         self, record: Record, truth_labels: np.ndarray, prediction: Prediction
@@ -118,7 +129,7 @@ class Evaluator:
         )
 
     def results(self) -> dict:
-        """`relations`, `panoptic` and `images` as `Report` has them."""
+        """`relations`, `panoptic`, `images` and `latency_ms` as `Report` has them."""
         relations = self._recall.results()
         if self._relates:
             relations |= self.reliability.results()
@@ -128,7 +139,23 @@ class Evaluator:
                 scores.update(dict.fromkeys(unknown))
         panoptic = self._quality.results() if self._quality else None
         images = [image._asdict() for image in self.images]
-        return {"relations": relations, "panoptic": panoptic, "images": images}
+        latency_ms = latency_percentiles(self._latencies)
+        return {
+            "relations": relations,
+            "panoptic": panoptic,
+            "images": images,
+            "latency_ms": latency_ms or None,
+        }
+
+
+def latency_percentiles(latencies: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """By stage, `median`, `90 %` and `99 %` of its times in the images, ms."""
+    found = {}
+    for stage in dict.fromkeys(stage for one in latencies for stage in one):
+        times = [one[stage] for one in latencies if stage in one]
+        told = np.percentile(times, (50, 90, 99)).tolist()
+        found[stage] = dict(zip(("median", "90 %", "99 %"), told, strict=True))
+    return found
 
 
 def evaluate(
@@ -137,7 +164,7 @@ def evaluate(
     protocol: str,
     limit: int | None = None,
     export: SgbenchFile | None = None,
-    observer: Callable[[Observation], None] | None = None,
+    observers: Sequence[Callable[[Observation], None]] = (),
 ) -> Evaluator:
     """Compare a pipeline's predictions with the truth of a data set.
 
@@ -149,7 +176,7 @@ def evaluate(
         protocol: of `PROTOCOLS`.
         limit: only the first images, so many.
         export: gets the predictions, too.
-        observer: is called with each image after it was counted.
+        observers: are called with each image after it was counted.
 
     Returns:
         an evaluator that has counted the images.
@@ -170,9 +197,9 @@ def evaluate(
     for record in progress(islice(dataset, count), protocol, count, "image"):
         truth_labels = record.labels()
         prediction = predict(pipeline, record, truth_labels, protocol)
-        matching = evaluator.add(record, truth_labels, prediction)
-        if observer:
-            observer(Observation(record, truth_labels, prediction, matching))
+        seen = evaluator.add(record, truth_labels, prediction)
+        for observer in observers:
+            observer(seen)
         if export:
             export.add(
                 record.image_id, prediction.labels, prediction.class_ids, prediction.relations
@@ -196,7 +223,7 @@ def predict(
     """The pipeline's prediction for an image; PredCls gives it the true segments, crowds too."""
     rgb = record.image()
     if protocol == "sgdet":
-        return _prediction_of(pipeline(rgb))
+        return _prediction_of(pipeline(rgb, record.stamp or 0.0), pipeline.options)
     count = len(record.class_ids)
     ranked = pipeline.relate_segments(rgb, truth_labels, count, record.class_ids)
     relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
@@ -205,12 +232,13 @@ def predict(
     return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])
 
 
-def _prediction_of(graph: SceneGraph) -> Prediction:
-    relations = [(r.subject, r.object, r.predicate_id) for r in graph.relations]
+def _prediction_of(graph: SceneGraph, options: Options) -> Prediction:
+    told = untracked(graph, options).relations
+    relations = [(r.subject, r.object, r.predicate_id) for r in told]
     return Prediction(
         labels=unpack_panoptic(graph.panoptic)[1],
         class_ids=np.array([node.class_id for node in graph.nodes], np.int64),
         relations=np.array(relations, np.int64).reshape(-1, 3),
-        scores=np.array([relation.score for relation in graph.relations]),
+        scores=np.array([relation.score for relation in told]),
         graph=graph,
     )

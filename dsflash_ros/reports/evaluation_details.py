@@ -7,7 +7,6 @@ import numpy as np
 
 from dsflash_ros.data.psg import Record
 from dsflash_ros.drawing.overlay import draw_overlay
-from dsflash_ros.evaluation.matching import true_relations
 from dsflash_ros.evaluation.runner import Observation, Prediction
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.scene_graph import (
@@ -110,36 +109,29 @@ class EvaluationDetails:
 
     def __call__(self, seen: Observation) -> None:
         """Take in an image."""
-        record, prediction = seen.record, seen.prediction
-        hits = true_relations(record.relations, prediction.relations, seen.matching)
-        detail = self._detail(seen, hits)
+        detail = self._detail(seen)
         self.images.append(detail)
         if detail.quality is None:
             return
         key = detail.quality, detail.f1 or 0.0, len(self.images) - 1
         if len(self._worst) < WORST or key < self._worst[-1][:3]:
-            insort(
-                self._worst, (*key, self._pictured(key[-1], seen, hits)), key=lambda one: one[:3]
-            )
+            insort(self._worst, (*key, self._pictured(key[-1], seen)), key=lambda one: one[:3])
             del self._worst[WORST:]
 
-    def _detail(self, seen: Observation, hits: np.ndarray) -> ImageDetail:
-        record, prediction = seen.record, seen.prediction
-        true = len(np.unique(record.relations, axis=0))
-        told = prediction.scores >= TOLD_FROM
-        graph, knows = prediction.graph, self.relates and true > 0
+    def _detail(self, seen: Observation) -> ImageDetail:
+        told, graph = seen.prediction.scores >= TOLD_FROM, seen.prediction.graph
         return ImageDetail(
-            name=record.image_id,
-            recalls={k: float(hits[:k].sum() / true) if knows else None for k in KS},
-            true=true,
+            name=seen.scores.image,
+            recalls={k: seen.scores.recall(k) if self.relates else None for k in KS},
+            true=sum(map(len, seen.scores.ranks.values())),
             told=int(told.sum()) if self.relates else None,
-            right=int(hits[told].sum()) if self.relates else None,
-            segments=len(record.class_ids),
+            right=int(seen.hits[told].sum()) if self.relates else None,
+            segments=len(seen.record.class_ids),
             found=len(np.unique(seen.matching[seen.matching >= 0])),
             latency_ms=graph.latency_ms.get("total") if graph else None,
         )
 
-    def _pictured(self, number: int, seen: Observation, hits: np.ndarray) -> WorstImage:
+    def _pictured(self, number: int, seen: Observation) -> WorstImage:
         record, rgb = seen.record, seen.record.image()
         truth = self._true_graph(record, seen.truth_labels)
         told = self._told_graph(seen.prediction)
@@ -151,14 +143,14 @@ class EvaluationDetails:
                     seen.matching[seen.prediction.relations[:, :2]],
                     seen.prediction.relations[:, 2],
                 )
-            )[hits & is_told]
+            )[seen.hits & is_told]
         }
         missed = [
             self._words(relation, record.class_ids)
             for relation in dict.fromkeys(map(tuple, record.relations.tolist()))
             if relation not in right
         ]
-        wrong = seen.prediction.relations[~hits & is_told].tolist()
+        wrong = seen.prediction.relations[~seen.hits & is_told].tolist()
         return WorstImage(
             number,
             thumbnail(draw_overlay(rgb, told)),

@@ -19,16 +19,13 @@ from dsflash_ros.reports.page import write_page
 from dsflash_ros.reports.thumbnails import data_uri
 
 
-def write_evaluation(
-    path: Path, report: Report, details: EvaluationDetails, tracking: Mapping | None = None
-) -> None:
+def write_evaluation(path: Path, report: Report, details: EvaluationDetails) -> None:
     """Write an evaluation as a page.
 
     Args:
         path: of the HTML file.
         report: the scores.
         details: what observed the same evaluation.
-        tracking: scores as from `evaluate_bag`, or others in nested dicts; None: without.
 
     Raises:
         OutputError: the file cannot be written.
@@ -53,7 +50,7 @@ def write_evaluation(
         worst=[{**asdict(details.images[image.number]), **vars(image)} for image in details.worst],
         told_from=TOLD_FROM,
         latency=_latency(latencies),
-        tracking=list(_tracking_tables(tracking)) if tracking else None,
+        tracking=list(_tracking_tables(report.tracking)) if report.tracking else None,
         settings=[*report.options.items(), *report.machine.items()],
     )
 
@@ -153,20 +150,20 @@ def _latency(latencies: list[float | None]) -> dict | None:
 
 
 def _tracking_tables(scores: Mapping) -> Iterator[tuple[str, list[str], list]]:
-    """Title, heads and rows of tables; a row has a name and (path in the scores, value) pairs.
+    """Title, heads and rows of tables; a row has a name and (path in the JSON, value) pairs.
 
     Numbers come into one table. Dicts of the same keys, as `raw` and `tracked` are, stand beside
     each other in another.
     """
     flat = {name: dict(_flat(one)) for name, one in scores.items() if isinstance(one, Mapping)}
-    single = [(name, [([name], one)]) for name, one in scores.items() if name not in flat]
+    single = [(name, [(["tracking", name], one)]) for name, one in scores.items() if name not in flat]
     yield "over all frames", [""], single
     groups: dict[tuple, list[str]] = {}
     for name, values in flat.items():
         groups.setdefault(tuple(values), []).append(name)
     for paths, names in groups.items():
         rows = [
-            (": ".join(path), [([name, *path], flat[name][path]) for name in names])
+            (": ".join(path), [(["tracking", name, *path], flat[name][path]) for name in names])
             for path in paths
         ]
         yield "", names, rows

@@ -249,7 +249,7 @@ def test_a_split_without_images(folder, tmp_path, capsys):
 
 def test_speed_is_measured_when_asked_for(folder, capsys, caplog):
     assert evaluate(folder, "--limit", "1") == 0
-    assert "latency" not in capsys.readouterr().out and not caplog.text
+    assert "of warm-up" not in capsys.readouterr().out and not caplog.text
     assert evaluate(folder, "--limit", "1", "--no-speed") == 0
     assert "--no-speed is the default now and does nothing: leave it out" in caplog.text
     assert evaluate(folder, "--limit", "1", "--speed", "--speed-seconds", "0.001") == 0

@@ -38,10 +38,16 @@ def test_the_scores_of_data_sets_on_a_bag(tmp_path, capsys):
     for protocol in ("sgdet", "predcls"):
         given = ("--limit", 8, "--protocol", protocol, "--json", tmp_path / f"{protocol}.json")
         assert main([*map(str, ("eval", DRIVE, "--device", "cpu", *given))]) == 0
+    evaluate(DRIVE, "--limit", 8, "--json", tmp_path / "tracks.json")
     found = json.loads((tmp_path / "sgdet.json").read_text())
     given = json.loads((tmp_path / "predcls.json").read_text())
     assert found["dataset"]["images"] == 8
     assert found["panoptic"]["PQ"] > 0.5
+    alone = json.loads((tmp_path / "tracks.json").read_text())
+    assert found["tracking"] == {name: alone[name] for name in found["tracking"]}
+    assert given["tracking"] is given["latency_ms"] is None
+    times = found["latency_ms"]["total"]
+    assert 0 < times["median"] <= times["90 %"] <= times["99 %"]
     assert 0.3 < found["relations"]["R@50"] < given["relations"]["R@50"] <= 1
     with pytest.raises(SystemExit):
         main(["eval", DRIVE, "--speed"])

@@ -28,7 +28,7 @@ class Oracle:
     def __init__(self, dataset):
         self._records = {record.image().tobytes(): record for record in dataset}
 
-    def __call__(self, rgb):
+    def __call__(self, rgb, stamp):
         record = self._records[rgb.tobytes()]
         labels = record.labels()
         packed = np.append(
@@ -151,7 +151,7 @@ def test_a_violation_names_the_image(dataset):
 @pytest.mark.parametrize("protocol", ["sgdet", "predcls"])
 def test_an_observer_sees_each_image_and_what_matches(dataset, protocol):
     seen = []
-    evaluate(Oracle(dataset), dataset, protocol, limit=3, observer=seen.append)
+    evaluate(Oracle(dataset), dataset, protocol, limit=3, observers=[seen.append])
     assert [one.record.image_id for one in seen] == [dataset[k].image_id for k in range(3)]
     for one in seen:
         assert one.matching.tolist() == list(range(len(one.record.class_ids)))

@@ -173,7 +173,7 @@ def observed(shapes, **changes):
     weights = shapes / "whole.safetensors"
     pipeline = SceneGraphPipeline.from_weights(weights, options=options, device="cpu")
     details = EvaluationDetails(dataset.vocabulary, pipeline.weights, pipeline.relates)
-    scores = evaluate(pipeline, dataset, "sgdet", observer=details).results()
+    scores = evaluate(pipeline, dataset, "sgdet", observers=[details]).results()
     parts = {
         "dataset": {"name": EVIL, "split": EVIL, "images": 12, "of": 12, "vocabulary": "other"},
         "protocol": "sgdet",
@@ -194,13 +194,13 @@ def renamed(scores):
 
 
 def test_names_are_text_and_nothing_else(shapes, tmp_path, visit):
-    report, details = observed(shapes)
+    tracking = {EVIL: 1.5, "raw": {EVIL: {"F1": 0.25}}, "tracked": {EVIL: {"F1": None}}}
+    report, details = observed(shapes, tracking=tracking)
     occurring = {n: s for n, s in report.relations["per_predicate"].items() if s["relations"]}
     report.relations["per_predicate"] = renamed(occurring)
     report.panoptic["per_class"] = renamed(report.panoptic["per_class"])
     details.worst[0].missed.append(EVIL)
-    tracking = {EVIL: 1.5, "raw": {EVIL: {"F1": 0.25}}, "tracked": {EVIL: {"F1": None}}}
-    write_evaluation(tmp_path / "evil.html", report, details, tracking)
+    write_evaluation(tmp_path / "evil.html", report, details)
     report.write(tmp_path / "evil.json")
     page = visit(tmp_path / "evil.html")
     assert page.title() == f"{EVIL} on {EVIL}"
