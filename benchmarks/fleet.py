@@ -100,11 +100,8 @@ def main() -> None:
     parser.add_argument("--end", type=float, metavar="S", help="seconds into the bag")
     parser.add_argument("--json", type=Path)
     args, rest = parser.parse_known_args()
-    of_replay = argparse.ArgumentParser()
-    command.add_arguments(of_replay)
-    given = [str(args.bag), "--out", "unused", *rest]
-    given += ["--end", str(args.end)] if args.end else []
-    recipe = command.recipe_from(of_replay.parse_args(given))
+    end = ["--end", args.end] if args.end else []
+    recipe = command.recipe_of(args.bag, *end, *rest)
     on = machine()
     rows = rows_of(measure(recipe, args.bag, args.cores, args.repeat))
     show(f"{args.bag}: {args.cores} core(s) for each model", rows)

@@ -60,12 +60,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=positive, default=3)
     parser.add_argument("--json", type=Path)
     args, rest = parser.parse_known_args()
-    of_replay = argparse.ArgumentParser()
-    command.add_arguments(of_replay)
-    given = [str(args.bag), "--out", "unused", *rest]
-    given += ["--end", str(args.end)] if args.end else []
+    end = ["--end", args.end] if args.end else []
+    recipe = command.recipe_of(args.bag, *end, *rest)
     on = machine()
-    rows = measure(command.recipe_from(of_replay.parse_args(given)), args.bag, args.repeat)
+    rows = measure(recipe, args.bag, args.repeat)
     show(f"{args.bag}", rows)
     if args.json:
         settings = {"bag": args.bag.name, "end": args.end, "repeat": args.repeat, "options": rest}

@@ -1,6 +1,7 @@
 """Types of arguments, for argparse."""
 
 import argparse
+import math
 
 
 def positive(text: str) -> int:
@@ -13,34 +14,26 @@ def positive(text: str) -> int:
 
 def positive_float(text: str) -> float:
     """A number from 0.001 to 1e6, for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.001 <= number <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.001 to 1000000")
-    return number
+    return _number(text, 0.001, 1_000_000)
 
 
 def not_negative_float(text: str) -> float:
     """A number from 0 to 1e6, for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1000000")
-    return number
+    return _number(text, 0, 1_000_000)
 
 
 def share(text: str) -> float:
     """A number from 0 to 1, for argparse."""
+    return _number(text, 0, 1)
+
+
+def _number(text: str, least: float, most: float) -> float:
     try:
         number = float(text)
     except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most}")
     return number
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dsflash_ros.argument_types import positive
 from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 
 def add_model_arguments(
@@ -80,7 +80,7 @@ def pipeline_from(args: argparse.Namespace, opened=None):
 
 def tracking_from(args: argparse.Namespace) -> TrackingOptions:
     """The `TrackingOptions` that the arguments for `TRACKING_OPTIONS` ask for."""
-    return TrackingOptions(**{one.name: getattr(args, one.name) for one in TRACKING_OPTIONS})
+    return TrackingOptions.of(vars(args))
 
 
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:

@@ -166,6 +166,13 @@ def _code(failed: int, count: int) -> int:
     return 1 if failed else 0
 
 
+def recipe_of(*arguments: object):
+    """The `Recipe` of a command line, without the folder for results."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return recipe_from(parser.parse_args([*map(str, arguments), "--out", "unused"]))
+
+
 def recipe_from(args: argparse.Namespace):
     """The `Recipe` that the arguments ask for."""
     from dsflash_ros.ros.replay.bag_replay import Written

@@ -13,8 +13,9 @@ import json
 from dataclasses import asdict
 
 from dsflash_ros.argument_types import positive_float
+from dsflash_ros.cli.arguments import output_files
 from dsflash_ros.errors import DSFlashError, missing_ros
-from dsflash_ros.files import check_output, replacing
+from dsflash_ros.files import replacing
 
 HELP = "measure the node while a bag is played"
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise missing_ros(error) from error
     from dsflash_ros.evaluation.live_replay import score_live
 
-    path = check_output(args.json, args.overwrite) if args.json else None
+    (path,) = output_files(args, "json")
     record = _listen(args)
     if not record.images or not record.clock:
         raise DSFlashError("nothing was measured: no image was played while this listened")

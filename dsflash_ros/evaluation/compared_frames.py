@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from dsflash_ros.evaluation.runs import Seen
 from dsflash_ros.evaluation.score_bins import score_bins
+
+Triple = tuple[int, str, int]
+"""Places of subject and object among a graph's objects, and the predicate between them."""
 
 Same = Mapping[int, int]
 """Objects of one graph, and which of the other's are the same."""
@@ -63,7 +68,12 @@ class NameCounts(NamedTuple):
     second_right: int
 
 
-class Trio(NamedTuple):
+Alone = tuple[list[int], list[Triple]]
+"""Objects that one of two graphs alone has, and relations of objects that both have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trio:
     """What both runs and the truth say of a frame, and which objects are the same.
 
     Attributes:
@@ -77,44 +87,74 @@ class Trio(NamedTuple):
     second: Seen
     same: Same
     true: Seen | None = None
-    first_true: Same = {}  # noqa: RUF012  (it is never changed)
-    second_true: Same = {}  # noqa: RUF012
+    first_true: Same = field(default_factory=dict)
+    second_true: Same = field(default_factory=dict)
+
+    @cached_property
+    def shared(self) -> set[Triple]:
+        """The relations of the first that the second has, too."""
+        return _alike(self.first, self.second, self.same)
+
+    @cached_property
+    def first_right(self) -> set[Triple]:
+        """The relations of the first that are true; none without a truth."""
+        return _alike(self.first, self.true, self.first_true)
+
+    @cached_property
+    def second_right(self) -> set[Triple]:
+        """The relations of the second that are true; none without a truth."""
+        return _alike(self.second, self.true, self.second_true)
+
+    @cached_property
+    def lost(self) -> Alone:
+        """What the first alone has."""
+        return _alone(self.first, self.same, self.shared)
+
+    @cached_property
+    def gained(self) -> Alone:
+        """What the second alone has."""
+        back = {b: a for a, b in self.same.items()}
+        return _alone(self.second, back, _alike(self.second, self.first, back))
 
 
-def alike(one: Seen, other: Seen, same: Same) -> set[tuple[int, str, int]]:
+def _alike(one: Seen, other: Seen | None, same: Same) -> set[Triple]:
     """The relations of one graph that the other has, too."""
     return {
         (a, predicate, b)
         for a, predicate, b in one.relations
-        if (same.get(a), predicate, same.get(b)) in other.relations
+        if other and (same.get(a), predicate, same.get(b)) in other.relations
     }
+
+
+def _alone(one: Seen, same: Same, shared: set[Triple]) -> Alone:
+    relations = sorted(one.relations - shared)
+    return (
+        [number for number in range(len(one.objects)) if number not in same],
+        [(a, predicate, b) for a, predicate, b in relations if a in same and b in same],
+    )
 
 
 def changes(trio: Trio) -> tuple[list[str], list[str]]:
     """`FramePair.lost` and `FramePair.gained`; relations of lost and new objects go without."""
-    back = {b: a for a, b in trio.same.items()}
+    has_truth = trio.true is not None
     return (
-        _told_alone(trio.first, trio.second, trio.same, trio.true, trio.first_true),
-        _told_alone(trio.second, trio.first, back, trio.true, trio.second_true),
+        _words(trio.first, trio.lost, (trio.first_true, trio.first_right), has_truth),
+        _words(trio.second, trio.gained, (trio.second_true, trio.second_right), has_truth),
     )
 
 
-def _told_alone(one: Seen, other: Seen, same: Same, true: Seen | None, of_true: Same) -> list[str]:
-    def marked(words: str, is_right: bool) -> str:
-        return words if true is None else f"{words} ({'right' if is_right else 'wrong'})"
-
-    labels = [label for label, _ in one.objects]
-    right = alike(one, true, of_true) if true else set()
-    found = [
-        marked(label, number in of_true)
-        for number, label in enumerate(labels)
-        if number not in same
-    ]
-    for relation in sorted(one.relations - alike(one, other, same)):
-        a, predicate, b = relation
-        if a in same and b in same:
-            found.append(marked(f"{labels[a]} {predicate} {labels[b]}", relation in right))
-    return found
+def _words(seen: Seen, alone: Alone, right: tuple, has_truth: bool) -> list[str]:
+    """Objects and relations in words; `right` are those that are true."""
+    objects, relations = alone
+    labels = [label for label, _ in seen.objects]
+    words = [labels[number] for number in objects]
+    words += [f"{labels[a]} {predicate} {labels[b]}" for a, predicate, b in relations]
+    if not has_truth:
+        return words
+    true_objects, true_relations = right
+    marks = [number in true_objects for number in objects]
+    marks += [relation in true_relations for relation in relations]
+    return [f"{w} ({'right' if m else 'wrong'})" for w, m in zip(words, marks, strict=True)]
 
 
 def tallies(trios: list[Trio]) -> tuple[dict[str, NameCounts], dict[str, NameCounts]]:
@@ -136,10 +176,10 @@ def tallies(trios: list[Trio]) -> tuple[dict[str, NameCounts], dict[str, NameCou
             for told in (
                 trio.first.relations,
                 trio.second.relations,
-                alike(trio.first, trio.second, trio.same),
+                trio.shared,
                 trio.true.relations if trio.true else (),
-                alike(trio.first, trio.true, trio.first_true) if trio.true else (),
-                alike(trio.second, trio.true, trio.second_true) if trio.true else (),
+                trio.first_right,
+                trio.second_right,
             )
         )
         for trio in trios
@@ -150,11 +190,13 @@ def tallies(trios: list[Trio]) -> tuple[dict[str, NameCounts], dict[str, NameCou
 def bins_of_runs(trios: list[Trio]) -> tuple[list[dict], list[dict]]:
     """How often the relations of each run are true, by their score: see `score_bins`."""
     found = []
-    for run, same in (("first", "first_true"), ("second", "second_true")):
+    sides = (
+        [(trio.first, trio.first_right) for trio in trios],
+        [(trio.second, trio.second_right) for trio in trios],
+    )
+    for side in sides:
         scores, true = [], []
-        for trio in trios:
-            seen = getattr(trio, run)
-            right = alike(seen, trio.true, getattr(trio, same))
+        for seen, right in side:
             scores += seen.scores.values()
             true += [relation in right for relation in seen.scores]
         found.append(score_bins(np.array(scores), np.array(true, bool)))

@@ -10,10 +10,10 @@ import numpy as np
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.bootstrap import Difference, block_of, paired_difference
 from dsflash_ros.evaluation.compared_frames import (
+    Alone,
     FramePair,
     NameCounts,
     Trio,
-    alike,
     bins_of_runs,
     changes,
     known,
@@ -71,7 +71,9 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
             "stamps and topic?" + ("" if truth is None else " Is the truth?")
         )
     trios = [_trio(first[place], second[place], (truth or {}).get(place[1])) for place in places]
-    counts = np.array([_agreement(trio.first, trio.second, trio.same) for trio in trios])
+    counts = np.array(
+        [_agreement(trio.first, trio.second, trio.same, trio.shared) for trio in trios]
+    )
     of_truth = _beside_truth(trios) if truth is not None else ()
     block = block_of([stamp / 1e6 for _, stamp in places])
     found = RunComparison(
@@ -99,7 +101,8 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
     )
     found.per_class, found.per_predicate = tallies(trios)
     for trio in trios:
-        _count_changes(trio.first, trio.second, trio.same, found)
+        found.vanished.update(_names(trio.first, trio.lost))
+        found.appeared.update(_names(trio.second, trio.gained))
     if of_truth:
         found.score_bins = bins_of_runs(trios)
         behind = sorted(found.series, key=lambda frame: -(frame.loss or 0.0))[:_WORST]
@@ -116,8 +119,8 @@ def _trio(one: Seen, other: Seen, true: Seen | None) -> Trio:
 def _beside_truth(trios: list[Trio]) -> tuple[np.ndarray, np.ndarray]:
     """The `_agreement` of each run with the truth, (frames, 6) each."""
     return (
-        np.array([_agreement(trio.first, trio.true, trio.first_true) for trio in trios]),
-        np.array([_agreement(trio.second, trio.true, trio.second_true) for trio in trios]),
+        np.array([_agreement(t.first, t.true, t.first_true, t.first_right) for t in trios]),
+        np.array([_agreement(t.second, t.true, t.second_true, t.second_right) for t in trios]),
     )
 
 
@@ -136,13 +139,13 @@ def _same(one: Seen, other: Seen) -> dict[int, int]:
     return dict(matches(_overlaps(one, other)))
 
 
-def _agreement(one: Seen, other: Seen, same: Mapping[int, int]) -> tuple[int, ...]:
+def _agreement(one: Seen, other: Seen, same: Mapping[int, int], alike: set) -> tuple[int, ...]:
     """Objects in both, in one, in the other; relations in both, in one, in the other."""
     return (
         len(same),
         len(one.objects),
         len(other.objects),
-        len(alike(one, other, same)),
+        len(alike),
         len(one.relations),
         len(other.relations),
     )
@@ -162,16 +165,11 @@ def _f1(counts: np.ndarray) -> np.ndarray:
     return np.where(total > 0, 2 * counts[..., 0] / np.maximum(total, 1), np.nan)
 
 
-def _count_changes(one: Seen, other: Seen, same: Mapping[int, int], found: RunComparison) -> None:
-    back = {b: a for a, b in same.items()}
-    found.vanished.update(label for i, (label, _) in enumerate(one.objects) if i not in same)
-    found.appeared.update(label for i, (label, _) in enumerate(other.objects) if i not in back)
-    for a, predicate, b in one.relations:
-        if a in same and b in same and (same[a], predicate, same[b]) not in other.relations:
-            found.vanished[f"… {predicate} …"] += 1
-    for a, predicate, b in other.relations:
-        if a in back and b in back and (back[a], predicate, back[b]) not in one.relations:
-            found.appeared[f"… {predicate} …"] += 1
+def _names(seen: Seen, alone: Alone) -> list[str]:
+    """Classes of the objects, and predicates of the relations, that one graph alone has."""
+    objects, relations = alone
+    labels = [seen.objects[number][0] for number in objects]
+    return [*labels, *(f"… {predicate} …" for _, predicate, _ in relations)]
 
 
 def _latency(frames: Iterable[Seen]) -> float | None:

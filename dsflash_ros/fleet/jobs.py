@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsflash_ros.errors import DSFlashError, OutputError
 from dsflash_ros.fleet.storage import local_path, matching, read_notes, version
+from dsflash_ros.ros.replay.parts import check_settings
 from dsflash_ros.ros.replay.recipe import Recipe, Replayed, local_bag, numbered, without_suffix
 
 _AT_ONCE = 16
@@ -76,12 +77,8 @@ def _end(
 ) -> Replayed | DSFlashError | None:
     if note is None or isinstance(note, OutputError):
         return note
-    known = note.get("settings", {})
-    wanted = recipe.settings(job.about)
-    changed = [key for key, value in wanted.items() if known.get(key) != value]
-    if changed:
-        return OutputError(
-            f"{job.folder} holds a replay with other settings ({', '.join(changed)}): give another "
-            "--out, or --overwrite to replace it"
-        )
+    try:
+        check_settings(job.folder, note.get("settings", {}), recipe.settings(job.about))
+    except OutputError as problem:
+        return problem
     return Replayed(was_complete=True) if note.get("complete") else None

@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError
 from dsflash_ros.errors import FleetError, ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.ros.replay.graph_maker import Image, Seen
+from dsflash_ros.ros.replay.graph_maker import GraphedImage, Image
 
 MOST_IMAGES, MOST_BYTES = 8, 16_000_000
 """A range of a bag ends after so many images, or with the one that makes it so large."""
@@ -50,7 +50,7 @@ class SplitMaker:
         self._workers, self._most_ranges = workers, most_ranges
         self._lost_at = [-_PAUSE_S] * len(workers)
 
-    def __call__(self, images: Iterable[Image]) -> Iterator[Seen]:
+    def __call__(self, images: Iterable[Image]) -> Iterator[GraphedImage]:
         """The images in their order, each with its graph."""
         under_way: deque[_Range] = deque()
         for some in ranges(images):
@@ -74,7 +74,7 @@ class SplitMaker:
         one.answer = self._workers[one.worker].graphs.remote(pictures)
         return one
 
-    def _finish(self, one: _Range, others: Iterable[_Range]) -> Iterator[Seen]:
+    def _finish(self, one: _Range, others: Iterable[_Range]) -> Iterator[GraphedImage]:
         for graph, (number, frame) in zip(self._graphs(one, others), one.images, strict=True):
             yield number, frame, graph
 

@@ -156,7 +156,9 @@ def _tracking_tables(scores: Mapping) -> Iterator[tuple[str, list[str], list]]:
     each other in another.
     """
     flat = {name: dict(_flat(one)) for name, one in scores.items() if isinstance(one, Mapping)}
-    single = [(name, [(["tracking", name], one)]) for name, one in scores.items() if name not in flat]
+    single = [
+        (name, [(["tracking", name], one)]) for name, one in scores.items() if name not in flat
+    ]
     yield "over all frames", [""], single
     groups: dict[tuple, list[str]] = {}
     for name, values in flat.items():

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.runs import Place, microseconds
@@ -14,6 +13,7 @@ from dsflash_ros.graph.topics import camera_prefixes, overlay_topic
 from dsflash_ros.images.decoding import decode_image
 from dsflash_ros.reports.thumbnails import thumbnail
 from dsflash_ros.sinks.sink import UniqueNames
+from dsflash_ros.sources.bag_reader import open_bag
 from dsflash_ros.sources.video import VideoSource
 
 Found = tuple[dict[Place, bytes], str]
@@ -50,8 +50,7 @@ def _of_replay(folder: Path, wanted: Collection[Place]) -> Iterator[tuple[Place,
     source_of = {
         overlay_topic(prefix): source for prefix, source in zip(prefixes, sources, strict=True)
     }
-    typestore = get_typestore(Stores.LATEST)
-    with AnyReader([folder / "bag"], default_typestore=typestore) as reader:
+    with closing(open_bag(folder / "bag")) as reader:
         chosen = [c for c in reader.connections if c.topic in source_of]
         for connection, _, data in reader.messages(chosen) if chosen else ():
             message = reader.deserialize(data, connection.msgtype)

@@ -5,13 +5,12 @@ from itertools import groupby
 from pathlib import Path
 
 from dsflash_ros.errors import SourceError
+from dsflash_ros.sources.bag_files import is_bag
 from dsflash_ros.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
 from dsflash_ros.sources.source import Frame, Source
 from dsflash_ros.sources.video import CameraSource, VideoSource
 
 __all__ = ["Frame", "Source", "is_bag", "open_source", "open_sources"]
-
-BAG_SUFFIXES = (".bag", ".db3", ".mcap")
 
 
 def open_source(text: str, topic: str | None = None) -> Source:
@@ -49,14 +48,6 @@ def open_source(text: str, topic: str | None = None) -> Source:
         return ImageSource(text, images_in(path))
     is_image = path.suffix.lower() in IMAGE_SUFFIXES
     return ImageSource(text, [path]) if is_image else VideoSource(path)
-
-
-def is_bag(path: Path) -> bool:
-    """Whether a path is that of a bag, going by its name, or what is in a folder."""
-    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").exists():
-        return True
-    # a recorder that was cut off has left no metadata
-    return path.is_dir() and any(one.suffix in BAG_SUFFIXES for one in path.iterdir())
 
 
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:

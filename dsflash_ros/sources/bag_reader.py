@@ -1,7 +1,6 @@
 """Opening bags, damaged ones too."""
 
 import logging
-import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,10 +8,9 @@ from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import SourceError
+from dsflash_ros.sources.bag_files import recorded_files
 
 _log = logging.getLogger(__name__)
-
-_FILES = (".mcap", ".db3")
 
 
 def open_bag(path: Path) -> AnyReader:
@@ -46,12 +44,11 @@ def _whole_files(path: Path) -> list[Path]:
     """The files of a ROS 2 bag in their order, copies in place of damaged ones."""
     files = [path]
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.suffix in _FILES]
-        files = sorted(found, key=lambda file: [int(n) for n in re.findall(r"\d+", file.name)])
+        files = recorded_files(path)
         if not (path / "metadata.yaml").exists():
             _warn(f"{path} has no metadata.yaml: its files are read as they are")
     if not files:
-        raise SourceError("it holds no .mcap or .db3 file")
+        raise SourceError("it does not hold the .mcap or .db3 files of one recording: name a file")
     whole = []
     for file in files:
         try:

@@ -38,20 +38,34 @@ def whole_copy(file: Path, size: int, mtime_ns: int) -> WholeCopy:
     folder = tempfile.TemporaryDirectory(prefix="dsflash_bag_")
     _FOLDERS.append(folder)
     path = Path(folder.name) / file.name
-    with file.open("rb") as damaged, path.open("wb") as output:
-        copier, problem = _Copier(Writer(output, compression=CompressionType.LZ4)), ""
-        try:
-            for record in StreamReader(damaged, emit_chunks=True, record_size_limit=size).records:
-                copier.take(record)
-        except Exception as error:  # of damaged bytes the reader raises anything
-            problem = str(error) or "it ends in the middle"
-        copier.writer.finish()
+    try:
+        copier, problem = _copied(file, size, path)
+    except OSError as error:
+        raise SourceError(
+            f"what is whole in {file.name} cannot be copied to {folder.name}: {error.strerror}; "
+            "TMPDIR names another folder for temporary files"
+        ) from error
     if not copier.messages:
         raise SourceError(f"there is no whole message in {file.name} ({problem or 'it is empty'})")
     found = f"{copier.messages} messages could be read"
     if copier.broken:
         found += f", {counted(copier.broken, 'part')} in between could not"
     return WholeCopy(path, f"{found}; it has no proper end" if problem else found)
+
+
+def _copied(file: Path, size: int, path: Path) -> tuple["_Copier", str]:
+    """What was copied to `path`, and what ended it before the file's end, or nothing."""
+    with file.open("rb") as damaged, path.open("wb") as output:
+        copier, problem = _Copier(Writer(output, compression=CompressionType.LZ4)), ""
+        try:
+            for record in StreamReader(damaged, emit_chunks=True, record_size_limit=size).records:
+                copier.take(record)
+        except OSError:
+            raise
+        except Exception as error:  # of damaged bytes the reader raises anything
+            problem = str(error) or "it ends in the middle"
+        copier.writer.finish()
+        return copier, problem
 
 
 class _Copier:

@@ -1,8 +1,9 @@
 """The options of tracking, each defined once: default, bounds, and what it does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dsflash_ros.option import option_field, options_of
+from dsflash_ros.option import Value, option_field, options_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class TrackingOptions:
         "A relation begins at relation_threshold and ends when its score falls so much below that.",
         limits=(0.0, 1.0),
     )
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value]) -> "TrackingOptions":
+        """Those of the values that are options of tracking; each of them is there."""
+        return cls(**{option.name: values[option.name] for option in TRACKING_OPTIONS})
 
     def __post_init__(self) -> None:
         for option in TRACKING_OPTIONS:

@@ -2,6 +2,8 @@
 
 import shutil
 import struct
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mcap.reader import make_reader
@@ -9,7 +11,7 @@ from media_files import jpeg_message, picture, raw_images, read_source, write_ba
 from rosbags.rosbag2 import StoragePlugin
 
 from dsflash_ros.errors import SourceError
-from dsflash_ros.sources import bag_reader, is_bag
+from dsflash_ros.sources import bag_reader, damaged_mcap, is_bag
 from dsflash_ros.sources.bag_reader import open_bag
 
 
@@ -130,3 +132,14 @@ def test_types_that_nobody_knows(tmp_path):
     jpegs = [lambda store: jpeg_message(store, picture())]
     bag = write_bag(tmp_path / "bag", {"/image/compressed": jpegs, "/other": [b"\0\1\0\0"]})
     assert len(read_source(bag)[0]) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_no_space_for_the_copy(bag, tmp_path, monkeypatch):
+    file = file_of(bag)
+    file.write_bytes(file.read_bytes()[:-5000])
+    (tmp_path / file.name).symlink_to("/dev/full")
+    folder = SimpleNamespace(name=str(tmp_path))
+    monkeypatch.setattr(damaged_mcap.tempfile, "TemporaryDirectory", lambda prefix: folder)
+    with pytest.raises(SourceError, match=r"cannot be copied to .*: No space left on device; TMP"):
+        open_bag(bag)

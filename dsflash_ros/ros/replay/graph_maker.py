@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # where the graphs come from elsewhere, torch is not needed
 Image = tuple[int, Frame]
 """The number of a camera, and its image."""
 
-Seen = tuple[int, Frame, SceneGraph | ImageError]
+GraphedImage = tuple[int, Frame, SceneGraph | ImageError]
 """An image, and its graph or what is wrong with it."""
 
 
@@ -29,7 +29,7 @@ class GraphMaker:
         self._pipeline, self.options = pipeline, pipeline.options
         pipeline.for_trackers = for_trackers
 
-    def __call__(self, images: Iterable[Image]) -> Iterator[Seen]:
+    def __call__(self, images: Iterable[Image]) -> Iterator[GraphedImage]:
         """The images in their order, each with its graph."""
         for number, frame in images:
             yield number, frame, graph_of(self._pipeline, frame.rgb, frame.stamp, frame.name)

@@ -52,12 +52,7 @@ class Parts:
             self.is_complete = bool(known["complete"])
             if not self.is_complete:
                 self._parts.mkdir(exist_ok=True)
-        if known["settings"] != json.loads(json.dumps(settings)):
-            changed = [key for key in settings if known["settings"].get(key) != settings[key]]
-            raise OutputError(
-                f"{folder} holds a replay with other settings ({', '.join(changed)}): give another "
-                "--out, or --overwrite to replace it"
-            )
+        check_settings(folder, known["settings"], settings)
 
     def __enter__(self) -> "Parts":
         return self
@@ -162,6 +157,17 @@ class Parts:
         (partial / "metadata.yaml").write_text(text)
         partial.chmod(0o755)
         partial.rename(bag)
+
+
+def check_settings(folder: Path | str, known: dict, wanted: dict) -> None:
+    """Raise `OutputError` when the replay in a folder has other settings than those wanted."""
+    wanted = json.loads(json.dumps(wanted))
+    changed = [key for key, value in wanted.items() if known.get(key) != value]
+    if changed:
+        raise OutputError(
+            f"{folder} holds a replay with other settings ({', '.join(changed)}): give another "
+            "--out, or --overwrite to replace it"
+        )
 
 
 def _link(source: Path, target: Path) -> None:

@@ -60,9 +60,7 @@ class Recipe:
     @property
     def tracking(self) -> TrackingOptions | None:
         """Options of the tracker; None: without."""
-        if not self.is_tracked:
-            return None
-        return TrackingOptions(**{one.name: self.choice[one.name] for one in TRACKING_OPTIONS})
+        return TrackingOptions.of(self.choice) if self.is_tracked else None
 
     def settings(self, bag: dict[str, str]) -> dict:
         """What must not change when a replay goes on, as far as the bag need not be read for it.
