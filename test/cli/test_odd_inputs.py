@@ -5,28 +5,19 @@ one image works.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from media_files import picture, raw_images, write_bag, write_image, write_video
+from shapes_weights import write_weights
 
 from dsflash_ros.cli import main
-from dsflash_ros.data.shapes import VOCABULARY, write_shapes
-from dsflash_ros.model.checkpoints import Header, save_checkpoint
-from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.random_weights import random_model
+from dsflash_ros.data.shapes import write_shapes
 
 TRAIN = ["epochs=1", "workers=0", "device=cpu", "augmentation=none", "batch_size=1"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def edited(folder, **changes):
@@ -58,25 +49,19 @@ def inputs(tmp_path_factory):
     write_bag(folder / "bag_of_depth", {"/image": raw_images(2, encoding="32FC1")})
     (folder / "broken_bag").mkdir()
     (folder / "broken_bag" / "metadata.yaml").write_text("{}")
-    counts = {"num_things": 6, "num_stuff": 2, "num_predicates": 6, "num_queries": 20}
-    config = ModelConfig("tiny", image_size=64, neck_dim=32, neck_depth=1, neck_heads=2, **counts)
-    header = Header(config, VOCABULARY)
-    model = random_model(header)
-    save_checkpoint(folder / "weights.safetensors", model, header)
-    header = replace(header, trained=("segmenter",))
-    save_checkpoint(folder / "segmenter.safetensors", model, header)
+    write_weights(folder)
     return folder
 
 
 def dataset_commands(inputs, data, out):
     """By name, the commands that take a data set."""
-    weights = ["--weights", inputs / "weights.safetensors"]
+    weights = ["--weights", inputs / "whole.safetensors"]
     eval = ["eval", data, "--split", "all", *weights]
     train = [f"dataset={data}", "val_split=none", *TRAIN]
     segmenter = ["image_size=64", "start=", "num_queries=20", "warmup_steps=[0, 0]"]
     relations = ["neck_dim=32", "neck_depth=1", "neck_heads=2"]
     relations.append(f"segmenter={inputs / 'segmenter.safetensors'}")
-    calibrate = ["weights", "calibrate", inputs / "weights.safetensors", data, "--split", "all"]
+    calibrate = ["weights", "calibrate", inputs / "whole.safetensors", data, "--split", "all"]
     return {
         "eval": [*eval, "--json", out / "r.json"],
         "eval --speed": [*eval, "--speed", "--speed-seconds", "0.1", "--batch", "2"],
@@ -91,7 +76,7 @@ def dataset_commands(inputs, data, out):
 
 def source_commands(inputs, source, out):
     """By name, the commands that take a source."""
-    weights = ["--weights", inputs / "weights.safetensors"]
+    weights = ["--weights", inputs / "whole.safetensors"]
     return {
         "run": ["run", source, "--out", out, *weights],
         "bench frame": ["bench", "frame", source, "--repeat", "1", *weights],

@@ -10,18 +10,15 @@ pytest.importorskip("tifffile")
 pytest.importorskip("jinja2", reason="needs the extra report")
 pytest.importorskip("plotly", reason="needs the extra report")
 
-import torch
 from places import ROOT
 from seen_pages import addresses, click_frame, is_narrow, panel, point_of_frame, said, wrong_numbers
+from shapes_weights import write_weights
 
 from dsflash_ros.cli import main
 from dsflash_ros.data.psg import PsgDataset
-from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.data.shapes import write_shapes
 from dsflash_ros.evaluation.report import Report
 from dsflash_ros.evaluation.runner import evaluate
-from dsflash_ros.model.checkpoints import Header, save_checkpoint
-from dsflash_ros.model.config import ModelConfig
-from dsflash_ros.model.random_weights import random_model
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.reports.evaluation_details import WORST, EvaluationDetails
@@ -29,17 +26,9 @@ from dsflash_ros.reports.evaluation_page import write_evaluation
 
 DRIVE = ROOT / "examples" / "drive"
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 EVIL = "<script>document.title='broken'</script><b>'\"&"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +36,7 @@ def shapes(tmp_path_factory):
     """Twelve test images and tiny weights."""
     folder = tmp_path_factory.mktemp("shapes")
     write_shapes(folder, 12, test_share=1.0, height=64, width=80)
-    config = ModelConfig(
-        "tiny",
-        image_size=64,
-        neck_dim=32,
-        neck_depth=1,
-        neck_heads=2,
-        num_queries=20,
-        num_things=6,
-        num_stuff=2,
-        num_predicates=6,
-    )
-    header = Header(config, VOCABULARY)
-    model = random_model(header)
-    save_checkpoint(folder / "whole.safetensors", model, header)
-    segmenter = Header(config, VOCABULARY, trained=("segmenter",))
-    save_checkpoint(folder / "segmenter.safetensors", model, segmenter)
+    write_weights(folder)
     return folder
 
 

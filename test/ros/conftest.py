@@ -57,7 +57,8 @@ def start_node(tmp_path_factory):
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory):
     """Five frames of a drive through a simulated room."""
-    from room_camera import ROOM, ended, start_camera
+    from harness import ended
+    from room_camera import ROOM, start_camera
 
     path = tmp_path_factory.mktemp("recorded") / "drive"
     out, _ = ended(start_camera(*ROOM, "--duration", 0.6, "--record", path))

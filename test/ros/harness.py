@@ -21,6 +21,14 @@ def eventually(condition, timeout_s=20.0):
     pytest.fail(f"still not so after {timeout_s} s")
 
 
+def ended(process, code=0, timeout_s=120):
+    """What a child process printed, on stdout and stderr, after it ended with that code."""
+    out, error = process.communicate(timeout=timeout_s)
+    assert process.returncode == code, out + error
+    assert "Traceback" not in error
+    return out, error
+
+
 # `dsflash_node`, but that tests need not wait a second for each report on /diagnostics
 PROGRAM = """
 import sys

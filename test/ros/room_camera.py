@@ -32,13 +32,6 @@ def start_camera(*arguments, environment=()):
     )
 
 
-def ended(process, code=0):
-    """What the process printed, on stdout and stderr, after it ended with that code."""
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == code, error
-    return out, error
-
-
 def messages_of(bag, topic):
     with AnyReader([bag]) as reader:
         connections = [c for c in reader.connections if c.topic == topic]

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from harness import eventually
+from harness import ended, eventually
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 pytest.importorskip("mujoco", reason="needs the extra 'toyroom'")
 
 
-from room_camera import HEIGHT, ROOM, SEED, WIDTH, ended, messages_of, renders, stamp, start_camera
+from room_camera import HEIGHT, ROOM, SEED, WIDTH, messages_of, renders, stamp, start_camera
 
 from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import message_to_graph

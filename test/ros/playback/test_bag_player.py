@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from harness import eventually
+from harness import ended, eventually
 from media_files import image_message, picture, raw_images, write_bag, write_image
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
@@ -58,12 +58,6 @@ def hear(client):
     yield subscribe
     for subscription in subscriptions:
         client.node.destroy_subscription(subscription)
-
-
-def ended(process, code=0, timeout_s=60):
-    out, error = process.communicate(timeout=timeout_s)
-    assert process.returncode == code, error
-    return out, error
 
 
 def seconds(stamp):

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from harness import Client
+from harness import Client, ended
 from media_files import raw_images, write_bag
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
@@ -43,13 +43,6 @@ def start():
         if process.poll() is None:
             process.kill()
             process.wait()
-
-
-def ended(process, code=0, timeout_s=60):
-    out, error = process.communicate(timeout=timeout_s)
-    assert process.returncode == code, out + error
-    assert "Traceback" not in error
-    return out, error
 
 
 def play(start, watch, *arguments):
@@ -121,7 +114,7 @@ def test_a_bag_played_without_a_clock(node, start):
         (["--topic", "/nobody/image", "--timeout", 0.5], "no node subscribes to /nobody/image or "),
         (["--timeout", 4], "nothing publishes images on /image or /image/compressed for 4 s"),
         (["--topic", "a b"], "no name for a topic"),
-        (["--json", "/no/such/folder/live.json"], "/no/such/folder"),
+        (["--json", "/proc/no/live.json"], "cannot write /proc/no/live.json"),
     ],
 )
 def test_what_fails(node, start, arguments, sentence):

@@ -8,7 +8,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from harness import eventually
+from harness import ended, eventually
 from media_files import picture, raw_images, write_bag, write_image, write_video
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
@@ -61,13 +61,6 @@ def receive(client):
     yield subscribe
     for subscription in subscriptions:
         client.node.destroy_subscription(subscription)
-
-
-def ended(process, code=0, timeout_s=60):
-    """The process's (stdout, stderr) after it ended with that code."""
-    out, error = process.communicate(timeout=timeout_s)
-    assert process.returncode == code, error
-    return out, error
 
 
 def stamps_of(messages):
