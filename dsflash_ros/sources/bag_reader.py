@@ -9,6 +9,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import SourceError
 from dsflash_ros.sources.bag_files import recorded_files
+from dsflash_ros.sources.damaged_sqlite import is_unfinished
+from dsflash_ros.sources.whole_copies import whole_copy
 
 _log = logging.getLogger(__name__)
 
@@ -17,12 +19,16 @@ def open_bag(path: Path) -> AnyReader:
     """Open a bag of ROS 1 or ROS 2, as its folder or a file of it.
 
     What a recorder left behind when it was cut off is read as far as it goes, and a warning says
-    what is missing: folders without metadata.yaml, and MCAP files without an end or an index, of
-    which a whole copy is made in the folder for temporary files.
+    what is missing: folders without metadata.yaml, MCAP files without an end or an index, and
+    SQLite files that are cut off or were never closed. Of such files a whole copy is made in the
+    folder for temporary files.
 
     Raises `SourceError` when nothing of it can be read.
     """
     try:
+        files = list(path.glob("*.db3")) if path.is_dir() else [path]
+        if any(map(is_unfinished, files)):
+            raise SourceError("it was never closed")
         return _opened([path])
     except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
         try:
@@ -51,25 +57,29 @@ def _whole_files(path: Path) -> list[Path]:
         raise SourceError("it does not hold the .mcap or .db3 files of one recording: name a file")
     whole = []
     for file in files:
-        try:
-            _opened([file]).close()
+        if _is_whole(file):
             whole.append(file)
-        except Exception:
-            if file.suffix != ".mcap":
-                raise
-            whole.append(_mended(file))
+            continue
+        status = file.stat()
+        copy = whole_copy(file, status.st_size, status.st_mtime_ns)
+        _warn(f"{file} is damaged: {copy.found}")
+        whole.append(copy.path)
     return whole
 
 
-def _mended(file: Path) -> Path:
+def _is_whole(file: Path) -> bool:
+    """Whether rosbags reads the file, or nothing can be done about it: then it raises the error."""
+    if is_unfinished(file):
+        return False
     try:
-        from dsflash_ros.sources.damaged_mcap import whole_copy
-    except ImportError as error:
-        raise SourceError("it is damaged; `pip install mcap` lets what is whole be read") from error
-    status = file.stat()
-    copy = whole_copy(file, status.st_size, status.st_mtime_ns)
-    _warn(f"{file} is damaged: {copy.found}")
-    return copy.path
+        _opened([file]).close()
+        return True
+    except Exception as error:
+        if file.suffix == ".bag":
+            raise SourceError(
+                f"{error}; `rosbag reindex` of ROS 1 mends what was cut off"
+            ) from error
+        return False
 
 
 @lru_cache(maxsize=32)

@@ -1,71 +1,30 @@
 """What can be read of MCAP files that have no end, no index, or broken parts."""
 
-import tempfile
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 from mcap.writer import CompressionType, Writer
 
-from dsflash_ros.errors import SourceError
-from dsflash_ros.text_tables import counted
 
-_FOLDERS: list[tempfile.TemporaryDirectory] = []
-"""Of the copies; they are removed when the process ends."""
+def copy_mcap(file: Path, path: Path) -> tuple[int, int, str]:
+    """Copy the messages of whole chunks of an MCAP file to a new one at `path`.
 
-
-class WholeCopy(NamedTuple):
-    """A copy of all whole messages of a file.
-
-    Attributes:
-        path: of the copy, which is there as long as this process.
-        found: what is in it and what is not, for the log.
+    Returns how many messages were copied, how many broken chunks were left out, and what ended the
+    copy before the file's end, or nothing. Raises `OSError` where reading or writing fails.
     """
-
-    path: Path
-    found: str
-
-
-@lru_cache(maxsize=8)
-def whole_copy(file: Path, size: int, mtime_ns: int) -> WholeCopy:
-    """Copy the whole messages of an MCAP file, once in a process.
-
-    `size` and `mtime_ns` are those of the file: another one under its name is copied anew. Raises
-    `SourceError` when there is no whole message.
-    """
-    folder = tempfile.TemporaryDirectory(prefix="dsflash_bag_")
-    _FOLDERS.append(folder)
-    path = Path(folder.name) / file.name
-    try:
-        copier, problem = _copied(file, size, path)
-    except OSError as error:
-        raise SourceError(
-            f"what is whole in {file.name} cannot be copied to {folder.name}: {error.strerror}; "
-            "TMPDIR names another folder for temporary files"
-        ) from error
-    if not copier.messages:
-        raise SourceError(f"there is no whole message in {file.name} ({problem or 'it is empty'})")
-    found = f"{copier.messages} messages could be read"
-    if copier.broken:
-        found += f", {counted(copier.broken, 'part')} in between could not"
-    return WholeCopy(path, f"{found}; it has no proper end" if problem else found)
-
-
-def _copied(file: Path, size: int, path: Path) -> tuple["_Copier", str]:
-    """What was copied to `path`, and what ended it before the file's end, or nothing."""
     with file.open("rb") as damaged, path.open("wb") as output:
         copier, problem = _Copier(Writer(output, compression=CompressionType.LZ4)), ""
+        most = file.stat().st_size
         try:
-            for record in StreamReader(damaged, emit_chunks=True, record_size_limit=size).records:
+            for record in StreamReader(damaged, emit_chunks=True, record_size_limit=most).records:
                 copier.take(record)
         except OSError:
             raise
         except Exception as error:  # of damaged bytes the reader raises anything
             problem = str(error) or "it ends in the middle"
         copier.writer.finish()
-        return copier, problem
+    return copier.messages, copier.broken, problem
 
 
 class _Copier:

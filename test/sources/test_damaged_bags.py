@@ -11,7 +11,7 @@ from media_files import jpeg_message, picture, raw_images, read_source, write_ba
 from rosbags.rosbag2 import StoragePlugin
 
 from dsflash_ros.errors import SourceError
-from dsflash_ros.sources import bag_reader, damaged_mcap, is_bag
+from dsflash_ros.sources import bag_reader, is_bag, whole_copies
 from dsflash_ros.sources.bag_reader import open_bag
 
 
@@ -140,6 +140,6 @@ def test_no_space_for_the_copy(bag, tmp_path, monkeypatch):
     file.write_bytes(file.read_bytes()[:-5000])
     (tmp_path / file.name).symlink_to("/dev/full")
     folder = SimpleNamespace(name=str(tmp_path))
-    monkeypatch.setattr(damaged_mcap.tempfile, "TemporaryDirectory", lambda prefix: folder)
+    monkeypatch.setattr(whole_copies.tempfile, "TemporaryDirectory", lambda prefix: folder)
     with pytest.raises(SourceError, match=r"cannot be copied to .*: No space left on device; TMP"):
         open_bag(bag)
