@@ -1,5 +1,6 @@
 """Where the nodes of a graph are, from a depth image."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -103,7 +104,7 @@ def _located(node: Node, points: np.ndarray, is_inner: np.ndarray, pose: Transfo
         node,
         position=tuple(position.tolist()),
         extent=tuple(extent.tolist()),
-        distance=float(np.linalg.norm(position - camera)),
+        distance=math.dist(position, camera),
     )
 
 

@@ -1,5 +1,6 @@
 """Objects over time: what a tracker knows of each."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,9 +82,7 @@ class Track:
             self.position = position if has_moved else _mixed(self.position, position, share)
 
     def _is_far(self, position: np.ndarray) -> bool:
-        return self.position is not None and bool(
-            np.linalg.norm(position - self.position) > _MOVED_M
-        )
+        return self.position is not None and math.dist(position, self.position) > _MOVED_M
 
     def miss(self) -> None:
         """Take in that no segment shows it."""
