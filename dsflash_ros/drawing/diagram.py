@@ -6,7 +6,7 @@ import numpy as np
 
 from dsflash_ros.graph.scene_graph import Relation, SceneGraph
 
-_SPREAD = 900.0
+_SPREAD = 760.0
 """Units between the left and right ends of the image; a letter is 7 wide."""
 
 _LETTER, _MARGIN, _HEIGHT = 7.0, 24.0, 34.0

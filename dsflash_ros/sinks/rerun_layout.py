@@ -14,7 +14,7 @@ STAMP, NUMBER = "stamp", "number"
 """Timelines: by the images' stamps, and by the graphs' numbers, from 1."""
 
 
-_BOUNDS = rrb.VisualBounds2D(x_range=(-540, 540), y_range=(-400, 400))
+_BOUNDS = rrb.VisualBounds2D(x_range=(-460, 460), y_range=(-340, 340))
 """What of `drawing.diagram` is to be seen at first: most of it."""
 
 

@@ -56,6 +56,9 @@ class LiveView:
         graph_topic: of the graphs.
         map_topic: of the panoptic maps; empty: that of the node which publishes the graphs.
 
+    Attributes:
+        topic: full name of that of the graphs.
+
     Raises:
         DSFlashError: one of them is no name for a topic.
     """
@@ -66,7 +69,7 @@ class LiveView:
         self._executor.add_node(self._node)
         try:
             names = [image_topic, graph_topic, map_topic or graph_topic]
-            self._image, self._graph, asked = map(self._node.resolve_topic_name, names)
+            self._image, self.topic, asked = map(self._node.resolve_topic_name, names)
         except Exception as error:
             self.close()
             raise DSFlashError(f"no name for a topic: {first_line(error)}") from error
@@ -76,7 +79,7 @@ class LiveView:
         self._transforms = TransformListener(self._node)
         self._subscribed: set[str] = set()
         self._node.create_subscription(
-            SceneGraphMessage, self._graph, self._take_graph, qos.results()
+            SceneGraphMessage, self.topic, self._take_graph, qos.results()
         )
         beside = f"{self._image.rpartition('/')[0]}/camera_info"
         self._node.create_subscription(CameraInfo, beside, self._take_camera, qos.camera_images())
@@ -144,10 +147,10 @@ class LiveView:
             for topic in published[:1]:
                 self._listen(kinds[topic], topic, self._take_image, qos.camera_images())
         if not self._is_map_known:
-            publishers = self._node.get_publishers_info_by_topic(self._graph)
+            publishers = self._node.get_publishers_info_by_topic(self.topic)
             if publishers:
                 space, name = publishers[0].node_namespace, publishers[0].node_name
-                self._map, self._is_map_known = map_topic_of(space, name, self._graph), True
+                self._map, self._is_map_known = map_topic_of(space, name, self.topic), True
         if self._is_map_known and self._map not in self._subscribed:
             self._listen(Image, self._map, self._take_map, qos.results())
 
@@ -185,9 +188,9 @@ class LiveView:
 
     def _missing(self) -> str:
         """Why no graphs come, as a sentence."""
-        if not self._node.count_publishers(self._graph):
+        if not self._node.count_publishers(self.topic):
             return (
-                f"nothing publishes graphs on {self._graph}: start the node, or name its topic "
+                f"nothing publishes graphs on {self.topic}: start the node, or name its topic "
                 "with --graphs"
             )
         if not self._subscribed & {self._image, f"{self._image}/compressed"}:
@@ -195,7 +198,7 @@ class LiveView:
                 f"nothing publishes images on {self._image}, and no graph comes: start the camera, "
                 "or name its topic with --topic"
             )
-        return f"no graph comes on {self._graph}: is the node active, and does it get images?"
+        return f"no graph comes on {self.topic}: is the node active, and does it get images?"
 
 
 def map_topic_of(namespace: str, node: str, graph_topic: str) -> str:
