@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import rerun as rr
 
+from dsflash_ros.drawing.colours import node_colour
 from dsflash_ros.drawing.diagram import diagram
-from dsflash_ros.drawing.overlay import node_colour
 from dsflash_ros.geometry.viewpoint import Viewpoint
 from dsflash_ros.graph.label_maps import node_labels
 from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph

@@ -47,7 +47,7 @@ class RerunServer:
         self.target = f"rerun+http://{here}:{port + 1}/proxy"
         recordings = quote(f"rerun+http://{host}:{port + 1}/proxy", safe="")
         self.page = f"http://{host}:{port}/?url={recordings}"
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115; closed by close()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         command = [_program(), "--serve-web", "--bind", address, "--port", str(port + 1)]
         command += ["--web-viewer-port", str(port), "--server-memory-limit", f"{memory_mib}MiB"]
         command += ["--cors-allow-origin", f"http://{host}:{port}"]

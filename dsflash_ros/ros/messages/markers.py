@@ -5,7 +5,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from dsflash_ros.drawing.overlay import node_colour
+from dsflash_ros.drawing.colours import node_colour
 from dsflash_ros.graph.scene_graph import Node, SceneGraph
 
 _LEAST_M = 0.01
