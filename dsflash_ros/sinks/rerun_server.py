@@ -16,7 +16,7 @@ from dsflash_ros.errors import OutputError
 
 LOOPBACK = "127.0.0.1"
 
-_START_S, _END_S = 20.0, 3.0
+_START_S = 20.0
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
@@ -71,12 +71,7 @@ class RerunServer:
 
     def close(self) -> None:
         """End it; nothing when it has ended already."""
-        if self.is_running:
-            self._process.terminate()
-            try:
-                self._process.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self._process.kill()  # it has nothing to save, and would wait for open pages
         self._process.wait()
         self._log.close()
 
@@ -146,4 +141,4 @@ def _program() -> str:
 
 def _end_with_parent() -> None:
     """In the child: end when the parent does, however that ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
