@@ -154,7 +154,7 @@ def areas(image):
 
 
 def is_drawn(colours):
-    return bool(colours) and colours["image"] > 2000 and min(colours.values()) > 30
+    return bool(colours) and colours["image"] > 4000 and min(colours.values()) > 30
 
 
 def test_ctrl_c_ends_it(viewed):
