@@ -21,7 +21,7 @@ from dsflash_ros.images.panoptic_maps import image_to_panoptic
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
 from dsflash_ros.ros import qos
 from dsflash_ros.ros.transform_listener import TransformListener
-from dsflash_ros.ros.view.stamp_matching import Seen, StampMatcher
+from dsflash_ros.ros.view.stamp_matching import Matched, StampMatcher
 
 SILENCE_S = 5.0
 """After so long without a graph the log says what is missing; again after twice that time."""
@@ -159,7 +159,7 @@ class LiveView:
         self._subscribed.add(topic)
         self._node.create_subscription(kind, topic, take, profile, raw=True)
 
-    def _frame(self, seen: Seen) -> LiveFrame | None:
+    def _frame(self, seen: Matched) -> LiveFrame | None:
         """What the messages say; None, and a line in the log, when they cannot be read."""
         try:
             graph = message_to_graph(seen.graph, self._panoptic(seen))
@@ -174,7 +174,7 @@ class LiveView:
         viewpoint = self._camera and Viewpoint.of(graph, self._camera, frame, transforms)
         return LiveFrame(graph, rgb, viewpoint, seen.arrived)
 
-    def _panoptic(self, seen: Seen) -> np.ndarray | None:
+    def _panoptic(self, seen: Matched) -> np.ndarray | None:
         if seen.panoptic is None:
             return None
         return image_to_panoptic(deserialize_message(seen.panoptic, Image))

@@ -18,7 +18,7 @@ _MOST_BYTES = 256 << 20
 _MOST_GRAPHS = 4
 
 
-class Seen(NamedTuple):
+class Matched(NamedTuple):
     """A graph and what belongs to it.
 
     Attributes:
@@ -70,7 +70,7 @@ class StampMatcher:
         while len(self._graphs) > _MOST_GRAPHS:
             self._graphs.popitem(last=False)
 
-    def newest(self, now: float) -> Seen | None:
+    def newest(self, now: float) -> Matched | None:
         """The last graph whose map has come, or is not to be expected any more.
 
         It, those before it and their images are forgotten.
@@ -78,7 +78,7 @@ class StampMatcher:
         for stamp, (message, arrived) in reversed(self._graphs.items()):
             has_map = stamp in self._maps
             if has_map or not self.has_maps or now - arrived > MAP_PATIENCE_S:
-                seen = Seen(message, self._images.get(stamp), self._maps.get(stamp), arrived)
+                seen = Matched(message, self._images.get(stamp), self._maps.get(stamp), arrived)
                 self._forget(stamp)
                 return seen
         return None
