@@ -138,9 +138,9 @@ def _view_node(args: argparse.Namespace) -> int:
         import dsflash_ros.ros.view.live_view  # noqa: F401
     except ImportError as error:
         raise missing_ros(error) from error
-    os.nice(_NICENESS)  # the node goes first where cores are few
     delays_s: deque[float] = deque(maxlen=_MOST_DELAYS)
     with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
+        os.nice(_NICENESS)  # the node goes first where cores are few
         try:
             for frame in live.frames():
                 sink.show(frame.graph, frame.rgb, frame.viewpoint)
