@@ -13,6 +13,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dsflash_ros.ros.parameter_table import PARAMETERS
 from dsflash_ros.ros.process.transport import profile_path
+from dsflash_ros.ros.rviz_layout import write_rviz_layout
 
 CONFIG = Path(get_package_share_directory("dsflash_ros"), "config")
 
@@ -63,18 +64,7 @@ def generate_launch_description():
                 if name not in os.environ
             ),
             OpaqueFunction(function=start_node),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                namespace=LaunchConfiguration("namespace"),
-                arguments=["--display-config", str(CONFIG / "dsflash.rviz")],
-                # relative names follow the namespace
-                remappings=[
-                    (f"/dsflash/{topic}", f"dsflash/{topic}")
-                    for topic in ("overlay", "panoptic_color", "markers")
-                ],
-                condition=IfCondition(LaunchConfiguration("rviz")),
-            ),
+            OpaqueFunction(function=start_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
         ]
     )
 
@@ -107,3 +97,13 @@ def start_node(context):
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         )
     ]
+
+
+def start_rviz(context):
+    """rviz with a layout for these cameras, in the frame of the positions."""
+    given = (
+        LaunchConfiguration(name).perform(context)
+        for name in ("cameras", "namespace", "target_frame")
+    )
+    arguments = ["--display-config", write_rviz_layout(*given)]
+    return [Node(package="rviz2", executable="rviz2", arguments=arguments)]

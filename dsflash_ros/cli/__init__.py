@@ -20,6 +20,7 @@ COMMANDS = (
     "node",
     "play",
     "watch",
+    "view",
     "replay",
     "toyroom",
     "train",
@@ -37,6 +38,7 @@ _EPILOG = """\
 examples:
   dsflash run photo.jpg --out results            a scene graph and a picture of it
   dsflash run clip.mp4 --out results --stride 5  each fifth frame of a video
+  dsflash view clip.mp4                          look at them in a browser
   dsflash replay drive/ --out replayed           a bag of graphs of a bag of images
   dsflash play clip.mp4 --loop                   a camera on the topic /image ...
   dsflash node                                   ... and the node that turns it into scene graphs

@@ -14,20 +14,10 @@ examples:
 """
 
 import argparse
-import logging
 
-from dsflash_ros.argument_types import positive
-from dsflash_ros.cli.arguments import (
-    add_model_arguments,
-    add_option_arguments,
-    pipeline_from,
-    tracking_from,
-)
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
+from dsflash_ros.cli.frames import add_frame_arguments, graph_maker, tell
 
 HELP = "make scene graphs of images, videos, a camera or bags"
-
-_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,27 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-overlay", action="store_true", help="make no pictures, only scene_graph.jsonl"
     )
     parser.add_argument("--topic", help="image topic of a bag; needed when it has several")
-    parser.add_argument(
-        "--stride", type=positive, default=1, metavar="N", help="use each N-th frame (default: 1)"
-    )
-    parser.add_argument(
-        "--limit", type=positive, metavar="N", help="at most N frames of each source"
-    )
-    parser.add_argument(
-        "--track",
-        action="store_true",
-        help="give nodes a track_id and steady their classes and relations over time; of videos, "
-        "cameras and bags",
-    )
-    parser.add_argument(
-        "--target-frame",
-        default="",
-        metavar="FRAME",
-        help="frame of the positions, which bags with depth, camera_info and /tf give, such as map "
-        "(default: the camera's)",
-    )
-    add_model_arguments(parser)
-    add_option_arguments(parser.add_argument_group("with --track"), TRACKING_OPTIONS)
+    add_frame_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,37 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
     sources = open_sources(args.source, args.topic)
     with ResultFolder(args.out, not args.no_overlay, args.overwrite, args.stride) as results:
-        loop = Loop(_graph_maker(args), [results], args.stride, args.limit)
+        loop = Loop(graph_maker(args), [results], args.stride, args.limit)
         try:
             loop.run(sources)
         finally:  # also after an interrupt
-            _summarize(loop.tally, results)
+            tell(loop.tally, f"written: {results.paths}")
     return 0
-
-
-def _graph_maker(args: argparse.Namespace):
-    """What makes the graph of a frame."""
-    pipeline = pipeline_from(args)
-    if args.target_frame and not args.track:
-        args.parser.error("--target-frame goes with --track")
-    if not args.track:
-        return lambda frame: pipeline(frame.rgb, frame.stamp, frame.name)
-    from dsflash_ros.pipeline.tracked import TrackedPipeline
-
-    tracked = TrackedPipeline(pipeline, tracking_from(args), args.target_frame)
-    return lambda frame: tracked(frame.rgb, frame.stamp, frame.name, frame.space)
-
-
-def _summarize(tally, results) -> None:
-    if tally.graphs:
-        print(
-            f"{tally.graphs} frames in {tally.seconds:.1f} s ({tally.rate:.1f} a second), "
-            f"median latency {tally.median_latency_ms:.1f} ms"
-        )
-        print(f"written: {results.paths}")
-    if tally.skipped or tally.bad_stamps:
-        _log.warning(
-            "%d frames skipped, %d stamps that go back or are no number",
-            tally.skipped,
-            tally.bad_stamps,
-        )

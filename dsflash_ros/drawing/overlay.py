@@ -1,22 +1,19 @@
 """Pictures of scene graphs, fast enough to be drawn for every frame of a camera."""
 
-import colorsys
-import math
-from functools import cache
-
 import cv2
 import numpy as np
 
+from dsflash_ros.drawing.arrows import draw_arrow, find_way, head_size
+from dsflash_ros.drawing.colours import BLACK, WHITE, ink_on, node_colour
 from dsflash_ros.drawing.lettering import Box, Lettering
 from dsflash_ros.errors import ImageError
-from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, TRUTH, Node, SceneGraph
+from dsflash_ros.graph.scene_graph import MAX_NODE_ID, NOTHING, TRUTH, Node, Relation, SceneGraph
+
+__all__ = ["UNTRAINED", "draw_overlay", "draw_panoptic", "node_colour"]
 
 UNTRAINED = "UNTRAINED MODEL: this graph means nothing"
 
-_BLACK, _WHITE, _RED = (0, 0, 0), (255, 255, 255), (190, 0, 0)
-
-_SHIFT = 4
-"""Lines are drawn in sixteenths of a pixel; whole ones would make curves ragged."""
+_RED = (190, 0, 0)
 
 _LEAST_SIDE = 64
 """Pixels; in smaller images borders and arrows would cover everything."""
@@ -25,8 +22,9 @@ _LEAST_SIDE = 64
 def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) -> np.ndarray:
     """Draw a scene graph over its image: masks, labels with scores, the best relations as arrows.
 
-    Labels do not overlap; one that finds no free place is left out. The truth has no scores. The
-    graph of an untrained model has a banner that says so.
+    No label covers another or an arrow's head, nor, where it can be helped, a small thing. One that
+    is away from its mask has a line to it; one that finds no place is left out. The truth has no
+    scores. The graph of an untrained model has a banner that says so.
 
     Args:
         rgb: (H, W, 3) uint8, the image the graph was made from.
@@ -47,15 +45,20 @@ def draw_overlay(rgb: np.ndarray, graph: SceneGraph, max_relations: int = 10) ->
         )
     index, palette = _node_index(graph), _graph_palette(graph)
     picture = _tint(rgb, index, palette, graph)
-    lettering = Lettering(picture)
+    small, shrink = _shrunk(index)
+    lettering = Lettering(picture, _worth(small))
     if not graph.is_trained:
-        lettering.banner(UNTRAINED, _WHITE, _RED)
-    ends = _place_labels(picture, lettering, graph, _anchors(index, graph))
-    if min(index.shape) < _LEAST_SIDE:
-        max_relations = 0
-    for relation in graph.relations[:max_relations]:
-        middle = _draw_arrow(picture, ends[relation.subject], ends[relation.object])
-        lettering.place(relation.predicate, middle, _WHITE, _BLACK)
+        lettering.banner(UNTRAINED, WHITE, _RED)
+    relations = _drawn(graph, max_relations if min(index.shape) >= _LEAST_SIDE else 0)
+    anchors = _anchors(small, shrink, graph)
+    related = {node_id for ends in relations for node_id in ends}
+    first, then = (
+        [n for n in graph.nodes if (n.id in related) is wanted] for wanted in (True, False)
+    )
+    scored = graph.weights != TRUTH
+    ends = _place_labels(picture, lettering, first, anchors, scored)
+    _draw_relations(picture, lettering, relations, ends)
+    _place_labels(picture, lettering, then, anchors, scored)
     lettering.draw()
     return picture
 
@@ -66,32 +69,6 @@ def draw_panoptic(graph: SceneGraph) -> np.ndarray:
     It is black where nothing is.
     """
     return cv2.applyColorMap(_node_index(graph), _graph_palette(graph))
-
-
-@cache
-def _palette() -> np.ndarray:
-    """Black for nothing, then 255 bright colours: (256, 1, 3) uint8.
-
-    The hue of each is far from those before it.
-    """
-    golden = (math.sqrt(5) - 1) / 2
-    saturations, values = (0.85, 0.6, 1.0), (1.0, 0.95, 0.8)
-    colours = [
-        colorsys.hsv_to_rgb(i * golden % 1, saturations[i % 3], values[i // 3 % 3])
-        for i in range(256)
-    ]
-    palette = (np.array(colours) * 255).astype(np.uint8).reshape(256, 1, 3)
-    palette[0] = 0
-    return palette
-
-
-def node_colour(node: Node) -> tuple[int, int, int]:
-    """The colour that all pictures give a node: red, green, blue, 0 to 255.
-
-    By track, so that an object keeps its colour; without tracking by id. 255 are told apart.
-    """
-    number = node.id if node.track_id is None else node.track_id
-    return tuple(map(int, _palette()[number % 255 + 1, 0]))
 
 
 def _index(place: int) -> int:
@@ -115,8 +92,9 @@ def _node_index(graph: SceneGraph) -> np.ndarray:
     table = np.zeros(MAX_NODE_ID + 1, np.uint8)
     for place, node in enumerate(graph.nodes):
         table[node.id] = _index(place)
-    index = table[graph.panoptic & MAX_NODE_ID]
-    index[graph.panoptic == NOTHING] = 0
+    index = table.take(graph.panoptic.astype(np.uint16))  # the low 16 bits
+    if table[MAX_NODE_ID]:  # which are those of NOTHING, too
+        index[graph.panoptic == NOTHING] = 0
     return index
 
 
@@ -138,15 +116,27 @@ def _tint(rgb: np.ndarray, index: np.ndarray, palette: np.ndarray, graph: SceneG
     return picture
 
 
-def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, float]]:
+def _shrunk(index: np.ndarray) -> tuple[np.ndarray, float]:
+    """The index at a small size, and how many times smaller that is."""
+    height, width = index.shape
+    shrink = max(1.0, max(height, width) / 160)
+    size = max(1, round(width / shrink)), max(1, round(height / shrink))
+    return cv2.resize(index, size, interpolation=cv2.INTER_NEAREST), shrink
+
+
+def _worth(small: np.ndarray) -> np.ndarray:
+    """(h, w) float32: which share of its node each pixel is."""
+    counts = np.bincount(small.reshape(-1), minlength=256)
+    shares = 1 / np.maximum(counts, 1)
+    shares[0] = 0
+    return shares.astype(np.float32)[small]
+
+
+def _anchors(small: np.ndarray, shrink: float, graph: SceneGraph) -> dict[int, tuple[float, float]]:
     """For each node the (x, y) where its mask is widest.
 
     Unlike its centroid that always lies on the mask.
     """
-    height, width = index.shape
-    shrink = max(1.0, max(height, width) / 160)
-    size = max(1, round(width / shrink)), max(1, round(height / shrink))
-    small = cv2.resize(index, size, interpolation=cv2.INTER_NEAREST)
     small = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     border = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     depth = cv2.distanceTransform(cv2.compare(border, 0, cv2.CMP_EQ), cv2.DIST_L2, 3)
@@ -160,62 +150,61 @@ def _anchors(index: np.ndarray, graph: SceneGraph) -> dict[int, tuple[float, flo
     return anchors
 
 
+def _drawn(graph: SceneGraph, count: int) -> dict[tuple[int, int], list[Relation]]:
+    """The best relations between nodes of the graph, by (subject, object)."""
+    ids = {node.id for node in graph.nodes}
+    drawn: dict[tuple[int, int], list[Relation]] = {}
+    for relation in graph.relations[:count]:
+        ends = relation.subject, relation.object
+        if ids.issuperset(ends) and relation.subject != relation.object:
+            drawn.setdefault(ends, []).append(relation)
+    return drawn
+
+
 def _place_labels(
-    picture, lettering: Lettering, graph: SceneGraph, anchors: dict
+    picture: np.ndarray, lettering: Lettering, nodes: list[Node], anchors: dict, scored: bool
 ) -> dict[int, Box]:
-    """Place a label for each node, larger nodes first.
+    """Place a label for each of the nodes, larger ones first.
 
     Returns where arrows to the node end: around the label, or at the anchor without one.
     """
     ends = {}
-    for node in sorted(graph.nodes, key=lambda node: node.area, reverse=True):
+    for node in sorted(nodes, key=lambda node: -node.area):
         colour, anchor = node_colour(node), anchors[node.id]
-        bright = np.dot(colour, (0.3, 0.59, 0.11)) > 110
-        text = f"{node.name} {node.score:.2f}" if graph.weights != TRUTH else node.name
-        box = lettering.place(text, anchor, _BLACK if bright else _WHITE, colour)
+        text = f"{node.name} {node.score:.2f}" if scored else node.name
+        box = lettering.place(text, anchor, ink_on(colour), colour)
         if box and not box.contains(anchor):
-            ends_of_line = _pixel(anchor), _pixel(box.centre)
-            cv2.line(picture, *ends_of_line, colour, _line_width(picture), cv2.LINE_AA)
+            _draw_leader(picture, anchor, box.nearest(anchor), colour)
         ends[node.id] = box or Box(*anchor, *anchor)
     return ends
+
+
+def _draw_leader(picture: np.ndarray, start, end, colour) -> None:
+    """A line with a dot at its start, in that colour with a black edge."""
+    width = _line_width(picture)
+    ends, dot = (_pixel(start), _pixel(end)), 2 * width
+    for ink, more in ((BLACK, 1), (colour, 0)):
+        cv2.line(picture, *ends, ink, width + 2 * more, cv2.LINE_AA)
+        cv2.circle(picture, ends[0], dot + more, ink, cv2.FILLED, cv2.LINE_AA)
+
+
+def _draw_relations(
+    picture: np.ndarray, lettering: Lettering, relations: dict, ends: dict[int, Box]
+) -> None:
+    """Draw an arrow for each pair, its head always to be seen, and place its predicates on it."""
+    labels, half = lettering.boxes, 0.5 * head_size(picture.shape)
+    ways = [find_way(ends[a], ends[b], labels, picture.shape) for a, b in relations]
+    for way in ways:
+        draw_arrow(picture, way, _line_width(picture))
+        lettering.keep_free(Box(*(way[-1] - half), *(way[-1] + half)))
+    for way, pair in zip(ways, relations.values(), strict=True):
+        text = ", ".join(relation.predicate for relation in pair)
+        lettering.place_along(text, way, WHITE, BLACK)
 
 
 def _line_width(picture: np.ndarray) -> int:
     return max(1, round(min(picture.shape[:2]) / 400))
 
 
-def _draw_arrow(picture: np.ndarray, start: Box, end: Box) -> tuple[float, float]:
-    """Draw an arrow from box to box, curved so that one back would not cover it.
-
-    Returns its middle, (x, y).
-    """
-    a, b = np.array(start.centre), np.array(end.centre)
-    normal = np.array([a[1] - b[1], b[0] - a[0]])
-    middle = (a + b) / 2 + 0.15 * normal
-    t = np.linspace(0, 1, 33)[:, None]
-    curve = (1 - t) ** 2 * a + 2 * t * (1 - t) * middle + t**2 * b
-    outside = [point for point in curve if not start.contains(point) and not end.contains(point)]
-    if len(outside) < 2:  # the labels touch: what lies between them is too short for an arrow
-        return tuple(curve[16])
-    outside = np.array(outside)
-    direction = outside[-1] - outside[-2]
-    direction /= max(np.linalg.norm(direction), 1e-9)
-    across = np.array([-direction[1], direction[0]])
-    width, size = _line_width(picture), max(4, min(picture.shape[:2]) / 60)
-    tip = outside[-1]
-    base, half = tip - size * direction, 0.45 * size * across
-    head = np.array([tip, base + half, base - half])
-    shaft = np.vstack([outside[:-1], tip - 0.5 * size * direction])
-    for colour, thickness in ((_BLACK, width + 2), (_WHITE, width)):
-        cv2.polylines(picture, [_subpixels(shaft)], False, colour, thickness, cv2.LINE_AA, _SHIFT)
-        cv2.polylines(picture, [_subpixels(head)], True, colour, thickness, cv2.LINE_AA, _SHIFT)
-        cv2.fillPoly(picture, [_subpixels(head)], colour, cv2.LINE_AA, _SHIFT)
-    return tuple(outside[len(outside) // 2])
-
-
 def _pixel(point) -> tuple[int, int]:
     return int(point[0]), int(point[1])
-
-
-def _subpixels(points: np.ndarray) -> np.ndarray:
-    return (points * (1 << _SHIFT)).astype(np.int32)

@@ -38,17 +38,6 @@ def test_every_argument_is_declared_with_a_description():
         assert re.fullmatch(r".{10,}[.]", value.elts[1].value)
 
 
-def test_rviz_shows_the_topics_that_the_node_publishes():
-    layout = yaml.safe_load((ROOT / "config/dsflash.rviz").read_text())["Visualization Manager"]
-    displays = [display for display in layout["Displays"] if "Topic" in display]
-    assert {display["Topic"]["Value"]: display["Class"] for display in displays} == {
-        "/dsflash/overlay": "rviz_default_plugins/Image",
-        "/dsflash/panoptic_color": "rviz_default_plugins/Image",
-        "/dsflash/markers": "rviz_default_plugins/MarkerArray",
-    }
-    assert {display["Topic"]["Reliability Policy"] for display in displays} == {"Reliable"}
-
-
 @pytest.fixture
 def launch():
     """The launch package of ROS 2. A package called launch on other indexes is something else."""

@@ -165,6 +165,8 @@ def test_markers_stand_where_the_nodes_are(robot, client, rgb):
     ids = {node.id for node in things}
     between = [r for r in graph.relations if r.subject_id in ids and r.object_id in ids]
     assert len([m for m in markers if m.ns == "relations"]) == len(between)
+    told = [m.text for m in markers if m.ns == "predicates"]
+    assert told == [relation.predicate for relation in between]
     keys = [(marker.ns, marker.id) for marker in markers]
     assert len(set(keys)) == len(keys)
 

@@ -5,18 +5,20 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from dsflash_ros.drawing.overlay import node_colour
+from dsflash_ros.drawing.colours import node_colour
 from dsflash_ros.graph.scene_graph import Node, SceneGraph
 
 _LEAST_M = 0.01
 """Boxes are drawn no thinner; a scale of 0 is refused by rviz."""
 
-_TEXT_M = 0.12
-"""Height of the names' letters."""
+_TEXT_M = {"names": 0.12, "predicates": 0.08}
+"""Height of the letters."""
 
 
 def graph_to_markers(graph: SceneGraph, header: Header) -> MarkerArray:
-    """A box and a name for each thing that has a position, a line for each relation between two.
+    """A box and a name for each thing that has a position.
+
+    For each relation between two there is an arrow with its predicate.
 
     The first marker deletes those of the last graph. `header` is the source image's; positions are
     in the graph's `position_frame`.
@@ -26,11 +28,13 @@ def graph_to_markers(graph: SceneGraph, header: Header) -> MarkerArray:
     placed = {node.id: node for node in graph.nodes if node.position is not None and node.is_thing}
     for number, node in enumerate(placed.values()):
         markers.append(_box(node, number, header))
-        markers.append(_name(node, number, header))
+        markers.append(_text("names", node.name, node.position, number, header))
     for number, relation in enumerate(graph.relations):
         if relation.subject in placed and relation.object in placed:
             ends = placed[relation.subject], placed[relation.object]
             markers.append(_line(ends, number, header))
+            middle = np.mean([node.position for node in ends], axis=0)
+            markers.append(_text("predicates", relation.predicate, middle, number, header))
     return MarkerArray(markers=markers)
 
 
@@ -47,16 +51,18 @@ def _box(node: Node, number: int, header: Header) -> Marker:
     )
 
 
-def _name(node: Node, number: int, header: Header) -> Marker:
+def _text(
+    namespace: str, text: str, position: tuple[float, float, float], number: int, header: Header
+) -> Marker:
     return Marker(
         header=header,
-        ns="names",
+        ns=namespace,
         id=number,
         type=Marker.TEXT_VIEW_FACING,
-        pose=_pose(node.position),
-        scale=Vector3(z=_TEXT_M),
+        pose=_pose(position),
+        scale=Vector3(z=_TEXT_M[namespace]),
         color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
-        text=node.name,
+        text=text,
     )
 
 
