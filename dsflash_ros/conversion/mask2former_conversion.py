@@ -35,7 +35,7 @@ def convert_mask2former(
 ) -> Conversion:
     """Our model of the tensors, with an untrained relation stage; see `convert`."""
     _check_config(foreign.config)
-    tensors = _renamed_queries(foreign.tensors)
+    tensors = renamed_queries(foreign.tensors)
     own = config_of_mask2former(layout, tensors, image_size or foreign.image_size)
     names = class_names(foreign.config)
     _check_count(names, own)
@@ -93,7 +93,7 @@ def _check_count(names: list[str], config: ModelConfig) -> None:
         )
 
 
-def _renamed_queries(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def renamed_queries(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Older checkpoints of detectron2 call the queries so."""
     return {name.replace("static_query", "query_feat"): tensors[name] for name in tensors}
 
