@@ -5,6 +5,7 @@
   conversions  image messages to arrays and back
   node         what the ROS node adds to the pipeline's time
   loader       images a second that training gets from a data set
+  segmenter    segmenters side by side: parameters, GFLOPs, time, PQ
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
@@ -14,10 +15,14 @@ examples:
                                                   the same, with PyTorch's own spinning beside
   dsflash bench node --rate 30 --duration 60      drops, latency, memory; the camera is too fast
   dsflash bench loader data/psg --workers 8
+  dsflash bench segmenter --compare toyroom random-proscale-lite0 random-tiny
+  dsflash bench segmenter data/toy --compare a.safetensors b.safetensors --limit 100
+                                                  with the PQ on these images
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
 import argparse
+from itertools import cycle
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive, positive_float
@@ -40,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="?",
         help="for frame and load: an image, folder, video or bag (default: noise); "
-        "for loader: a psg.json or the folder of one",
+        "for loader and segmenter: a psg.json or the folder of one",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="store the table and the machine there, too"
@@ -96,6 +101,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=AUGMENTATIONS,
         help="repeatable (default: each)",
     )
+    segmenter = parser.add_argument_group("segmenter")
+    segmenter.add_argument(
+        "--compare",
+        nargs="+",
+        metavar="WEIGHTS",
+        help="what to measure side by side (default: --weights)",
+    )
+    segmenter.add_argument(
+        "--limit", type=positive, metavar="N", help="PQ on the first N images (default: all)"
+    )
     add_model_arguments(parser)
 
 
@@ -109,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
     if args.what in ("conversions", "node") and args.source is not None:
         args.parser.error(f"{args.what} makes its own images and takes no source")
+    if args.compare and args.what != "segmenter":
+        args.parser.error(f"--compare is for segmenter, not for {args.what}")
     args.repeat = args.repeat or {"loader": 512, "load": 5}.get(args.what, 50)
     args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
     on = machine()
@@ -145,6 +162,25 @@ def _load(args: argparse.Namespace) -> tuple[str, list]:
     settings |= {"source": args.source, "size": sizes[0]}
     rows = load.measure(settings, args.repeat, args.duration, args.environment)
     return f"{args.weights} beside other programs, medians of {args.repeat} rounds", rows
+
+
+def _segmenter(args: argparse.Namespace) -> tuple[str, list]:
+    from dsflash_ros.bench import frame, segmenter_costs
+    from dsflash_ros.data.psg import PsgDataset
+
+    dataset = None
+    images = frame.noise(*(args.size or SIZES)[0])
+    if args.source is not None:
+        dataset = PsgDataset.open(args.source)
+        print(dataset.report())
+        images = (record.image() for record in cycle(dataset))
+    pipelines = []
+    for weights in args.compare or [args.weights]:
+        args.weights = weights
+        pipelines.append(pipeline_from(args))
+    rows = segmenter_costs.measure(pipelines, images, args.repeat, dataset, args.limit)
+    where = f"{pipelines[0].device} in {pipelines[0].precision}"
+    return f"segmenters on {where}, ms an image; GFLOPs are multiply-adds", rows
 
 
 def _conversions(args: argparse.Namespace) -> tuple[str, list]:
@@ -193,6 +229,7 @@ _MEASURES = {
     "conversions": _conversions,
     "node": _node,
     "loader": _loader,
+    "segmenter": _segmenter,
 }
 """Each gives the title and the rows of its table."""
 

@@ -1,7 +1,8 @@
 """Get, convert, tune, pack and describe checkpoints.
 
-An EoMT with COCO's 133 panoptic classes needs no conversion by hand: wherever weights are asked
-for, its hub id, folder or file will do, and the conversion is kept in the cache (HF_HOME).
+An EoMT or Mask2Former with COCO's 133 panoptic classes needs no conversion by hand: wherever
+weights are asked for, its hub id, folder or file will do, and the conversion is kept in the cache
+(HF_HOME).
 `convert` is for a file of one's own and for all that the checkpoint does not tell: names of other
 classes, another image size, the DINOv3 that weights are differences to (Meta gives it to those who
 accept its terms). The relation stage stays untrained. A DSFormer's neck and head go into a
@@ -15,6 +16,7 @@ mean of PQ and mR@inf) into the checkpoint, as what it is used with from then on
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
   dsflash weights convert tue-mps/coco_panoptic_eomt_small_640_2x --out small.safetensors
+  dsflash weights convert model_final.pkl --image-size 800 --out mask2former.safetensors
   dsflash weights convert delta.bin --base dinov3.pth --image-size 1280 --out large.safetensors
   dsflash weights convert last_state.pth --into small.safetensors --out start.safetensors
   dsflash weights thresholds best.safetensors toy --split val --out chosen.safetensors

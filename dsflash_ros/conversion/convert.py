@@ -1,7 +1,7 @@
-"""From an EoMT checkpoint of another code base to one of ours."""
+"""From a segmenter's checkpoint of another code base to one of ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,10 +19,13 @@ from dsflash_ros.conversion.layouts import (
     expected_tensors,
     rename,
 )
+from dsflash_ros.conversion.mask2former_conversion import convert_mask2former
+from dsflash_ros.conversion.mask2former_layouts import LAYOUTS as MASK2FORMER_LAYOUTS
+from dsflash_ros.conversion.mask2former_layouts import detect_mask2former
 from dsflash_ros.conversion.oddities import oddities
+from dsflash_ros.conversion.outcome import Conversion, choose_vocabulary, untrained_around
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
 
@@ -34,33 +37,19 @@ _ORIGINAL = (ORIGINAL_DINOV2, ORIGINAL_DINOV3)
 _POSITIONS = "backbone.vit.pos_embed"
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """A model ready to be saved, and what a person should know of it, line by line.
-
-    Attributes:
-        notes: those lines of the summary that say where the outcome may differ from its source.
-    """
-
-    model: DSFlash
-    header: Header
-    summary: list[str]
-    notes: tuple[str, ...] = ()
-
-
 def convert(
     source: str | Path,
     base: str | Path | None = None,
     image_size: int | None = None,
     vocabulary: Vocabulary | None = None,
 ) -> Conversion:
-    """Read an EoMT in the original or in transformers' layout. Its relation stage is untrained.
+    """Read an EoMT or a Mask2Former of another code base. Its relation stage is untrained.
 
     Args:
         source: a file, the index of a sharded checkpoint, or a folder.
         base: the DINOv3 that the weights are differences to, when they are.
         image_size: side of the network input, pixels; learned positions are interpolated. None: the
-            checkpoint's own.
+            checkpoint's own, or what such models learned from.
         vocabulary: names of the classes; None: PSG's, for checkpoints with the 133 classes of COCO
             panoptic.
 
@@ -78,15 +67,19 @@ def convert_foreign(
     vocabulary: Vocabulary | None = None,
 ) -> Conversion:
     """As `convert`, of a checkpoint that was read already."""
-    layout = detect(foreign.tensors)
-    if layout is None:
+    layout, other = detect(foreign.tensors), detect_mask2former(foreign.tensors)
+    if layout is None and other is None:
+        known = ", ".join(layout.name for layout in (*LAYOUTS, *MASK2FORMER_LAYOUTS))
         raise WeightsError(
-            f"{foreign.path} is no EoMT in a layout that is known "
-            f"({', '.join(layout.name for layout in LAYOUTS)}); "
+            f"{foreign.path} is no segmenter in a layout that is known ({known}); "
             f"its tensors are called {', '.join(list(foreign.tensors)[:3])} ..."
         )
     try:
-        return _convert(foreign, layout, base, image_size, vocabulary)
+        if layout:
+            return _convert(foreign, layout, base, image_size, vocabulary)
+        if base is not None:
+            raise WeightsError(f"these are whole weights ({other.name}); leave out --base")
+        return convert_mask2former(foreign, other, image_size, vocabulary)
     except WeightsError as error:
         raise WeightsError(f"{foreign.path}: {error}") from error
 
@@ -100,7 +93,7 @@ def _convert(
 ) -> Conversion:
     own = config_of(layout, foreign.tensors, foreign.image_size)
     _check_base(foreign, layout, own, base)
-    vocabulary = _choose_vocabulary(vocabulary, own.num_classes)
+    vocabulary = choose_vocabulary(vocabulary, own.num_classes)
     notes = oddities(foreign, layout, own, image_size, is_difference=base is not None)
     remarks = list(notes)
 
@@ -120,7 +113,7 @@ def _convert(
     if layout.backbone == "dinov2" and config.grid != own.grid:
         recipe["interpolated"] = _interpolate_positions(state, own.grid, config.grid, remarks)
     return Conversion(
-        _model(config, state),
+        untrained_around(config, state),
         Header(config, vocabulary, recipe=recipe, trained=("segmenter",)),
         [*_summary(foreign, layout, config), *remarks],
         tuple(notes),
@@ -153,15 +146,6 @@ def _interpolate_positions(
     return f"positions, {grids}"
 
 
-def _model(config: ModelConfig, state: Mapping[str, torch.Tensor]) -> DSFlash:
-    """The same file gives the same tensors every time: the untrained relation stage is seeded."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = DSFlash(config)
-    model.segmenter.load_state_dict(state)
-    return model.eval()
-
-
 def _check_base(
     foreign: ForeignCheckpoint, layout: Layout, config: ModelConfig, base: str | Path | None
 ) -> None:
@@ -179,21 +163,6 @@ def _check_base(
         raise WeightsError(
             f"these are whole weights ({layout.name}), to which no base is added; leave out --base"
         )
-
-
-def _choose_vocabulary(vocabulary: Vocabulary | None, classes: int) -> Vocabulary:
-    chosen = vocabulary or Vocabulary.psg()
-    if len(chosen.classes) == classes:
-        return chosen
-    if vocabulary is None:
-        raise WeightsError(
-            f"it tells {classes} classes apart, not the {len(chosen.classes)} of COCO panoptic; "
-            'say what they are with --vocabulary FILE.json: {"things": [...], "stuff": [...], '
-            '"predicates": [...]}, in the order of its classes, things first'
-        )
-    raise WeightsError(
-        f"it tells {classes} classes apart, but the vocabulary names {len(chosen.classes)}"
-    )
 
 
 def _weights(layout: Layout, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

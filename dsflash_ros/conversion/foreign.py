@@ -1,4 +1,4 @@
-"""Checkpoint files of other code bases: safetensors and PyTorch's pickles, sharded or not.
+"""Checkpoint files of other code bases: safetensors and pickles, sharded or not.
 
 Code in a pickle is never run.
 """
@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from dsflash_ros.conversion.array_pickles import read_array_pickle
 from dsflash_ros.conversion.checkpoint_files import main_file, read_json, sha256_of, tensor_files
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
@@ -60,7 +61,7 @@ def read_foreign(path: str | Path) -> ForeignCheckpoint:
     files = tensor_files(path)
     tensors = {}
     for file in files:
-        tensors |= _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+        tensors |= _READERS.get(file.suffix, _read_pickle)(file)
     # what torch.compile and Lightning leave in names
     tensors = {name.replace("._orig_mod", ""): tensor for name, tensor in tensors.items()}
     config = path.with_name("config.json")
@@ -110,6 +111,10 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             "'model')"
         )
     return loaded
+
+
+_READERS = {".safetensors": _read_safetensors, ".pkl": read_array_pickle}
+"""By suffix; all others are PyTorch's."""
 
 
 def _incomplete(path: Path) -> WeightsError:

@@ -20,7 +20,8 @@ class Layout:
         backbone: the backbone of its models.
         marker: a start of names that no other layout has.
         rules: our names to theirs: patterns and replacements, applied one after the other. `{}` in
-            the outcome stands for q, k and v: three tensors there, one here.
+            the outcome stands for q, k and v, `{long}` for query, key and value: three tensors
+            there, one here.
         others: pattern of names that are no weights of the model at inference.
     """
 
@@ -34,7 +35,9 @@ class Layout:
         """The names of the tensors that make our tensor `name` when put one below the other."""
         for pattern, replacement in self.rules.items():
             name = re.sub(pattern, replacement, name)
-        return tuple(name.format(part) for part in "qkv") if "{}" in name else (name,)
+        if "{" not in name:
+            return (name,)
+        return tuple(name.format(word[0], long=word) for word in ("query", "key", "value"))
 
     def is_other(self, name: str) -> bool:
         """Whether it is known that a model needs no such tensor at inference."""

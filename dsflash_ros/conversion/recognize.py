@@ -7,7 +7,13 @@ from typing import NamedTuple
 from dsflash_ros.conversion.dinov3 import is_delta, published_name
 from dsflash_ros.conversion.dsformer import is_dsformer
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
-from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, config_of, detect
+from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, Layout, config_of, detect
+from dsflash_ros.conversion.mask2former_conversion import (
+    class_names,
+    is_known_order,
+    renamed_queries,
+)
+from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, detect_mask2former
 from dsflash_ros.errors import ForeignWeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.config import ModelConfig
@@ -26,7 +32,7 @@ class Recognized:
 
     Attributes:
         layout: what people call it.
-        config: the sizes of an EoMT; None for a DSFormer, which has no segmenter.
+        config: of the segmenter; None for a DSFormer, which has none.
         image_size: side of its input in pixels; None where nothing tells it.
         is_delta: whether its tensors are differences to DINOv3's.
         needs: what its conversion has to be told.
@@ -53,6 +59,9 @@ def recognize(foreign: ForeignCheckpoint) -> Recognized:
     if is_dsformer(foreign.tensors):
         need = Need("--into OURS.safetensors", "it has a relation stage only")
         return Recognized("DSFormer (fair-psgg)", None, None, False, (need,))
+    layout = detect_mask2former(foreign.tensors)
+    if layout is not None:
+        return _recognize_mask2former(foreign, layout)
     layout = detect(foreign.tensors)
     if layout is None:
         raise ForeignWeightsError(
@@ -70,6 +79,19 @@ def recognize(foreign: ForeignCheckpoint) -> Recognized:
         delta,
         tuple(_needs(config, is_known, delta)),
     )
+
+
+def _recognize_mask2former(foreign: ForeignCheckpoint, layout: Layout) -> Recognized:
+    """Its size of images is what such models learned from, unless config.json says another."""
+    tensors = renamed_queries(foreign.tensors)
+    config = config_of_mask2former(layout, tensors, foreign.image_size)
+    needs = _needs(config, True, False)
+    names = class_names(foreign.config)
+    if not needs and not is_known_order(names, Vocabulary.psg()):
+        unknown = sorted(set(names) - set(Vocabulary.psg().classes))
+        reason = f"its config.json names other classes than COCO panoptic, such as {unknown[0]!r}"
+        needs.append(Need("--vocabulary NAMES.json", reason))
+    return Recognized(layout.name, config, config.image_size, False, tuple(needs))
 
 
 def _needs(config: ModelConfig, knows_image_size: bool, delta: bool) -> list[Need]:

@@ -96,8 +96,8 @@ class Relation:
 
 
 def is_trained(weights: str) -> bool:
-    """Whether weights of this name are trained: not `random` or `random-SIZE`."""
-    return not re.fullmatch(r"random(-\w+)?", weights)
+    """Whether weights of this name are trained: not `random` or `random-KIND`."""
+    return not re.fullmatch(r"random(-[\w-]+)?", weights)
 
 
 def pack_panoptic(class_id, node_id):

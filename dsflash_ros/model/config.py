@@ -10,6 +10,11 @@ from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.relaters import RELATERS
 from dsflash_ros.model.segmenters import SEGMENTERS
+from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
+    BACKBONES,
+    Mask2FormerSettings,
+    check_input,
+)
 
 PATCH = 16
 """Pixels along one side of a backbone patch."""
@@ -57,9 +62,11 @@ class ModelConfig:
     """Everything that fixes the shapes of a `DSFlash` model.
 
     Attributes:
-        size, backbone: of EoMT. The size is tiny, small, base or large, the backbone dinov3 or
-            dinov2 (with registers); tiny has plain only. Empty: the size's first.
-        image_size: side of the square network input, pixels. Of EoMT a multiple of 16, 64 or more.
+        size: of EoMT: tiny, small, base or large. Other segmenters of the package have none.
+        backbone: of EoMT dinov3 or dinov2 (with registers); tiny has plain only. Of Mask2Former one
+            of `BACKBONES`. Empty: the first that there is.
+        image_size: side of the square network input, pixels: 64 or more, of EoMT a multiple of 16,
+            of Mask2Former of 32.
         num_things, num_stuff, num_predicates: lengths of the vocabulary's lists.
         num_queries: segments that the segmenter can find in an image.
         neck_dim, neck_depth, neck_heads: of DSFlash's relation stage: width, blocks and attention
@@ -67,7 +74,7 @@ class ModelConfig:
         segmenter: its kind, a name in `SEGMENTERS`.
         relater: kind of the relation stage, a name in `RELATERS`.
         segmenter_settings, relater_settings: what other kinds need besides, in values that JSON
-            has; their factories check it.
+            has; their factories check it. Of Mask2Former see `Mask2FormerSettings`.
     """
 
     size: str = "small"
@@ -105,6 +112,8 @@ class ModelConfig:
             )
         if self.segmenter == "eomt":
             self._check_eomt()
+        if self.segmenter == "mask2former":
+            self._complete_mask2former()
         self._check_neck()
 
     def _check_at_least_one(self, *names: str) -> None:
@@ -129,6 +138,15 @@ class ModelConfig:
                 f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, "
                 f"got {self.image_size}"
             )
+
+    def _complete_mask2former(self) -> None:
+        """Check what a Mask2Former needs, and put its defaults in."""
+        backbone = self.backbone or BACKBONES[0]
+        check_input(backbone, self.image_size)
+        settings = Mask2FormerSettings.from_dict(self.segmenter_settings)
+        complete = {"size": "", "backbone": backbone, "segmenter_settings": settings.to_dict()}
+        for name, value in complete.items():
+            object.__setattr__(self, name, value)
 
     def _check_neck(self) -> None:
         self._check_at_least_one("neck_dim", "neck_depth", "neck_heads")
@@ -161,9 +179,13 @@ class ModelConfig:
     @property
     def kind(self) -> str:
         """What it is in words, as in `small model with backbone dinov3`."""
-        if self.segmenter != "eomt":
+        if self.segmenter == "mask2former":
+            p1, p2, p3 = (self.segmenter_settings[name] for name in ("p1", "p2", "p3"))
+            words = f"mask2former ({p1}, {p2}, {p3}) with backbone {self.backbone}"
+        elif self.segmenter != "eomt":
             return f"model of segmenter {self.segmenter!r} and relation stage {self.relater!r}"
-        words = f"{self.size} model with backbone {self.backbone}"
+        else:
+            words = f"{self.size} model with backbone {self.backbone}"
         return words if self.relater == "dsflash" else f"{words}, relation stage {self.relater!r}"
 
     def to_dict(self) -> dict:

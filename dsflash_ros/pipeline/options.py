@@ -88,9 +88,10 @@ MODEL_OPTIONS = (
         "weights",
         DEFAULT_WEIGHTS,
         "The model: path of a .safetensors checkpoint, or an id on the hub (org/name), where a "
-        "published EoMT will do, too (it is converted once); toyroom or toyroom-neck (of the "
-        "package; they know simulated rooms only); or random, random-tiny, random-small, "
-        "random-base, random-large (untrained: the graphs mean nothing).",
+        "published EoMT or Mask2Former will do, too (it is converted once); toyroom or "
+        "toyroom-neck (of the package; they know simulated rooms only); or random, random-tiny, "
+        "random-small, random-base, random-large, random-proscale-lite0, random-proscale-swin-t, "
+        "random-mask2former-swin-t (untrained: the graphs mean nothing).",
     ),
     Option(
         "device",

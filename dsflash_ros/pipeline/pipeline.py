@@ -86,8 +86,8 @@ class SceneGraphPipeline:
         Args:
             weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once),
                 `toyroom` (of the package; knows simulated rooms only), `random` (untrained; graphs
-                mean nothing), `random-base` etc., or what `open_weights` gave. An EoMT of another
-                code base, as a file, folder or hub id, is converted once.
+                mean nothing), `random-base` etc., or what `open_weights` gave. An EoMT or
+                Mask2Former of another code base, as a file, folder or hub id, is converted once.
             device: `auto`, `cpu`, `cuda`, `cuda:N`.
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.

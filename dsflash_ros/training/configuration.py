@@ -128,13 +128,17 @@ class SegmenterConfig(RunConfig):
 
     Attributes:
         segmenter, segmenter_settings, size, backbone, image_size, num_queries: of the model, see
-            `ModelConfig`; the data set gives the classes.
+            `ModelConfig`; the data set gives the classes. `backbone` None: the first that there is.
         start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any
-            image_size; its heads are kept where the classes are the same), a backbone in timm's
-            layout (.safetensors, .pth), "timm" to download timm's own, None for none.
+            image_size; its heads are kept where the classes are the same; a mask2former may have
+            other p1, p2, p3), a backbone in timm's layout (.safetensors, .pth), "timm" to download
+            timm's own, None for none.
         lr, weight_decay: peak learning rate of AdamW, and its weight decay.
         llrd, decay_query_blocks, annealing: EoMT's, see `EoMTRecipe`.
-        poly_power: exponent of the decay of the learning rate, and of EoMT's mask annealing.
+        backbone_lr_factor: Mask2Former's, see `Mask2FormerRecipe`.
+        schedule: how the learning rate falls: `poly`, or `step`, to a tenth at 0.9 and again at
+            0.95 of the run, as Mask2Former's does.
+        poly_power: exponent of `poly`, and of EoMT's mask annealing.
         warmup_steps: of what the segmenter adds to a backbone, then of the backbone.
         num_points: sampled in each mask for the loss.
         mask_weight, dice_weight, class_weight: of the loss's parts.
@@ -145,7 +149,7 @@ class SegmenterConfig(RunConfig):
     segmenter: Text = "eomt"
     segmenter_settings: dict[str, Any] = {}
     size: Literal["tiny", "small", "base", "large"] = "small"
-    backbone: Literal["dinov3", "dinov2", "plain"] = "dinov2"
+    backbone: str | None = "dinov2"
     image_size: Count = 640
     num_queries: Count = 200
     start: str | None = None
@@ -155,6 +159,8 @@ class SegmenterConfig(RunConfig):
     gradient_clip: NotNegative = 0.01
     llrd: Share = 0.8
     decay_query_blocks: bool = True
+    backbone_lr_factor: NotNegative = 0.1
+    schedule: Literal["poly", "step"] = "poly"
     poly_power: Positive = 0.9
     warmup_steps: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (500, 1000)
     annealing: tuple[tuple[Share, Share], ...] | None = None

@@ -1,4 +1,4 @@
-"""EoMT checkpoints of other code bases, converted once into the user's cache."""
+"""Checkpoints of other code bases, converted once into the user's cache."""
 
 import hashlib
 import logging
@@ -100,7 +100,7 @@ def _recognize(foreign, weights: str) -> Recognized:
         found = recognize(foreign)
     except ForeignWeightsError as error:
         raise ForeignWeightsError(
-            f"{weights} is neither a checkpoint of dsflash_ros nor an EoMT in a layout "
+            f"{weights} is neither a checkpoint of dsflash_ros nor a segmenter in a layout "
             f"that can be converted ({foreign.path})"
         ) from error
     if found.needs:
@@ -115,7 +115,8 @@ def _recognize(foreign, weights: str) -> Recognized:
 def _line(conversion: Conversion, found: Recognized, weights: str, path: Path) -> str:
     config = conversion.header.config
     line = (
-        f"converted {weights} ({found.layout}; {config.size}, {config.image_size} pixels, "
+        f"converted {weights} ({found.layout}; {config.size or config.backbone}, "
+        f"{config.image_size} pixels, "
         f"{config.num_classes} classes) to {path}, which is used from now on; "
         "it has no trained relation stage"
     )

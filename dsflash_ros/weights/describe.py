@@ -8,6 +8,7 @@ from dsflash_ros.conversion.foreign import read_foreign
 from dsflash_ros.conversion.recognize import recognize
 from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import Checkpoint
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.weights.ours import open_ours
 
 _NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -33,8 +34,7 @@ def _describe_ours(checkpoint: Checkpoint) -> dict:
         "layout": "dsflash_ros",
         "segmenter": config.segmenter,
         "relater": config.relater,
-        "size": config.size,
-        "backbone": config.backbone,
+        **_sizes(config),
         "image_size": config.image_size,
         "queries": config.num_queries,
         "parameters": sum(prod(tensor.get_shape()) for tensor in stored),
@@ -53,14 +53,22 @@ def _describe_ours(checkpoint: Checkpoint) -> dict:
     }
 
 
+def _sizes(config: ModelConfig) -> dict:
+    """What fixes the sizes of the segmenter, beside its input."""
+    sizes = {"size": config.size} if config.size else {}
+    sizes["backbone"] = config.backbone
+    if config.segmenter_settings:
+        sizes["settings"] = config.segmenter_settings
+    return sizes
+
+
 def _describe_foreign(path: Path) -> dict:
     foreign = read_foreign(path)
     found = recognize(foreign)
     about: dict = {"file": str(foreign.path), "layout": found.layout}
     if found.config:
         about |= {
-            "size": found.config.size,
-            "backbone": found.config.backbone,
+            **_sizes(found.config),
             "image_size": found.image_size,
             "queries": found.config.num_queries,
             "classes": found.config.num_classes,

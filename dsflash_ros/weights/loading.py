@@ -9,8 +9,7 @@ from dsflash_ros.files import expand
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Checkpoint, Header
-from dsflash_ros.model.random_weights import SIZES as RANDOM_SIZES
-from dsflash_ros.model.random_weights import random_header, random_model
+from dsflash_ros.model.random_weights import RANDOM, random_header, random_model
 from dsflash_ros.weights.converted import open_converted
 from dsflash_ros.weights.names import locate
 from dsflash_ros.weights.ours import open_ours
@@ -33,7 +32,7 @@ class OpenedWeights:
 
     @property
     def path(self) -> Path | None:
-        """Their file; of an EoMT of another code base, its conversion in the cache."""
+        """Their file; of those of another code base, their conversion in the cache."""
         return self.checkpoint.path if self.checkpoint else None
 
     @property
@@ -58,8 +57,8 @@ def open_weights(
     Args:
         weights: `toyroom` (of the package), `random` or `random-SIZE` (untrained), a file or folder
             or hub id (`org/name`, `org/name@revision`; downloaded once) of a checkpoint of
-            dsflash_ros or of an EoMT of another code base (converted once); or weights that are
-            open already.
+            dsflash_ros or of an EoMT or Mask2Former of another code base (converted once); or
+            weights that are open already.
         vocabulary: refuse weights of any other.
 
     Raises:
@@ -90,13 +89,13 @@ def require_file(opened: OpenedWeights) -> Path:
 
 
 def _open(name: str) -> OpenedWeights:
-    if name in RANDOM_SIZES:
+    if name in RANDOM:
         return OpenedWeights(name, random_header(name))
     path = locate(name)
     if not name or not path.exists():
         raise WeightsError(
             f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or toyroom, "
-            "random, random-small etc., or the file, folder or hub id of an EoMT"
+            "random, random-small etc., or the file, folder or hub id of an EoMT or Mask2Former"
         )
     path = main_file(path)
     checkpoint = open_ours(path) or open_converted(path, name)

@@ -11,7 +11,7 @@ from dsflash_ros.weights.hub import cached_checkpoint, fetch
 from dsflash_ros.weights.shipped import SHIPPED
 
 _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
-_FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+_FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def locate(weights: str | Path) -> Path:

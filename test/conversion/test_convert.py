@@ -232,7 +232,9 @@ def test_converting_twice_gives_the_same_tensors(tmp_path, eomt_state):
 def test_weights_of_something_else(tmp_path):
     save_file({"lstm.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "lstm"}))
-    with pytest.raises(WeightsError, match=r"is no EoMT in a layout that is known .*lstm.weight"):
+    with pytest.raises(
+        WeightsError, match=r"is no segmenter in a layout that is known .*lstm.weight"
+    ):
         convert(tmp_path)
 
 

@@ -307,7 +307,9 @@ def test_a_training_step_is_that_of_the_loss_by_hand(data):
 
 
 def test_kinds_that_are_not_known(tmp_path, weights):
-    with pytest.raises(WeightsError, match="there is no segmenter 'proscale', only eomt, stripes"):
+    with pytest.raises(
+        WeightsError, match="there is no segmenter 'proscale', only eomt, mask2former, stripes"
+    ):
         ModelConfig(segmenter="proscale")
     with pytest.raises(WeightsError, match="there is no relation stage 'spade', only dsflash"):
         ModelConfig(relater="spade")

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from dsflash_ros.model.config import ModelConfig
     from dsflash_ros.model.segmenters.segmenter import Segmenter
 
-SEGMENTERS = Registry("segmenter", {"eomt": "dsflash_ros.model.segmenters.eomt:make_eomt"})
+SEGMENTERS = Registry(
+    "segmenter",
+    {
+        "eomt": "dsflash_ros.model.segmenters.eomt:make_eomt",
+        "mask2former": ("dsflash_ros.model.segmenters.mask2former.mask2former:make_mask2former"),
+    },
+)
 """By the names that `ModelConfig.segmenter` can have."""
 
 

@@ -23,7 +23,10 @@ class Backbone(nn.Module):
         timm_name: the model's name in timm.
         vit: that model.
         grid: patches along one side of the image.
+        heads: how names of a classifier's tensors start, which are not used here.
     """
+
+    heads = ("head.", "fc_norm.")
 
     def __init__(self, timm_name: str, image_size: int) -> None:
         super().__init__()
@@ -37,6 +40,11 @@ class Backbone(nn.Module):
         )
         # EoMT normalises once, after the last block; timm's pooling head and its norm are not used.
         self.vit.fc_norm = nn.Identity()
+
+    @property
+    def timm_model(self) -> nn.Module:
+        """The ViT."""
+        return self.vit
 
     @property
     def dim(self) -> int:
@@ -127,6 +135,10 @@ class Backbone(nn.Module):
             rope = _circular_mean(merging.merge(rope.expand(tokens.shape[0], -1, -1))).unsqueeze(1)
         update = self._attention(attn, merged, rope)
         return torch.cat((update[:, :others], merging.unmerge(update[:, others:])), dim=1)
+
+    def fit_names(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """ViTs are published under timm's names."""
+        return tensors
 
     def fit_positions(self, tensors: dict[str, torch.Tensor], name: str = "pos_embed") -> None:
         """Interpolate learned positions, if `tensors` has some by that name, to this grid.

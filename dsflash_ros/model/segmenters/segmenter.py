@@ -1,15 +1,12 @@
 """What a segmenter is."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import nn
 
 from dsflash_ros.errors import WeightsError
-
-if TYPE_CHECKING:
-    from dsflash_ros.model.segmenters.backbone import Backbone
 
 MASK_STRIDE = 4
 """Pixels of the network input along one side of a pixel of the mask logits."""
@@ -28,6 +25,26 @@ class Segmentation(NamedTuple):
     mask_logits: torch.Tensor
     class_logits: torch.Tensor
     features: torch.Tensor
+
+
+class PretrainedPart(Protocol):
+    """A part of a segmenter that can start from weights of timm's.
+
+    Attributes:
+        timm_name: the model's name in timm.
+        timm_model: that model, as far as it is used here.
+        heads: how the names of a classifier's tensors start, which are not.
+    """
+
+    timm_name: str
+    timm_model: nn.Module
+    heads: tuple[str, ...]
+
+    def fit_names(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A published state dict under timm's names. Raises `WeightsError` when it is none."""
+
+    def fit_positions(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Scale learned positions, where there are some, to this part's grid."""
 
 
 class Segmenter(nn.Module):
@@ -91,8 +108,8 @@ class Segmenter(nn.Module):
     # Starting points
 
     @property
-    def encoder(self) -> "Backbone | None":
-        """The part that can start from a pretrained ViT of timm's; None where there is none."""
+    def encoder(self) -> PretrainedPart | None:
+        """The part that can start from weights of timm's; None where there is none."""
         return None
 
     def adapt_state(

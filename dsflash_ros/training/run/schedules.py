@@ -9,13 +9,27 @@ import torch
 from dsflash_ros.errors import ConfigError
 
 
-def two_stage_poly(
-    step: int, backbone: bool, warmup_steps: tuple[int, int], total_steps: int, power: float = 0.9
+def poly(progress: float, power: float = 0.9) -> float:
+    """A polynomial decay from 1 to 0, as EoMT's learning rate takes."""
+    return max(0.0, 1 - progress) ** power
+
+
+def steps(progress: float) -> float:
+    """1, a tenth from 0.9 on, a hundredth from 0.95 on, as Mask2Former's learning rate takes."""
+    return 0.1 ** ((progress >= 0.9) + (progress >= 0.95))
+
+
+def two_stages(
+    step: int,
+    backbone: bool,
+    warmup_steps: tuple[int, int],
+    total_steps: int,
+    decay: Callable[[float], float] = poly,
 ) -> float:
     """EoMT's learning rate as a share of its peak.
 
-    A linear warm-up, then a polynomial decay to 0 at `total_steps`. In the first of the two
-    warm-ups the new parameters warm up while the backbone stands still; in the second it follows.
+    A linear warm-up, then `decay` until `total_steps`. In the first of the two warm-ups the new
+    parameters warm up while the backbone stands still; in the second it follows.
     """
     first, second = warmup_steps
     start, length = (first, second) if backbone else (0, first)
@@ -23,8 +37,7 @@ def two_stage_poly(
         return 0.0
     if step < start + length:
         return (step - start) / length
-    progress = (step - start - length) / max(1, total_steps - start - length)
-    return max(0.0, 1 - progress) ** power
+    return decay((step - start - length) / max(1, total_steps - start - length))
 
 
 def cosine_with_warmup(step: int, warmup_steps: int, total_steps: int) -> float:
@@ -39,9 +52,9 @@ def two_stage_scheduler(
     optimizer: torch.optim.Optimizer,
     warmup_steps: tuple[int, int],
     total_steps: int,
-    power: float = 0.9,
+    decay: Callable[[float], float] = poly,
 ) -> torch.optim.lr_scheduler.LambdaLR:
-    """`two_stage_poly` for an optimizer with the groups of `Segmenter.parameter_groups`.
+    """`two_stages` for an optimizer with the groups of `Segmenter.parameter_groups`.
 
     Raises `ConfigError` if no step follows the warm-up.
     """
@@ -52,11 +65,11 @@ def two_stage_scheduler(
         )
     factors: Sequence[Callable[[int], float]] = [
         partial(
-            two_stage_poly,
+            two_stages,
             backbone=group["backbone"],
             warmup_steps=warmup_steps,
             total_steps=total_steps,
-            power=power,
+            decay=decay,
         )
         for group in optimizer.param_groups
     ]

@@ -10,26 +10,27 @@ from timm.layers import resample_patch_embed
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.files import expand
-from dsflash_ros.model.segmenters.backbone import Backbone
-
-HEAD = ("head.", "fc_norm.")
-"""What a classifier has and a segmenter's encoder does not."""
+from dsflash_ros.model.segmenters.segmenter import PretrainedPart
 
 
-def load_backbone(backbone: Backbone, source: str | Path) -> None:
-    """Put a pretrained ViT into the backbone, in float32; positions are scaled to its grid.
+def load_backbone(backbone: PretrainedPart, source: str | Path) -> None:
+    """Put pretrained weights into the backbone, in float32; positions are scaled to its grid.
 
-    `source`: a .safetensors or .pth file with a ViT of the same size and kind under timm's names,
+    `source`: a .safetensors or .pth file with one of the same size and kind under timm's names,
     or `timm:` and the name of a model that timm downloads, as in
     `timm:vit_small_patch16_dinov3_qkvb`. A classifier's head is left out; DINOv3 without biases in
     its attention gets zeros for them. Raises `WeightsError` when it cannot be read, or when any
     other tensor is missing, left over or of a wrong shape; the backbone is then as it was.
     """
-    expected = backbone.vit.state_dict()
+    expected = backbone.timm_model.state_dict()
+    try:
+        tensors = backbone.fit_names(_read(str(source)))
+    except WeightsError as error:
+        raise WeightsError(f"{source} does not fit this backbone: {error}") from error
     found = {
         name: tensor.float()
-        for name, tensor in _read(str(source)).items()
-        if not name.startswith(HEAD)
+        for name, tensor in tensors.items()
+        if not name.startswith(backbone.heads)
     }
     for name in expected:
         if name.endswith(("attn.q_bias", "attn.v_bias")) and name not in found:
@@ -38,6 +39,9 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
     if patches in found and found[patches].ndim == 4:
         found[patches] = resample_patch_embed(found[patches], list(expected[patches].shape[-2:]))
     backbone.fit_positions(found)
+    for name in expected:
+        if name.endswith("num_batches_tracked"):
+            found.setdefault(name, expected[name])  # not every file has them, and nothing uses them
     wrong = [f"missing: {name}" for name in expected if name not in found]
     wrong += [f"left over: {name}" for name in found if name not in expected]
     wrong += [
@@ -50,7 +54,7 @@ def load_backbone(backbone: Backbone, source: str | Path) -> None:
         raise WeightsError(
             f"{source} does not fit this backbone: {'; '.join(sorted(wrong)[:5])}{more}"
         )
-    backbone.vit.load_state_dict(found)
+    backbone.timm_model.load_state_dict(found)
 
 
 def _read(source: str) -> dict[str, torch.Tensor]:

@@ -1,4 +1,6 @@
-"""Training of a segmenter, by EoMT's recipe (Kerssies et al., CVPR 2025) and its own."""
+"""Training of a segmenter, by the recipe that EoMT and Mask2Former share, and its own."""
+
+from functools import partial
 
 import lightning
 import numpy as np
@@ -10,7 +12,7 @@ from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.panoptic import merge_panoptic
 from dsflash_ros.training.configuration import SegmenterConfig
 from dsflash_ros.training.run.progress import refuse_not_finite
-from dsflash_ros.training.run.schedules import two_stage_scheduler
+from dsflash_ros.training.run.schedules import poly, steps, two_stage_scheduler
 from dsflash_ros.training.segmenter.segmenter_data import SegmenterBatch
 from dsflash_ros.training.segmenter.set_loss import SetLoss
 
@@ -57,7 +59,8 @@ class SegmenterTraining(lightning.LightningModule):
         groups = self.model.segmenter.parameter_groups(config.lr)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = two_stage_scheduler(optimizer, config.warmup_steps, total, config.poly_power)
+        decay = steps if config.schedule == "step" else partial(poly, power=config.poly_power)
+        schedule = two_stage_scheduler(optimizer, config.warmup_steps, total, decay)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: SegmenterBatch, index: int) -> torch.Tensor:

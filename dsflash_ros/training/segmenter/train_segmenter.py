@@ -53,7 +53,7 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
             segmenter=config.segmenter,
             segmenter_settings=config.segmenter_settings,
             size=config.size,
-            backbone=config.backbone,
+            backbone=config.backbone or "",
             image_size=config.image_size,
             num_queries=config.num_queries,
         )
@@ -123,6 +123,12 @@ def _sizes(config: ModelConfig) -> str:
         return (
             f"{config.size} {config.backbone} with {config.num_queries} queries; "
             "set size, backbone and num_queries"
+        )
+    if config.segmenter == "mask2former":
+        return (
+            f"{config.kind} with {config.num_queries} queries and {config.segmenter_settings}; set "
+            "backbone, num_queries, and the sizes in segmenter_settings (p1, p2, p3, "
+            "pixel_embedding and recalibration may differ)"
         )
     return (
         f"{config.segmenter!r} of {config.image_size} pixels with {config.segmenter_settings}; "

@@ -60,6 +60,25 @@ def test_resuming_with_dropout_and_an_average_gives_the_same_bits(folder, cut_an
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["lite0", "swin_tiny"])
+def test_a_resumed_proscale_has_the_same_bits(folder, cut_and_resume, backbone):
+    """With running statistics of batch normalisation, or with paths that are dropped."""
+    sizes = "{p1: 1, p2: 0, p3: 1, dim: 32, encoder_ffn: 32, decoder_ffn: 32, decoder_layers: 1}"
+
+    def command(out):
+        given = [f"dataset={folder / 'data'}", f"out={folder / out}", f"backbone={backbone}"]
+        given += [f"segmenter_settings={sizes}", "val_split=none", "start=null", "device=cpu"]
+        quick = ["image_size=64", "num_queries=8", "num_points=64", "warmup_steps=[1,2]"]
+        quick += ["batch_size=4", "workers=0", "epochs=2", "precision=float32"]
+        return ["train", "segmenter", "proscale_lite0", *given, *quick]
+
+    outs = [f"{backbone}_{kind}" for kind in ("whole", "cut")]
+    assert cli.main(command(outs[0])) == 0
+    cut_and_resume(command(outs[1]))
+    assert same(*(weights_of(folder / out / "last.safetensors") for out in outs))
+
+
+@pytest.mark.slow
 def test_a_resumed_segmenter_has_the_same_bits(folder, cut_and_resume):
     def command(out):
         given = [

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters import make_segmenter
 from dsflash_ros.training.run.schedules import (
     cosine_with_warmup,
-    two_stage_poly,
+    poly,
+    steps,
     two_stage_scheduler,
+    two_stages,
 )
 
 
@@ -26,13 +29,22 @@ def eomt_factors(step, first, second, total, power):
 @pytest.mark.parametrize("warmup", [(500, 1000), (0, 0), (0, 7), (7, 0)])
 @pytest.mark.parametrize("power", [0.9, 2.0])
 def test_two_stages_are_eomts(warmup, power):
-    total = 2000
+    total, decay = 2000, partial(poly, power=power)
     for step in range(total + 1):
-        found = [two_stage_poly(step, backbone, warmup, total, power) for backbone in (False, True)]
+        found = [two_stages(step, backbone, warmup, total, decay) for backbone in (False, True)]
         assert found == pytest.approx(eomt_factors(step, *warmup, total, power), abs=1e-12)
-    assert (
-        two_stage_poly(total + 5, True, warmup, total, power) == 0
-    )  # EoMT's would be a complex number
+    # EoMT's would be a complex number
+    assert two_stages(total + 5, True, warmup, total, decay) == 0
+
+
+def test_steps_are_mask2formers():
+    """A tenth at 0.9 and 0.95 of 368,750 steps, ten of them a warm-up."""
+    factors = [two_stages(s, False, (10, 0), 368_750, steps) for s in range(0, 368_750, 25)]
+    assert factors[:2] == [0, 1] and two_stages(5, True, (10, 0), 368_750, steps) == 0
+    assert two_stages(10, True, (10, 0), 368_750, steps) == 1
+    falls = [25 * i / 368_750 for i in range(2, len(factors)) if factors[i] != factors[i - 1]]
+    assert falls == pytest.approx([0.9, 0.95], abs=1e-4)
+    assert factors[-1] == pytest.approx(0.01)
 
 
 def test_cosine_with_warmup():

@@ -1,0 +1,146 @@
+"""From a Mask2Former of another code base to one of ours."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from dsflash_ros.conversion.foreign import ForeignCheckpoint
+from dsflash_ros.conversion.layouts import Layout, rename
+from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, numbered
+from dsflash_ros.conversion.outcome import Conversion, choose_vocabulary, untrained_around
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.checkpoints import Header
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.segmenters.mask2former.mask2former import make_mask2former
+from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
+    HEADS,
+    Mask2FormerSettings,
+)
+
+_COUNTERS = "num_batches_tracked"
+"""Of batch normalisation: others do not count, and nothing here needs it."""
+
+_FIXED = {"num_attention_heads": HEADS, "pre_norm": False, "activation_function": "relu"}
+"""What the code here takes for granted, of transformers' config.json."""
+
+
+def convert_mask2former(
+    foreign: ForeignCheckpoint,
+    layout: Layout,
+    image_size: int | None,
+    vocabulary: Vocabulary | None,
+) -> Conversion:
+    """Our model of the tensors, with an untrained relation stage; see `convert`."""
+    _check_config(foreign.config)
+    tensors = renamed_queries(foreign.tensors)
+    own = config_of_mask2former(layout, tensors, image_size or foreign.image_size)
+    names = class_names(foreign.config)
+    _check_count(names, own)
+    vocabulary = choose_vocabulary(vocabulary, own.num_classes)
+    config = replace(
+        own,
+        num_things=len(vocabulary.things),
+        num_stuff=len(vocabulary.stuff),
+        num_predicates=len(vocabulary.predicates),
+    )
+    state = _state(layout, tensors, config)
+    remarks = _reorder_classes(state, names, vocabulary)
+    recipe = {"source": foreign.path.name, "layout": layout.name, "sha256": foreign.sha256}
+    return Conversion(
+        untrained_around(config, state),
+        Header(config, vocabulary, recipe=recipe, trained=("segmenter",)),
+        [*_summary(foreign, layout, config), *remarks],
+    )
+
+
+def class_names(config: Mapping) -> list[str]:
+    """The names of the classes in a config.json, in their order; none where it has none.
+
+    transformers calls classes `LABEL_0`, `LABEL_1`, ... when nobody named them.
+    """
+    labels = config.get("id2label")
+    if not isinstance(labels, dict):
+        return []
+    names = [labels.get(str(number)) for number in range(len(labels))]
+    if not all(isinstance(name, str) for name in names):
+        raise WeightsError("id2label in its config.json does not name classes 0, 1, 2, ...")
+    if all(re.fullmatch(r"LABEL_\d+", name) for name in names):
+        return []
+    return names
+
+
+def is_known_order(names: list[str], vocabulary: Vocabulary) -> bool:
+    """Whether these are the vocabulary's classes, or nothing is known of them."""
+    return not names or sorted(names) == sorted(vocabulary.classes)
+
+
+def _check_config(config: Mapping) -> None:
+    for name, value in _FIXED.items():
+        if config.get(name, value) != value:
+            raise WeightsError(
+                f"its config.json has {name} {config[name]!r}; only {value!r} is known here"
+            )
+
+
+def _check_count(names: list[str], config: ModelConfig) -> None:
+    if names and len(names) != config.num_classes:
+        raise WeightsError(
+            f"its config.json names {len(names)} classes, but its tensors are for "
+            f"{config.num_classes}"
+        )
+
+
+def renamed_queries(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Older checkpoints of detectron2 call the queries so."""
+    return {name.replace("static_query", "query_feat"): tensors[name] for name in tensors}
+
+
+def _state(
+    layout: Layout, tensors: Mapping[str, torch.Tensor], config: ModelConfig
+) -> dict[str, torch.Tensor]:
+    """Our state dict; each tensor is accounted for."""
+    layers = Mask2FormerSettings.from_dict(config.segmenter_settings).layers
+    with torch.device("meta"):
+        expected = make_mask2former(config).state_dict()
+    theirs = {
+        numbered(name, layers): like
+        for name, like in expected.items()
+        if not name.endswith(_COUNTERS)
+    }
+    found = rename(layout, tensors, theirs, f"a {config.kind}")
+    return {
+        name: torch.zeros((), dtype=torch.long)
+        if name.endswith(_COUNTERS)
+        else found[numbered(name, layers)]
+        for name in expected
+    }
+
+
+def _reorder_classes(
+    state: dict[str, torch.Tensor], names: list[str], vocabulary: Vocabulary
+) -> list[str]:
+    """Put the class head's rows in the vocabulary's order. Returns what a person should know."""
+    if not names or list(vocabulary.classes) == names:
+        return []
+    if not is_known_order(names, vocabulary):
+        return ["classes: named by the vocabulary, not by its config.json"]
+    rows = [*(names.index(name) for name in vocabulary.classes), len(names)]
+    for kind in ("weight", "bias"):
+        name = f"decoder.class_head.{kind}"
+        state[name] = state[name][rows]
+    return ["classes: put in the vocabulary's order, by their names"]
+
+
+def _summary(foreign: ForeignCheckpoint, layout: Layout, config: ModelConfig) -> list[str]:
+    no_weights = sum(layout.is_other(name) for name in foreign.tensors)
+    return [
+        f"layout: {layout.name}",
+        f"model: {config.kind}, {config.image_size} x {config.image_size} pixels, "
+        f"{config.num_queries} queries",
+        f"classes: {config.num_classes} ({config.num_things} things, {config.num_stuff} stuff)",
+        f"tensors: {len(foreign.tensors)}, of which {no_weights} are no weights "
+        "(tables of positions, training's loss)",
+    ]
