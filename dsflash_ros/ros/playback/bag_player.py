@@ -41,7 +41,7 @@ class BagPlayer:
         self.late_s = 0.0
         self._player, self._sources = player, sources
         self._companions = Companions(player, any(source.has_truth for source in sources))
-        self._clock = BagClock(player.advertise(Clock, "/clock"), clock_hz, speed)
+        self._bag_clock = BagClock(player.advertise(Clock, "/clock"), clock_hz, speed)
 
     def play(self, wait: int | None = None, count: int | None = None, loop: bool = False) -> None:
         """Play them all.
@@ -52,12 +52,12 @@ class BagPlayer:
             loop: begin again at the end, where the clock jumps back, until interrupted.
         """
         frames = islice(self._frames(repeat(None) if loop else (None,)), count)
-        with closing(ahead(frames)) as frames, self._clock:
+        with closing(ahead(frames)) as frames, self._bag_clock:
             first = next(frames, None)
             if first is None:
                 raise SourceError("there is no image to be played")
             if wait:
-                self._clock.stand_at(first[0].origin.recorded_ns)
+                self._bag_clock.stand_at(first[0].origin.recorded_ns)
                 self._player.wait_for_subscribers(wait)
             self._play(chain([first], frames))
 
@@ -77,13 +77,13 @@ class BagPlayer:
             message = self._player.message(frame.rgb, header)
             if jumps:
                 if end_ns is not None:
-                    self._clock.wait_until(end_ns)
-                self._clock.go_from(due_ns)
-            self.late_s = max(self.late_s, self._clock.wait_until(due_ns))
+                    self._bag_clock.wait_until(end_ns)
+                self._bag_clock.go_from(due_ns)
+            self.late_s = max(self.late_s, self._bag_clock.wait_until(due_ns))
             self._player.send(message)
             self._companions.publish(frame, header)
             end_ns = due_ns + period_ns
-        self._clock.wait_until(end_ns)
+        self._bag_clock.wait_until(end_ns)
 
 
 def _header(frame: Frame) -> Header:
