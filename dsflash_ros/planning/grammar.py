@@ -30,16 +30,19 @@ MOST_ANSWERS = 1000
 KEYWORDS = ("and", "where", "not", "with", "limit", *ORDERS)
 """Words that are no names, unless they stand in quotes."""
 
+WORD = re.compile(r"[^\W\d][\w-]*")
+"""What a name is that needs no quotes."""
+
 _SCORE = "score"
 
 _TOKEN = re.compile(
-    r"""\s*(?:
-    (?P<variable>\?[^\W\d][\w-]*)
+    rf"""\s*(?:
+    (?P<variable>\?{WORD.pattern})
     | (?P<any>\?)
     | "(?P<quoted>(?:[^"\\]|\\.)+)"
-    | \#(?P<number>\d{1,9})\b
-    | (?P<value>-?\d{1,9}(?:\.\d{1,9})?)(?![\w.])
-    | (?P<word>[^\W\d][\w-]*)
+    | \#(?P<number>\d{{1,9}})\b
+    | (?P<value>-?\d{{1,9}}(?:\.\d{{1,9}})?)(?![\w.])
+    | (?P<word>{WORD.pattern})
     | (?P<sign><=|>=|!=|[<>=:|.()])
     )""",
     re.VERBOSE,
@@ -165,7 +168,7 @@ class _Parser:
         inner = _Scope()
         self._depth += 1
         if self._depth > MOST_NESTED:
-            raise self._wrong(f"negations are nested at most {MOST_NESTED} deep")
+            raise self._wrong(f"negations are nested at most {MOST_NESTED} deep", 1)
         if self._sign("("):
             self._conjunction(inner)
             if not self._sign(")"):

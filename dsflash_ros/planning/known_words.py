@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from dsflash_ros.geometry.spatial_relations import PREDICATES
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.planning.grammar import refusal
+from dsflash_ros.planning.grammar import KEYWORDS, WORD, refusal
 from dsflash_ros.planning.question import Question, plain
 
 MOST_NAMED = 3
@@ -34,7 +34,7 @@ def check_words(
 def written(name: str) -> str:
     """A class or predicate as questions name it, as in `dining_table`."""
     text = plain(name).replace(" ", "_")
-    if text.replace("-", "_").isidentifier():
+    if WORD.fullmatch(text) and text not in KEYWORDS:
         return text
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

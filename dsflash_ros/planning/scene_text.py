@@ -74,7 +74,7 @@ def _node_line(node: Node) -> str:
     if node.distance is not None:
         line += f", {node.distance:.1f} m away"
     if node.position is not None:
-        line += " at " + " ".join(f"{value:.2f}" for value in node.position)
+        line += " at " + " ".join(f"{round(value, 2) + 0.0:.2f}" for value in node.position)
     return line if node.is_thing else line + ", stuff"
 
 
