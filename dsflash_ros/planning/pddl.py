@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 
 from dsflash_ros.errors import ConfigError
 from dsflash_ros.graph.scene_graph import SceneGraph
@@ -83,11 +84,9 @@ def _problem_name(name: str) -> str:
 
 def _bracketed(text: str) -> str:
     """The text, which must be one expression in brackets."""
-    depth = 0
-    for i, character in enumerate(text := text.strip()):
-        depth += (character == "(") - (character == ")")
-        if depth <= 0 and i < len(text) - 1:
-            break
-    if depth or not text.startswith("(") or ";" in text or not text.endswith(")"):
+    text = text.strip()
+    depths = list(accumulate((c == "(") - (c == ")") for c in text))
+    ends = depths.index(0) + 1 if 0 in depths else 0
+    if not text.startswith("(") or ends != len(text) or ";" in text:
         raise ConfigError(f"expected PDDL in brackets, as in (on cup_7 table_2), got {text!r:.80}")
     return text
