@@ -20,6 +20,7 @@ COMMANDS = (
     "node",
     "play",
     "watch",
+    "mcp",
     "replay",
     "toyroom",
     "train",

@@ -2,20 +2,24 @@
 
 import atexit
 import threading
+from queue import Empty, SimpleQueue
 
+import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 
 from dsflash_ros import msg
-from dsflash_ros.errors import DSFlashError, WeightsError, first_line
+from dsflash_ros.errors import DSFlashError, NoGraphError, WeightsError, first_line
 from dsflash_ros.graph.messages import message_to_graph
+from dsflash_ros.images.encodings import image_to_rgb
 from dsflash_ros.planning.latest import LatestGraph
 from dsflash_ros.ros import qos
 from dsflash_ros.ros.messages.graph_messages import message_to_vocabulary
 
-VOCABULARY = "dsflash_ros/msg/Vocabulary"
+VOCABULARY, IMAGE = "dsflash_ros/msg/Vocabulary", "sensor_msgs/msg/Image"
 SEARCH_PERIOD_S = 0.5
 """So often the client looks for the vocabulary of the node that makes the graphs."""
 
@@ -113,25 +117,52 @@ class SceneGraphClient(LatestGraph):
                 f"a graph was left out: {error}", throttle_duration_sec=10.0
             )
 
+    def picture(self, timeout_s: float = 5.0) -> np.ndarray:
+        """The next picture of the node's `~/overlay`: (H, W, 3) uint8 RGB.
+
+        It is drawn while somebody waits for it.
+
+        Raises:
+            NoGraphError: none came in time.
+            ImageError: it cannot be read.
+        """
+        topic = self._topic_of(IMAGE, "overlay")
+        if not topic:
+            raise NoGraphError(f"there is no picture: {self._silence()}, and no overlay either")
+        came: SimpleQueue = SimpleQueue()
+        subscription = self._node.create_subscription(Image, topic, came.put, qos.results())
+        try:
+            return image_to_rgb(came.get(timeout=timeout_s))
+        except Empty:
+            raise NoGraphError(
+                f"no picture came on {topic} within {timeout_s:g} s: does the camera send images?"
+            ) from None
+        finally:
+            self._node.destroy_subscription(subscription)
+
     def _find_vocabulary(self) -> None:
         """Subscribe the vocabulary of the node that publishes the graphs, also when it changes."""
-        for publisher in self._node.get_publishers_info_by_topic(self._topic):
-            name = self._vocabulary_of(publisher.node_name, publisher.node_namespace)
-            if name and name != self._vocabulary_topic:
-                self._subscribe_vocabulary(name)
-            if name:
-                return
+        topic = self._topic_of(VOCABULARY, "vocabulary")
+        if topic and topic != self._vocabulary_topic:
+            self._subscribe_vocabulary(topic)
 
-    def _vocabulary_of(self, node_name: str, namespace: str) -> str:
-        """The topic of a node's vocabulary, of the camera that is listened to; empty: none."""
-        try:
-            topics = self._node.get_publisher_names_and_types_by_node(node_name, namespace)
-        except RuntimeError:  # the node has gone, or is not yet known
-            return ""
-        names = sorted(name for name, types in topics if VOCABULARY in types)
+    def _topic_of(self, kind: str, name: str) -> str:
+        """A topic of the node that publishes the graphs, of the same camera; empty: none."""
         camera = self._topic.rpartition("/")[0].rpartition("/")[2]
-        own = [name for name in names if name.endswith(f"/{camera}/vocabulary")]
-        return (own or names or [""])[0]
+        for publisher in self._node.get_publishers_info_by_topic(self._topic):
+            try:
+                topics = self._node.get_publisher_names_and_types_by_node(
+                    publisher.node_name, publisher.node_namespace
+                )
+            except RuntimeError:  # the node has gone, or is not yet known
+                continue
+            names = sorted(
+                topic for topic, kinds in topics if kind in kinds and topic.endswith(f"/{name}")
+            )
+            own = [topic for topic in names if topic.endswith(f"/{camera}/{name}")]
+            if names:
+                return (own or names)[0]
+        return ""
 
     def _subscribe_vocabulary(self, topic: str) -> None:
         if self._vocabulary_subscription is not None:
