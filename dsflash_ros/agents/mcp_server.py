@@ -116,7 +116,7 @@ def serve_http(server: MCPServer, host: str, port: int) -> None:
         raise DSFlashError(f"cannot listen on {host}, port {port}: {error}") from error
     shown = f"[{host}]" if ":" in host else host
     app = server.streamable_http_app(
-        host=host, stateless_http=True, json_response=True, max_request_body_size=MOST_BODY
+        host=host, max_request_body_size=MOST_BODY, max_sessions=MOST_CONNECTIONS
     )
     config = uvicorn.Config(
         app,

@@ -110,6 +110,8 @@ class SceneGraphClient(LatestGraph):
             self.end("ROS was shut down")
 
     def _receive(self, message: msg.SceneGraph) -> None:
+        if not self._vocabulary_topic:
+            self._find_vocabulary()
         try:
             self.put(message_to_graph(message))
         except DSFlashError as error:

@@ -8,7 +8,9 @@ LABELS = ("cup", "dining table", "person")
 
 
 class GraphPublisher:
-    """The process. Graphs have the clock's time as stamp, and one node for each label."""
+    """The process. Graphs have the clock's time as stamp, and one node for each label; with each of
+    them an overlay is published.
+    """
 
     def __init__(self, name="dsflash", namespace="/", topic="scene_graph", vocabulary="vocabulary"):
         self.process = subprocess.Popen(
@@ -37,16 +39,20 @@ class GraphPublisher:
 
 
 def main():
+    import numpy as np
     import rclpy
+    from sensor_msgs.msg import Image
 
     from dsflash_ros import msg
     from dsflash_ros.ros import qos
+    from dsflash_ros.ros.messages.image_messages import rgb_to_image
 
     rclpy.init()
     name, namespace, topic, vocabulary = sys.argv[1:]
     node = rclpy.create_node(name, namespace=namespace)
     graphs = node.create_publisher(msg.SceneGraph, topic, qos.results())
     words = node.create_publisher(msg.Vocabulary, f"~/{vocabulary}", qos.latched())
+    overlays = node.create_publisher(Image, "~/overlay", qos.results())
 
     def tell(classes):
         count = len(classes)
@@ -59,7 +65,10 @@ def main():
         if kind == "vocabulary":
             tell(labels)
             continue
-        nodes = [msg.SceneNode(id=i, label=label, is_thing=True) for i, label in enumerate(labels)]
+        nodes = [
+            msg.SceneNode(id=i, label=label, is_thing=True, track_id=-1)
+            for i, label in enumerate(labels)
+        ]
         relations = [
             msg.SceneRelation(subject_id=0, object_id=i, predicate="on", score=0.9)
             for i in range(1, len(labels))
@@ -68,6 +77,7 @@ def main():
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
         graph.header.stamp.sec, graph.header.stamp.nanosec = seconds, nanoseconds
         graphs.publish(graph)
+        overlays.publish(rgb_to_image(np.full((48, 64, 3), 200, np.uint8), graph.header))
 
 
 if __name__ == "__main__":
