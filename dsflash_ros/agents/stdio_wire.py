@@ -6,10 +6,12 @@ nobody reads what it answers: a client that floods would fill the memory.
 
 import json
 import os
-from collections.abc import AsyncIterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from select import PIPE_BUF
 
 import anyio
-import anyio.to_thread
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
 
@@ -19,60 +21,95 @@ MOST_BYTES = 1 << 20
 MOST_OPEN = 64
 """So many requests may be without answer; further ones are read when there are fewer."""
 
-TOO_LONG = f"a line of more than {MOST_BYTES} bytes"
+TOO_LONG = f'"a line of more than {MOST_BYTES} bytes"'
+
+_UTF8 = "utf-8", "replace"
+_CHUNK = 1 << 16
 
 
 def serve_stdio(server: MCPServer) -> None:
-    """Serve one client until it closes stdin."""
-    anyio.run(_serve, server)
+    """Serve one client until it closes stdin, or SIGINT or SIGTERM."""
+    number = anyio.run(_serve, server)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    if number is not None:
+        sys.exit(128 + number)
 
 
-async def _serve(server: MCPServer) -> None:
-    wire = _Wire()
-    async with stdio_server(stdin=wire, stdout=wire) as (read, write):
-        # its run() knows no other streams than the library's
-        lowlevel = server._lowlevel_server
-        await lowlevel.run(read, write, lowlevel.create_initialization_options())
+async def _unless_file(wait: Callable, descriptor: int) -> None:
+    """Wait for a pipe or terminal; files are always ready, and cannot be waited for."""
+    try:
+        await wait(descriptor)
+    except PermissionError:
+        await anyio.sleep(0)
+
+
+async def _serve(server: MCPServer) -> signal.Signals | None:
+    """Serve; returns the signal that ended it, if one did."""
+    wire, ended_by = _Wire(), None
+    async with anyio.create_task_group() as tasks:
+
+        async def end_on_signal() -> None:
+            nonlocal ended_by
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                ended_by = await anext(signals)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(end_on_signal)
+        async with stdio_server(stdin=wire, stdout=wire) as (read, write):
+            # its run() knows no other streams than the library's
+            lowlevel = server._lowlevel_server
+            await lowlevel.run(read, write, lowlevel.create_initialization_options())
+        tasks.cancel_scope.cancel()
+    return ended_by
 
 
 class _Wire:
     """Lines of stdin to iterate over, and a file to write lines to stdout.
 
-    Whatever else prints goes to stderr.
+    Nothing here blocks, and there is no thread that would hold up the end of the process. Whatever
+    else prints goes to stderr.
     """
 
     def __init__(self) -> None:
-        self._in = os.fdopen(os.dup(0), "rb")
-        self._out = os.fdopen(os.dup(1), "wb")
+        self._in, self._out = os.dup(0), os.dup(1)
         os.dup2(2, 1)
         self._open: set = set()
         self._answered = anyio.Event()
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        while line := await anyio.to_thread.run_sync(self._read, abandon_on_cancel=True):
-            self._note(line)
-            yield line
-            while len(self._open) >= MOST_OPEN:
-                self._answered = anyio.Event()
-                await self._answered.wait()
+        kept, is_too_long = b"", False
+        while chunk := await self._read():
+            *lines, kept = (kept + chunk).split(b"\n")
+            for line in lines:
+                text = TOO_LONG if is_too_long or len(line) > MOST_BYTES else line.decode(*_UTF8)
+                is_too_long = False
+                await self._make_room()
+                self._note(text)
+                yield text
+            if len(kept) > MOST_BYTES:
+                kept, is_too_long = b"", True
 
     async def write(self, text: str) -> None:
         """Write an answer, or what else the server says."""
-        await anyio.to_thread.run_sync(self._out.write, text.encode(), abandon_on_cancel=True)
+        data = memoryview(text.encode())
+        while data:
+            await _unless_file(anyio.wait_writable, self._out)
+            data = data[os.write(self._out, data[:PIPE_BUF]) :]
         self._open.discard(_value(text, "id"))
         self._answered.set()
 
     async def flush(self) -> None:
-        await anyio.to_thread.run_sync(self._out.flush, abandon_on_cancel=True)
+        """Nothing is held back."""
 
-    def _read(self) -> str:
-        """The next line; empty at the end."""
-        line = self._in.readline(MOST_BYTES)
-        if len(line) < MOST_BYTES or line.endswith(b"\n"):
-            return line.decode("utf-8", "replace")
-        while line and not line.endswith(b"\n"):
-            line = self._in.readline(MOST_BYTES)
-        return json.dumps(TOO_LONG) + "\n"
+    async def _read(self) -> bytes:
+        await _unless_file(anyio.wait_readable, self._in)
+        return os.read(self._in, _CHUNK)
+
+    async def _make_room(self) -> None:
+        while len(self._open) >= MOST_OPEN:
+            self._answered = anyio.Event()
+            await self._answered.wait()
 
     def _note(self, line: str) -> None:
         """Count a request, or forget one that is cancelled and gets no answer."""
