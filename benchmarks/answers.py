@@ -8,6 +8,7 @@ another process until `SceneGraphClient.wait_for` returns in this one.
 """
 
 import argparse
+import contextlib
 import random
 import subprocess
 import sys
@@ -37,12 +38,16 @@ HOSTILE = {
     "sixteen patterns": " and ".join(f"?a{i} ? ?b{i}" for i in range(16)),
 }
 NODES, RELATIONS = 50, 500
+SIZES = (20, 100), (NODES, RELATIONS)
+"""Of graphs that wake: as many relations as the node tells by default, and the largest."""
 
 
-def graph_with(label: str = "cup") -> SceneGraph:
-    """A graph of 50 nodes, the first with this label, and 500 relations of the toy world."""
+def graph_with(
+    label: str = "cup", nodes_count: int = NODES, relations_count: int = RELATIONS
+) -> SceneGraph:
+    """A graph with names of the toy world; the first node has this label."""
     words, choose = Vocabulary.load("toyroom"), random.Random(0)
-    labels = [label, *(choose.choice(words.classes) for _ in range(NODES - 1))]
+    labels = [label, *(choose.choice(words.classes) for _ in range(nodes_count - 1))]
     nodes = tuple(
         Node(
             id=i,
@@ -60,7 +65,8 @@ def graph_with(label: str = "cup") -> SceneGraph:
         )
         for i, name in enumerate(labels)
     )
-    pairs = choose.sample([(a, b) for a in range(NODES) for b in range(NODES) if a != b], RELATIONS)
+    every = [(a, b) for a in range(nodes_count) for b in range(nodes_count) if a != b]
+    pairs = choose.sample(every, relations_count)
     relations = tuple(
         Relation(a, b, 0, choose.choice(words.predicates), choose.random()) for a, b in pairs
     )
@@ -111,21 +117,25 @@ def of_wake_up(repeat: int, peer: subprocess.Popen) -> list[Row]:
     """Milliseconds from the stamp, which is set when a graph is published, to the return."""
     from dsflash_ros import SceneGraphClient
 
-    found = []
+    rows = []
     with SceneGraphClient(topic="/answers_bench/scene_graph") as client:
         while client.graph is None:
-            _tell(peer, "person")
+            _tell(peer, "person", *SIZES[0])
             time.sleep(0.1)
-        for _ in range(repeat):
-            stamp = time.time()
-            threading.Timer(0.02, _tell, (peer, "umbrella")).start()
-            answers = client.wait_for("?x:umbrella and ?x#0", 20.0, after=stamp)
-            found.append(1000 * (time.time() - answers.graph.stamp))
-    return [{"what": "wake-up", "of": "wait_for"} | spread(found)]
+        for size in SIZES:
+            found = []
+            for _ in range(repeat):
+                stamp = time.time()
+                threading.Timer(0.02, _tell, (peer, "umbrella", *size)).start()
+                answers = client.wait_for("?x:umbrella and ?x#0", 20.0, after=stamp)
+                found.append(1000 * (time.time() - answers.graph.stamp))
+            rows.append({"what": "wake-up", "of": "{} nodes, {} relations".format(*size)})
+            rows[-1] |= spread(found)
+    return rows
 
 
-def _tell(peer: subprocess.Popen, label: str) -> None:
-    print(label, file=peer.stdin, flush=True)
+def _tell(peer: subprocess.Popen, label: str, nodes: int, relations: int) -> None:
+    print(label, nodes, relations, file=peer.stdin, flush=True)
 
 
 def serve() -> None:
@@ -144,13 +154,24 @@ def serve() -> None:
     service.open(Vocabulary.load("toyroom"))
     service.put(graph_with(), Header())
     publisher = node.create_publisher(msg.SceneGraph, "/answers_bench/scene_graph", qos.results())
-    threading.Thread(target=rclpy.spin, args=(node,), daemon=True).start()
+    spinning = threading.Thread(target=_spin, args=(node,))
+    spinning.start()
     print("ready", flush=True)
     for line in sys.stdin:
-        message = graph_to_message(graph_with(line.strip()), Header())
+        label, *size = line.split()
+        message = graph_to_message(graph_with(label, *map(int, size)), Header())
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
         publisher.publish(message)
     rclpy.try_shutdown()
+    spinning.join()
+
+
+def _spin(node) -> None:
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+
+    with contextlib.suppress(ExternalShutdownException):
+        rclpy.spin(node)
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ import psutil
 import pytest
 from mcp_processes import COMMAND, HELLO, address_of, call, ended, request, started
 
+from dsflash_ros.cli import main
+
 pytest.importorskip("mcp")
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
@@ -36,16 +38,22 @@ NONSENSE = [
 ]
 
 
-@pytest.fixture
-def stdio():
+def greeted():
     """A server over stdio that a client has greeted."""
     process = started("--topic", "/mcp_test/scene_graph")
     process.stdin.write(HELLO)
     process.stdin.flush()
     assert answer(process, 0)["result"]["serverInfo"]["name"] == "dsflash"
+    return process
+
+
+@pytest.fixture(scope="module")
+def stdio():
+    """One for all tests that leave it as it was; at last the client closes stdin."""
+    process = greeted()
     yield process
-    process.kill()
-    process.wait()
+    process.stdin.close()
+    assert process.wait(20) == 0
 
 
 def answer(process, number):
@@ -67,8 +75,6 @@ def test_nonsense_over_stdio(stdio):
     for line in NONSENSE:
         stdio.stdin.write(line)
     still_answers(stdio)
-    stdio.stdin.close()
-    assert stdio.wait(20) == 0
 
 
 def test_a_flood_over_stdio_fills_no_memory(stdio):
@@ -108,13 +114,13 @@ def test_requests_that_are_cancelled_do_not_fill_the_room(stdio):
     still_answers(stdio)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
-)
-def test_signals_end_it(stdio, number, code):
-    assert ended(stdio, number) == code
-    if number != signal.SIGKILL:
-        assert b"Traceback" not in stdio.stderr.read()
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_end_it(number, code):
+    process = greeted()
+    process.stdin.write(call(1, "wait_for", question="?x:cup", timeout_s=60))
+    process.stdin.flush()
+    assert ended(process, number) == code
+    assert b"Traceback" not in process.stderr.read()
 
 
 @pytest.fixture(scope="module")
@@ -183,20 +189,24 @@ def test_a_flood_of_connections(http):
         (["no_such_file.mp4"], 1, "no_such_file.mp4"),
     ],
 )
-def test_wrong_starts(arguments, code, problem):
-    done = subprocess.run(
-        [*COMMAND, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stdout) == (code, "")
-    assert problem in done.stderr and "Traceback" not in done.stderr
+def test_wrong_starts(arguments, code, problem, capsys):
+    assert run(*arguments) == code
+    out, err = capsys.readouterr()
+    assert out == "" and problem in err
 
 
-def test_a_port_that_is_taken(http):
+def test_a_port_that_is_taken(http, capsys):
     port = http.split(":")[-1].split("/")[0]
-    done = subprocess.run(
-        [*COMMAND, "--http", "--port", port], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 1 and f"cannot listen on 127.0.0.1, port {port}" in done.stderr
+    assert run("--http", "--port", port) == 1
+    assert f"cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
+
+
+def run(*arguments):
+    """The exit code of the command, in this process."""
+    try:
+        return main(["mcp", *arguments])
+    except SystemExit as end:  # argparse's
+        return end.code
 
 
 def test_other_machines_only_when_told():
