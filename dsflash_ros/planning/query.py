@@ -28,7 +28,8 @@ class QueryAnswer:
 
     Attributes:
         nodes: what the question's variables stand for, by name without `?`.
-        relations: those that the answer rests on, one for each pattern outside of negations.
+        relations: those that the answer rests on, one for each different pattern outside of
+            negations.
         score: the least score of these relations; 1 without any.
     """
 

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph
+from dsflash_ros.planning.grammar import MOST_CONDITIONS, MOST_NESTED
 from dsflash_ros.planning.question import COMPARISONS
 
 CLASSES = ("cup", "dining table", "person")
@@ -107,7 +108,24 @@ conditions = st.recursive(
     lambda inner: st.tuples(st.just("not"), st.lists(inner, min_size=1, max_size=2)),
     max_leaves=3,
 )
-questions = st.lists(conditions, min_size=1, max_size=3)
+
+
+def _is_small(question):
+    """Whether a question may be so large, and its negations so deep."""
+
+    def counts(condition):
+        inner = [counts(one) for one in condition[1]] if condition[0] == "not" else []
+        size = 1 + sum(size for size, _ in inner)
+        return size, max([depth for _, depth in inner], default=-1) + 1
+
+    found = [counts(condition) for condition in question]
+    return (
+        sum(size for size, _ in found) <= MOST_CONDITIONS - 1  # an order may come before
+        and max(depth for _, depth in found) <= MOST_NESTED
+    )
+
+
+questions = st.lists(conditions, min_size=1, max_size=3).filter(_is_small)
 
 
 def text_of(question):
