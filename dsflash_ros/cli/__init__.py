@@ -21,6 +21,7 @@ COMMANDS = (
     "play",
     "watch",
     "view",
+    "mcp",
     "replay",
     "toyroom",
     "train",

@@ -29,7 +29,8 @@ def test_imports_run_downwards():
     ("modules", "absent"),
     [
         (
-            "graph images.encodings images.letterbox drawing.overlay planning.pddl "
+            "graph images.encodings images.letterbox drawing.overlay planning.pddl planning.query "
+            "planning.latest planning.scene_text "
             "tracking.tracker geometry.positions geometry.spatial_relations cli",
             "torch rclpy",
         ),

@@ -1,0 +1,60 @@
+"""`dsflash mcp` as a process, for tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+COMMAND = [sys.executable, "-m", "dsflash_ros.cli", "mcp"]
+
+
+def started(*arguments):
+    """The process, with pipes."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def address_of(process):
+    """Where a server says that it serves HTTP."""
+    for line in process.stderr:
+        if b"serving on http" in line:
+            # nobody reads the rest, which must not fill the pipe
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return line.decode().split()[-1]
+    raise AssertionError("it ended without saying where it serves")
+
+
+def ended(process, number=signal.SIGTERM):
+    """Send a signal; returns the exit code."""
+    process.send_signal(number)
+    return process.wait(20)
+
+
+def request(number, method, **params):
+    """A line of JSON-RPC."""
+    message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    return json.dumps(message).encode() + b"\n"
+
+
+def call(number, tool, **arguments):
+    """A line that calls a tool."""
+    return request(number, "tools/call", name=tool, arguments=arguments)
+
+
+HELLO = (
+    request(
+        0,
+        "initialize",
+        protocolVersion="2025-06-18",
+        capabilities={},
+        clientInfo={"name": "test", "version": "1"},
+    )
+    + b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n'
+)
