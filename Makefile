@@ -14,7 +14,7 @@ unexport ROS_DISTRO ROS_PYTHON_VERSION ROS_VERSION VIRTUAL_ENV _ROS_WHEELS_BOOTS
 FITS := import os, sys, sysconfig, ensurepip, venv; \
   sys.exit(not ((3, 10) <= sys.version_info < (3, 13) and os.path.exists(sysconfig.get_path("include") + "/Python.h")))
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-slow lint clean
 
 help:  ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -22,11 +22,15 @@ help:  ## show this
 demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video, folder or bag (default: a drive)
 	$(VENV)/bin/python examples/demo.py $(if $(SOURCE),'$(SOURCE)')
 
-test: lint  ## lint, then all tests
-	$(PYTEST) -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
-	$(PYTEST) -n 3 --dist loadfile test/ros test/bench  # they wait for one another more than they compute
-	$(PYTEST) test/fleet  # these tests share a Ray
+test: lint  ## lint, then all tests but the slow ones
+	$(PYTEST) -m 'not slow' -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
+	$(PYTEST) -m 'not slow' -n 3 --dist loadfile test/ros test/bench  # they wait more than they compute
 	$(PYTEST) -n 2 --dist loadfile test/toyroom  # apart: these tests render, and refuse to import torch
+
+test-slow: $(INSTALLED)  ## the slow tests: code blocks of the docs, replays, fleets, large models
+	$(PYTEST) -m slow -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
+	$(PYTEST) -m slow -n 3 --dist loadfile test/ros test/bench
+	$(PYTEST) test/fleet  # these tests share a Ray
 
 lint: $(INSTALLED)  ## ruff: errors and formatting
 	$(VENV)/bin/ruff check

@@ -13,6 +13,8 @@ from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
 from dsflash_ros.machine import machine
 from dsflash_ros.text_tables import show
 
+pytestmark = pytest.mark.slow
+
 
 def test_spread():
     assert spread(range(101)) == {

@@ -18,7 +18,10 @@ from dsflash_ros.bench.quota import NoQuotaError, cpu_quota_group
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.threads import cpu_quota
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's scheduler")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's scheduler"),
+]
 
 
 @pytest.mark.parametrize(

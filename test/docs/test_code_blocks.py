@@ -12,6 +12,8 @@ from places import ROOT
 
 from dsflash_ros import cli
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = [block for page in pages() for block in page.blocks]
 CODE = [block for block in BLOCKS if block.language in ("bash", "python")]
 TEXT = ("text", "json")

@@ -12,6 +12,8 @@ from s3fs import S3FileSystem
 
 from dsflash_ros.fleet import cluster
 
+pytestmark = pytest.mark.slow
+
 
 def refused(capsys, out, *arguments):
     """What it says. Nothing is written."""

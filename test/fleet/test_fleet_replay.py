@@ -7,8 +7,11 @@ import sys
 import time
 
 import psutil
+import pytest
 from places import ROOT
 from recorded import DRIVE, GIVEN, assert_same, replay
+
+pytestmark = pytest.mark.slow
 
 
 def test_split_it_is_the_same_and_a_broken_bag_does_not_keep_the_others(

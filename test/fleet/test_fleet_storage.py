@@ -10,6 +10,8 @@ from dsflash_ros.errors import OutputError, SourceError
 from dsflash_ros.fleet.jobs import find_jobs
 from dsflash_ros.fleet.storage import check_is_replay, upload
 
+pytestmark = pytest.mark.slow
+
 
 def test_from_s3_to_s3(ray_address, s3, unsplit, tmp_path, capsys, caplog):
     for path in DRIVE.iterdir():

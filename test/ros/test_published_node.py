@@ -5,6 +5,8 @@ from harness import Camera
 from hub_server import hub, hub_environment
 from published_eomt import ID, published_files
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("huggingface_hub")
 NOWHERE = "http://127.0.0.1:9"
 """A hub that does not answer."""

@@ -17,6 +17,8 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 
 from sensor_msgs.msg import Image
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 2.0
 
 

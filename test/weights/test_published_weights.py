@@ -22,6 +22,8 @@ from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("huggingface_hub")
 OURS = "org/ours"
 NOWHERE = "http://127.0.0.1:9"

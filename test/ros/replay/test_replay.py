@@ -20,6 +20,8 @@ from dsflash_ros.images.panoptic_maps import image_to_panoptic
 from dsflash_ros.ros.replay.part import Topics
 from dsflash_ros.sources.bag import BagSource
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory):

@@ -13,6 +13,8 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 from filelock import FileLock
 from replays import DRIVE, QUICK, lines, messages, replay
 
+pytestmark = pytest.mark.slow
+
 _PARTS_OF_THREE = """
 import sys
 import dsflash_ros.ros.replay.bag_replay as replay

@@ -13,6 +13,8 @@ from dsflash_ros.cli import main
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.weights.loading import open_weights
 
+pytestmark = pytest.mark.slow
+
 DRIVE = ROOT / "examples" / "drive"
 
 
