@@ -17,7 +17,7 @@ FITS := import os, sys, sysconfig, ensurepip, venv; \
 .PHONY: help demo test test-slow lint clean
 
 help:  ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
 
 demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video, folder or bag (default: a drive)
 	$(VENV)/bin/python examples/demo.py $(if $(SOURCE),'$(SOURCE)')

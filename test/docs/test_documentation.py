@@ -149,7 +149,7 @@ def test_settings_of_training_in_the_text_exist():
 
 
 def test_make_targets_and_scripts_exist():
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
     shell = [words for block in SHELL for words in commands(block.text)]
     inline = [code.split() for page in PROSE for code in page.inline_code]
     for words in [*shell, *inline]:
