@@ -1,0 +1,125 @@
+"""What the agent believes of its world: things that scene graphs told of, and where they are."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from dsflash_ros.graph.scene_graph import Node, SceneGraph
+
+SUPPORTS = frozenset({"on", "in", "standing on", "sitting on", "lying on"})
+"""Predicates that say what bears a thing."""
+
+SAME_M = 0.3
+"""What was at a place and what is so near to it, of the same class, are one thing, m."""
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing as it was seen last, or where the agent put it.
+
+    Attributes:
+        name: as in `cup_7`; stays the same when the tracker gives it another number.
+        label: its class.
+        position, extent: its middle and its size, metres, in the map.
+        seen_s: stamp of the last graph that showed it.
+        on: names of what bears it.
+    """
+
+    name: str
+    label: str
+    position: Point
+    extent: Point
+    seen_s: float
+    on: frozenset[str] = frozenset()
+
+
+@dataclass
+class World:
+    """All things that graphs told of, the last state of each.
+
+    Attributes:
+        things: by name.
+        holding: name of what is in the hand; empty for nothing.
+        graphs: how many were taken in.
+    """
+
+    things: dict[str, Thing] = field(default_factory=dict)
+    holding: str = ""
+    graphs: int = 0
+    _name_of: dict[int, str] = field(default_factory=dict)
+
+    def update(self, graph: SceneGraph) -> None:
+        """Take in a graph. What it does not show is remembered."""
+        self.graphs += 1
+        names: dict[int, str] = {}
+        for node in sorted(graph.nodes, key=lambda node: node.track_id not in self._name_of):
+            if node.position is not None and all(map(math.isfinite, node.position)):
+                names[node.id] = self._name(node, set(names.values()))
+        bearers: dict[str, set[str]] = {}
+        for relation in graph.relations:
+            pair = names.get(relation.subject), names.get(relation.object)
+            if relation.predicate in SUPPORTS and None not in pair:
+                bearers.setdefault(pair[0], set()).add(pair[1])
+        for node in graph.nodes:
+            name = names.get(node.id)
+            if name is not None and name != self.holding:
+                self._see(name, node, graph.stamp, frozenset(bearers.get(name, ())))
+
+    def _name(self, node: Node, taken: set[str]) -> str:
+        """What the thing that a node shows is called.
+
+        A new track of the same class at the place of a thing that this graph does not show
+        otherwise is that thing: it was put there, or the tracker lost it.
+        """
+        known = self._name_of.get(node.track_id) if node.track_id is not None else None
+        if known in self.things and known not in taken:
+            return known
+        near = [
+            (math.dist(thing.position, node.position), thing.name)
+            for thing in self.things.values()
+            if thing.label == node.label and thing.name not in {*taken, self.holding}
+        ]
+        distance, name = min(near, default=(math.inf, ""))
+        if distance > SAME_M and (node.is_thing or not name):
+            name = self._new_name(node)
+        if node.track_id is not None:
+            self._name_of[node.track_id] = name
+        return name
+
+    def _new_name(self, node: Node) -> str:
+        number = len(self.things) + 1 if node.track_id is None else node.track_id
+        while (name := f"{node.label}_{number}") in self.things:
+            number += 1000
+        return name
+
+    def _see(self, name: str, node: Node, stamp: float, bearers: frozenset[str]) -> None:
+        before = self.things.get(name)
+        if (
+            before is not None
+            and not bearers
+            and math.dist(before.position, node.position) < SAME_M
+        ):
+            bearers = before.on  # not told is not denied
+        self.things[name] = Thing(name, node.label, node.position, node.extent, stamp, bearers)
+
+    def took(self, name: str) -> None:
+        """The hand holds this thing now."""
+        self.holding = name
+        self.things[name] = replace(self.things[name], on=frozenset())
+
+    def put(self, point: Point, on: Iterable[str]) -> None:
+        """What the hand held is now at a point, its lower side, on these."""
+        thing = self.things[self.holding]
+        middle = (point[0], point[1], point[2] + thing.extent[2] / 2)
+        self.things[thing.name] = replace(thing, position=middle, on=frozenset(on))
+        self.holding = ""
+
+    def forget(self, name: str) -> None:
+        """This thing is not where it was believed to be."""
+        self.things.pop(name, None)
+
+    def of_class(self, label: str) -> list[Thing]:
+        """All things of a class."""
+        return [thing for thing in self.things.values() if thing.label == label]
