@@ -104,6 +104,7 @@ class Agent:
         """Do what it takes until the goal holds, in bounded time."""
         self._failures = Failures()
         self._tried: dict[tuple[str, str], list[Point]] = {}
+        self._spots: dict[tuple[str, str], Point | None] = {}
         self._misses: dict[str, int] = {}
         self._plans = self._steps = 0
         try:
@@ -157,7 +158,7 @@ class Agent:
     def _go_to(self, name: str) -> str:
         thing, held = self.world.things[name], self.world.holding
         self._failures.within_reach = ""
-        spot = self._spot(held, name) if held else None
+        spot = self._spots[held, name] = self._spot(held, name) if held else None
         done = self._body.go_to(spot or thing.position)
         if done.success:
             self._failures.within_reach = name
@@ -185,7 +186,7 @@ class Agent:
         return done.message
 
     def _place(self, name: str, furniture: str) -> str:
-        spot = self._spot(name, furniture)
+        spot = self._spots.get((name, furniture)) or self._spot(name, furniture)
         done = self._body.place(spot)
         self._failures.within_reach = ""
         if not done.success:

@@ -9,6 +9,9 @@ from dsflash_ros.graph.scene_graph import Node, SceneGraph
 SUPPORTS = frozenset({"on", "in", "standing on", "sitting on", "lying on"})
 """Predicates that say what bears a thing."""
 
+FURNITURE = ("dining table", "chair", "couch", "bed", "shelf")
+"""Classes of what stands still, so that all views of it tell together how large it is."""
+
 SAME_M = 0.3
 """What was at a place and what is so near to it, of the same class, are one thing, m."""
 
@@ -102,7 +105,10 @@ class World:
             and math.dist(before.position, node.position) < SAME_M
         ):
             bearers = before.on  # not told is not denied
-        self.things[name] = Thing(name, node.label, node.position, node.extent, stamp, bearers)
+        position, extent = node.position, node.extent
+        if before is not None and node.label in FURNITURE:
+            position, extent = _joined(before, node)
+        self.things[name] = Thing(name, node.label, position, extent, stamp, bearers)
 
     def took(self, name: str) -> None:
         """The hand holds this thing now."""
@@ -123,3 +129,12 @@ class World:
     def of_class(self, label: str) -> list[Thing]:
         """All things of a class."""
         return [thing for thing in self.things.values() if thing.label == label]
+
+
+def _joined(thing: Thing, node: Node) -> tuple[Point, Point]:
+    """Middle and size of the box around what was seen of a thing before and now."""
+    axes = list(zip(thing.position, thing.extent, node.position, node.extent, strict=True))
+    low = [min(a - b / 2, c - d / 2) for a, b, c, d in axes]
+    high = [max(a + b / 2, c + d / 2) for a, b, c, d in axes]
+    middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
+    return middle, tuple(b - a for a, b in zip(low, high, strict=True))

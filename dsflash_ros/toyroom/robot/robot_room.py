@@ -15,6 +15,7 @@ import numpy as np
 from dsflash_ros.errors import ToyroomError
 from dsflash_ros.toyroom.build.rooms import settled_room
 from dsflash_ros.toyroom.build.scene import Camera
+from dsflash_ros.toyroom.camera.driving_space import DrivingSpace
 from dsflash_ros.toyroom.camera.rendering import Renderer
 from dsflash_ros.toyroom.camera.shots import Shot
 from dsflash_ros.toyroom.physics.facts import facts_of
@@ -132,6 +133,10 @@ class RobotRoom:
             self._renderer.close()
             self._renderer = None
 
+    def can_reach(self, point: Sequence[float]) -> bool:
+        """Whether there is a place to stand from which the hand gets to a point, (3,) m."""
+        return self._stand(_checked(point))[1] is not None
+
     # actions
 
     def run(
@@ -153,10 +158,7 @@ class RobotRoom:
         distance that is left, m. Fails when no place to stand is near enough; the robot then stays.
         """
         point = _checked(point)
-        space = free_space(self.simulation, HEIGHT, self._carried())
-        stand = space and find_stand(
-            self.simulation, space, self.place, point, REACH - _MARGIN, HEIGHT
-        )
+        space, stand = self._stand(point)
         if stand is None:
             return Outcome(False, "out of reach: there is no free place to stand that is near it")
         way = path(space, self.place, stand)
@@ -216,6 +218,14 @@ class RobotRoom:
         return Outcome(True, "", rest)
 
     # parts of actions
+
+    def _stand(self, point: np.ndarray) -> tuple[DrivingSpace | None, np.ndarray | None]:
+        """Where the robot may be now, and where it would stand for a point; None for nowhere."""
+        space = free_space(self.simulation, HEIGHT, self._carried())
+        if space is None:
+            return None, None
+        reach = REACH - _MARGIN
+        return space, find_stand(self.simulation, space, self.place, point, reach, HEIGHT)
 
     def _tick(self, feedback: float | str) -> float | str:
         """Let time go by; what is held comes along."""
