@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dsflash_ros.graph import SceneGraph
     from dsflash_ros.pipeline import Options, SceneGraphPipeline
+    from dsflash_ros.ros.client import SceneGraphClient
 
 # The generated dsflash_ros.msg may lie in another directory (a colcon install space) than these
 # sources.
 __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
-__all__ = ["Options", "SceneGraph", "SceneGraphPipeline"]
+__all__ = ["Options", "SceneGraph", "SceneGraphClient", "SceneGraphPipeline"]
 
 _HOMES = {
     "Options": "dsflash_ros.pipeline",
     "SceneGraph": "dsflash_ros.graph",
+    "SceneGraphClient": "dsflash_ros.ros.client",
     "SceneGraphPipeline": "dsflash_ros.pipeline",
 }
 

@@ -49,6 +49,14 @@ class EvaluationError(DSFlashError):
     """Predictions break the evaluation protocol."""
 
 
+class QueryError(DSFlashError, ValueError):
+    """A question to a scene graph cannot be read, names what nobody knows, or costs too much."""
+
+
+class NoGraphError(DSFlashError, TimeoutError):
+    """No scene graph came in time, or none that fulfils a condition."""
+
+
 class ToyroomError(DSFlashError):
     """A simulated room cannot be built, settled or rendered."""
 

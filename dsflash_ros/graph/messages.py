@@ -20,12 +20,12 @@ def message_to_graph(message: Any, panoptic: np.ndarray | None = None) -> SceneG
     Args:
         message: a `dsflash_ros/SceneGraph`, or an object with its fields.
         panoptic: (H, W) int32, the map from `~/panoptic` with the same stamp; without it the graph
-            has a map in which nothing is anywhere.
+            has a map in which nothing is anywhere, which cannot be written to.
 
     Raises `ImageError` for a stamp that is no time.
     """
     if panoptic is None:
-        panoptic = np.full((message.height, message.width), NOTHING, np.int32)
+        panoptic = np.broadcast_to(np.int32(NOTHING), (message.height, message.width))
     return SceneGraph(
         nodes=tuple(_node(node) for node in message.nodes),
         relations=tuple(_relation(relation) for relation in message.relations),

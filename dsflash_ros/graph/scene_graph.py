@@ -5,6 +5,7 @@ Imports neither torch nor ROS.
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ import numpy as np
 
 if TYPE_CHECKING:
     import networkx
+
+    from dsflash_ros.graph.vocabulary import Vocabulary
+    from dsflash_ros.planning.pddl_mapping import PddlMapping
+    from dsflash_ros.planning.query import Answers
 
 NOTHING = -1
 """Value of `SceneGraph.panoptic` where no segment is."""
@@ -188,7 +193,8 @@ class SceneGraph:
     def to_networkx(self) -> "networkx.MultiDiGraph":
         """A directed graph for networkx.
 
-        Nodes have the fields of `Node`, edges the others of `Relation`.
+        Its nodes are node ids, with the fields of `Node` and `name`; its edges have those of
+        `Relation`.
         """
         try:
             import networkx
@@ -197,7 +203,7 @@ class SceneGraph:
         graph = networkx.MultiDiGraph(stamp=self.stamp, source=self.source, weights=self.weights)
         for node in self.nodes:
             attributes = {entry.name: getattr(node, entry.name) for entry in fields(node)}
-            graph.add_node(attributes.pop("id"), **attributes)
+            graph.add_node(attributes.pop("id"), name=node.name, **attributes)
         for r in self.relations:
             graph.add_edge(
                 r.subject,
@@ -210,8 +216,34 @@ class SceneGraph:
             )
         return graph
 
-    def to_pddl(self, name: str = "scene", domain: str = "scene_graph") -> str:
-        """A PDDL problem: typed objects, relations as initial facts, an empty goal to fill in."""
+    def to_pddl(
+        self,
+        name: str = "scene",
+        goal: str = "(and)",
+        mapping: "PddlMapping | None" = None,
+        init: Iterable[str] | None = None,
+    ) -> str:
+        """A PDDL problem: nodes are typed objects, relations initial facts.
+
+        The arguments are those of `dsflash_ros.planning.pddl.to_pddl`.
+        """
         from dsflash_ros.planning.pddl import to_pddl  # the graph is below planning
 
-        return to_pddl(self, name, domain)
+        return to_pddl(self, name, goal, mapping, init)
+
+    def to_text(self, max_characters: int = 2000) -> str:
+        """What the graph says in so many characters, the most useful first; for language models."""
+        from dsflash_ros.planning.scene_text import to_text
+
+        return to_text(self, max_characters)
+
+    def query(
+        self, text: str, limit: int | None = None, vocabulary: "Vocabulary | None" = None
+    ) -> "Answers":
+        """The answers to a question such as `?x on table#3`.
+
+        The arguments are those of `dsflash_ros.planning.query.query`.
+        """
+        from dsflash_ros.planning.query import query
+
+        return query(self, text, limit, vocabulary)

@@ -25,6 +25,7 @@ Publishes
 Services
     ~/set_enabled (std_srvs/SetBool): pause and resume; the model stays loaded.
     ~/reset (std_srvs/Trigger): forget all tracks.
+    ~/query (dsflash_ros/Query): what the newest graph answers to a question.
     those of a lifecycle node; in the inactive state the model's memory is free.
 Parameters (`--ros-args -p name:=value`, or `--params-file`)
 """

@@ -1,4 +1,4 @@
-"""One camera of the ROS node: its images in, its graphs out, and what became of its frames."""
+"""One camera of the ROS node: images in, graphs and answers out, and what became of its frames."""
 
 import math
 import traceback
@@ -21,6 +21,7 @@ from dsflash_ros.ros.parameter_table import TRACKING
 from dsflash_ros.ros.places import Places
 from dsflash_ros.ros.process.memory import free_memory
 from dsflash_ros.ros.process.shared_memory import map_shared_memory
+from dsflash_ros.ros.query_service import QueryService
 from dsflash_ros.ros.results import ResultPublishers
 from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Slot, Worker
@@ -32,7 +33,7 @@ LOG_PERIOD_S = 10.0
 
 
 class Stream:
-    """One camera's subscription, slot for the newest frame, publishers and counts of frames.
+    """One camera's subscription, slot for the newest frame, publishers, service, counts of frames.
 
     A node can have several, which share the worker and its model. Their topics differ by name.
 
@@ -57,6 +58,7 @@ class Stream:
         self._mapped_publishers = 0
         self._places = Places(node, transforms, self._prefix)
         self._tracker, self._is_reset = Tracker(), False
+        self._queries = QueryService(node, self._prefix)
 
     @property
     def is_open(self) -> bool:
@@ -84,6 +86,7 @@ class Stream:
         self._worker, self._slot = worker, worker.slot(self._process)
         self._tracker = Tracker(fixed_frame=fixed_frame(self._value("target_frame")))
         self._results.publish_vocabulary(worker.model.vocabulary, worker.model.weights)
+        self._queries.open(worker.model.vocabulary)
         self.resume()
 
     def pause(self) -> None:
@@ -105,6 +108,7 @@ class Stream:
     def stop(self) -> None:
         """Unsubscribe, and leave the worker to others."""
         self.pause()
+        self._queries.close()
         self._worker = self._slot = None
 
     def cleanup(self) -> None:
@@ -130,6 +134,8 @@ class Stream:
             "image publishers": self._input.publishers(),
             "graph subscribers": self._results.graph_subscribers() if self._results else 0,
             "positions": self._places.problem or "ok",
+            "queries answered": self._queries.answered,
+            "queries refused": self._queries.refused,
         }
         return self.statistics.frames_status(
             f"{name}: {self._prefix}frames", hardware_id, state, problem, others
@@ -187,6 +193,7 @@ class Stream:
         graph = self._places.relate(graph)
         worker = self._worker
         if worker is not None and not worker.stopping:
+            self._queries.put(graph, message.header)
             self._results.publish(graph, rgb, message.header, self._value("overlay_relations"))
             self._results.publish_events(events, message.header)
             if self._results.wants_raw:

@@ -8,7 +8,7 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from dsflash_ros import msg
-from dsflash_ros.graph.scene_graph import Node, SceneGraph
+from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.tracking.events import Event
 
@@ -25,19 +25,8 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
         width=width,
         height=height,
         weights=graph.weights,
-        nodes=[_node_to_message(node) for node in graph.nodes],
-        relations=[
-            msg.SceneRelation(
-                subject_id=r.subject,
-                object_id=r.object,
-                predicate_id=r.predicate_id,
-                predicate=r.predicate,
-                score=float(r.score),
-                source=r.source,
-                since=_time(r.since),
-            )
-            for r in graph.relations
-        ],
+        nodes=[node_to_message(node) for node in graph.nodes],
+        relations=[relation_to_message(relation) for relation in graph.relations],
         latencies=[
             msg.StageLatency(stage=stage, latency_ms=float(ms))
             for stage, ms in graph.latency_ms.items()
@@ -82,7 +71,21 @@ def message_to_vocabulary(message: msg.Vocabulary) -> Vocabulary:
     )
 
 
-def _node_to_message(node: Node) -> msg.SceneNode:
+def relation_to_message(relation: Relation) -> msg.SceneRelation:
+    """A relation of a graph; what is not known of it is as in the comments of the message."""
+    return msg.SceneRelation(
+        subject_id=relation.subject,
+        object_id=relation.object,
+        predicate_id=relation.predicate_id,
+        predicate=relation.predicate,
+        score=float(relation.score),
+        source=relation.source,
+        since=_time(relation.since),
+    )
+
+
+def node_to_message(node: Node) -> msg.SceneNode:
+    """A node of a graph; what is not known of it is as in the comments of the message."""
     x0, y0, x1, y1 = node.box
     return msg.SceneNode(
         id=node.id,
