@@ -21,6 +21,9 @@ MOST_PLANS = 20
 MOST_SPOTS = 6
 """So many places on a piece of furniture are tried for a thing."""
 
+_GAZE_M = 1.05
+"""Height of the points that a look around goes to, metres: a little below the eyes."""
+
 _VIEWS = 8
 """Directions of a look around."""
 
@@ -50,8 +53,8 @@ class Body(Protocol):
     def watch(self) -> None:
         """Wait for some graphs of now."""
 
-    def pose(self) -> Point:
-        """Where the robot is, and its camera's height."""
+    def where(self) -> tuple[float, float]:
+        """Where the robot is, metres in the map."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Agent:
         self.world, self.doing = world, ""
         self._body, self._classes, self._say = body, tuple(classes), say
         self._planner = Planner()
-        self._stood: list[Point] = []
+        self._stood: list[tuple[float, float]] = []
 
     def explore(self, places: int = 3) -> None:
         """Look around here, and then from places that are far from where it looked before."""
@@ -198,7 +201,7 @@ class Agent:
     def _spot(self, name: str, furniture: str) -> Point:
         """Where to put a thing: the best place that was not tried before."""
         things, tried = self.world.things, self._tried.get((name, furniture), [])
-        found = spots(self.world, things[name], things[furniture], self._body.pose())
+        found = spots(self.world, things[name], things[furniture], self._body.where())
         return next((spot for spot in found if spot not in tried), found[0])
 
     def _try_elsewhere(self, name: str, furniture: str, spot: Point) -> None:
@@ -220,17 +223,17 @@ class Agent:
         return True
 
     def _look_around(self) -> None:
-        x, y, height = self._body.pose()
-        self._stood.append((x, y, height))
+        x, y = self._body.where()
+        self._stood.append((x, y))
         for number in range(_VIEWS):
             angle = 2 * math.pi * number / _VIEWS
-            self._body.go_to((x + 0.4 * math.cos(angle), y + 0.4 * math.sin(angle), height - 0.15))
+            self._body.go_to((x + 0.4 * math.cos(angle), y + 0.4 * math.sin(angle), _GAZE_M))
             self._body.watch()
 
     def _go_elsewhere(self) -> bool:
         """Go to what is known and furthest from where the agent looked around before."""
         far = [
-            (min(math.dist(place[:2], thing.position[:2]) for place in self._stood), thing.position)
+            (min(math.dist(place, thing.position[:2]) for place in self._stood), thing.position)
             for thing in self.world.things.values()
         ]
         for distance, place in sorted(far, reverse=True)[:10]:

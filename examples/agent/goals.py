@@ -9,6 +9,10 @@ from world import World
 from dsflash_ros.errors import DSFlashError
 
 _SENTENCE = re.compile(r"(?:put |bring )?(.+?) (?:on|onto|in|into|to) (.+)")
+_HOW = (
+    "{!r} is no goal: write such as 'all bottles on the shelf', 'cup_7 on dining table_2' or "
+    "(on cup_7 dining-table_2)"
+)
 _ALL, _ONE = {"all", "every", "each"}, {"a", "an", "any", "one", "the", "some"}
 
 
@@ -35,10 +39,7 @@ def goal_to_pddl(text: str, world: World, classes: Iterable[str]) -> str:
     for part in re.split(r",? and ", text):
         match = _SENTENCE.fullmatch(part)
         if match is None:
-            raise GoalError(
-                f"{part!r} is no goal: write such as 'all bottles on the shelf', "
-                "'cup_7 on dining table_2' or (on cup_7 dining-table_2)"
-            )
+            raise GoalError(_HOW.format(part))
         formulas.append(_formula(match[1], match[2], world, classes))
     return formulas[0] if len(formulas) == 1 else f"(and {' '.join(formulas)})"
 
@@ -93,3 +94,24 @@ def _checked(formula: str, world: World, classes: Iterable[str]) -> str:
 
 def _known(world: World) -> str:
     return f"the agent knows {', '.join(sorted(world.things)) or 'nothing yet'}"
+
+
+def check_words(text: str, classes: Iterable[str]) -> None:
+    """Raise `GoalError` for a goal that no world could fulfil, before any is known."""
+    text = text.strip().lower()
+    words = set(re.findall(r"([a-z][a-z -]*?)_\d+", text.replace("(", " ( ")))
+    for label in words:
+        name = re.sub(r"^.*?\b(?:on|in|onto|into|to|and|put|bring)\s+", "", label).strip()
+        if name not in classes and name not in {symbol(one) for one in classes}:
+            raise GoalError(f"there is no class {name!r}; the classes are {', '.join(classes)}")
+    if text.startswith("("):
+        if text.count("(") != text.count(")"):
+            raise GoalError(f"the brackets of {text!r} do not match")
+        return
+    for part in re.split(r",? and ", text):
+        match = _SENTENCE.fullmatch(part)
+        if match is None:
+            raise GoalError(_HOW.format(part))
+        for term in match.groups():
+            if not re.search(r"_\d+$", term):
+                _term("?x", term, World(), classes)

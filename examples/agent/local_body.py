@@ -7,7 +7,7 @@ from world import Point, World
 
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.toyroom.robot.outcome import Motion
-from dsflash_ros.toyroom.robot.robot_room import HEIGHT, TICK_S, RobotRoom
+from dsflash_ros.toyroom.robot.robot_room import TICK_S, RobotRoom
 
 
 class LocalBody:
@@ -40,9 +40,9 @@ class LocalBody:
             self._room.time_s += TICK_S
             self._look()
 
-    def pose(self) -> Point:
+    def where(self) -> tuple[float, float]:
         x, y = self._room.place.tolist()
-        return x, y, HEIGHT
+        return x, y
 
     def _run(self, motion: Motion) -> Done:
         outcome = self._room.run(motion, self._tick)

@@ -8,6 +8,7 @@ from pathlib import Path
 from world import FURNITURE, World
 
 from dsflash_ros.errors import DSFlashError, first_line, missing_extra
+from dsflash_ros.planning.pddl_mapping import PddlMapping
 
 try:
     from unified_planning.engines import PlanGenerationResultStatus as Status
@@ -22,10 +23,9 @@ get_environment().credits_stream = None
 
 DOMAIN = (Path(__file__).parent / "domain.pddl").read_text()
 
-ITEMS = (
-    "cup", "bowl", "bottle", "book", "sports ball", "teddy bear", "laptop", "potted plant",
-    "backpack", "suitcase", "umbrella", "tv",
-)  # fmt: skip
+MAPPING = PddlMapping.load(Path(__file__).parent / "robot.yaml")
+
+ITEMS = tuple(label for label in MAPPING.types if label not in FURNITURE)
 
 LONGEST_S = 20.0
 """Seconds that the planner may think."""
@@ -73,24 +73,14 @@ def problem_of(world: World, failures: Failures, goal: str) -> str:
         or (thing.label in ITEMS and words & {symbol(name), symbol(thing.label), "item", "thing"})
         or name == world.holding
     }
-    facts = [
-        f"(on {symbol(name)} {symbol(bearer)})"
-        for name, thing in known.items()
-        for bearer in sorted(thing.on)
-        if bearer in known
-    ]
-    facts.append(f"(holding {symbol(world.holding)})" if world.holding else "(hand-empty)")
+    facts = [f"(holding {symbol(world.holding)})" if world.holding else "(hand-empty)"]
     facts += [f"(out-of-reach {symbol(name)})" for name in failures.out_of_reach & set(known)]
     facts += [
         f"(no-room {symbol(a)} {symbol(b)})" for a, b in failures.no_room if {a, b} <= set(known)
     ]
     if failures.within_reach in known:
         facts.append(f"(within-reach {symbol(failures.within_reach)})")
-    objects = [f"{symbol(name)} - {symbol(thing.label)}" for name, thing in known.items()]
-    return (
-        f"(define (problem task) (:domain robot)\n  (:objects {' '.join(objects)})\n"
-        f"  (:init {' '.join(facts)})\n  (:goal {goal}))\n"
-    )
+    return world.graph(known).to_pddl(goal=goal, mapping=MAPPING, init=facts)
 
 
 class Planner:

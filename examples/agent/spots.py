@@ -21,7 +21,7 @@ def surface_height(furniture: Thing) -> float:
     return SEATS.get(furniture.label, top)
 
 
-def spots(world: World, thing: Thing, furniture: Thing, robot: Point) -> list[Point]:
+def spots(world: World, thing: Thing, furniture: Thing, robot: tuple[float, float]) -> list[Point]:
     """Points on furniture for a thing's lower side: free ones, the nearest to the robot first.
 
     After them come those that others seem to be on, the freest first.
@@ -42,7 +42,7 @@ def spots(world: World, thing: Thing, furniture: Thing, robot: Point) -> list[Po
         gaps.append((0.5 - abs(along)) * furniture.extent[1] - half)
         found.append((min(gaps), (x, y, height)))
     free = [spot for gap, spot in found if gap >= _GAP]
-    free.sort(key=lambda spot: math.dist(spot[:2], robot[:2]))
+    free.sort(key=lambda spot: math.dist(spot[:2], robot))
     return free + [spot for gap, spot in sorted(found, reverse=True) if gap < _GAP]
 
 

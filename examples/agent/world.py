@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dsflash_ros.graph.scene_graph import Node, SceneGraph
+import numpy as np
+
+from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
 
 SUPPORTS = frozenset({"on", "in", "standing on", "sitting on", "lying on"})
 """Predicates that say what bears a thing."""
@@ -126,9 +128,39 @@ class World:
         """This thing is not where it was believed to be."""
         self.things.pop(name, None)
 
+    def graph(self, names: Iterable[str]) -> SceneGraph:
+        """What is believed of these things, as a scene graph."""
+        things = [self.things[name] for name in names]
+        ids = {thing.name: number for number, thing in enumerate(things)}
+        nodes = [_node(ids[thing.name], thing) for thing in things]
+        relations = [
+            Relation(ids[thing.name], ids[bearer], 0, "on", 1.0)
+            for thing in things
+            for bearer in sorted(thing.on)
+            if bearer in ids
+        ]
+        return SceneGraph(tuple(nodes), tuple(relations), np.full((1, 1), NOTHING, np.int32))
+
     def of_class(self, label: str) -> list[Thing]:
         """All things of a class."""
         return [thing for thing in self.things.values() if thing.label == label]
+
+
+def _node(number: int, thing: Thing) -> Node:
+    """A node for what is remembered, of which there is no image."""
+    return Node(
+        id=number,
+        class_id=0,
+        label=thing.label,
+        is_thing=True,
+        score=1.0,
+        box=(0, 0, 1, 1),
+        area=1,
+        centroid=(0.5, 0.5),
+        track_id=int(thing.name.rpartition("_")[2]),
+        position=thing.position,
+        extent=thing.extent,
+    )
 
 
 def _joined(thing: Thing, node: Node) -> tuple[Point, Point]:
