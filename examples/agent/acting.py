@@ -21,6 +21,9 @@ MOST_PLANS = 20
 MOST_SPOTS = 6
 """So many places on a piece of furniture are tried for a thing."""
 
+_APART_M = 0.15
+"""A place is not tried again, nor what is so near to it, metres."""
+
 _GAZE_M = 1.05
 """Height of the points that a look around goes to, metres: a little below the eyes."""
 
@@ -128,6 +131,8 @@ class Agent:
             self._plans += 1
             plan = self._planner.plan(self.world, self._failures, formula)
             if plan is None:
+                if self._search():  # perhaps there is something else that will do
+                    continue
                 return self._report("plan", f"there is no way to the goal{self._why_not()}")
             if not plan:
                 return self._report()
@@ -202,7 +207,8 @@ class Agent:
         """Where to put a thing: the best place that was not tried before."""
         things, tried = self.world.things, self._tried.get((name, furniture), [])
         found = spots(self.world, things[name], things[furniture], self._body.where())
-        return next((spot for spot in found if spot not in tried), found[0])
+        fresh = (spot for spot in found if all(math.dist(spot, old) > _APART_M for old in tried))
+        return next(fresh, found[len(tried) % len(found)])
 
     def _try_elsewhere(self, name: str, furniture: str, spot: Point) -> None:
         tried = self._tried.setdefault((name, furniture), [])

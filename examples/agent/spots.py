@@ -11,8 +11,8 @@ SEATS = {"chair": 0.5, "couch": 0.47, "bed": 0.52}
 _STEPS = (0.0, -0.12, 0.12, -0.24, 0.24, -0.36, 0.36)
 """Where spots are tried, as shares of the furniture's size from its middle."""
 
-_GAP = 0.02
-"""Distance to keep from other things and from edges, metres."""
+_GAP, _EDGE = 0.02, 0.08
+"""Distances to keep from other things and from edges, metres. Furniture stands askew in its box."""
 
 
 def surface_height(furniture: Thing) -> float:
@@ -38,8 +38,8 @@ def spots(world: World, thing: Thing, furniture: Thing, robot: tuple[float, floa
         x = furniture.position[0] + across * furniture.extent[0]
         y = furniture.position[1] + along * furniture.extent[1]
         gaps = [math.dist((x, y), o.position[:2]) - half - max(o.extent[:2]) / 2 for o in others]
-        gaps.append((0.5 - abs(across)) * furniture.extent[0] - half)  # to the edges
-        gaps.append((0.5 - abs(along)) * furniture.extent[1] - half)
+        gaps.append((0.5 - abs(across)) * furniture.extent[0] - half - _EDGE)
+        gaps.append((0.5 - abs(along)) * furniture.extent[1] - half - _EDGE)
         found.append((min(gaps), (x, y, height)))
     free = [spot for gap, spot in found if gap >= _GAP]
     free.sort(key=lambda spot: math.dist(spot[:2], robot))

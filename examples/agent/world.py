@@ -1,6 +1,7 @@
 """What the agent believes of its world: things that scene graphs told of, and where they are."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,8 @@ class Thing:
         position, extent: its middle and its size, metres, in the map.
         seen_s: stamp of the last graph that showed it.
         on: names of what bears it.
+        was_put: whether the agent put it there.
+        seen_as: the class that each graph called it.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Thing:
     extent: Point
     seen_s: float
     on: frozenset[str] = frozenset()
+    was_put: bool = False
+    seen_as: tuple[str, ...] = ()
 
 
 @dataclass
@@ -82,7 +87,7 @@ class World:
         if known in self.things and known not in taken:
             return known
         near = [
-            (math.dist(thing.position, node.position), thing.name)
+            (_distance(thing, node), thing.name)
             for thing in self.things.values()
             if thing.label == node.label and thing.name not in {*taken, self.holding}
         ]
@@ -100,17 +105,21 @@ class World:
         return name
 
     def _see(self, name: str, node: Node, stamp: float, bearers: frozenset[str]) -> None:
+        """Take in one thing: its class by majority, what bears it by the last that was told."""
         before = self.things.get(name)
-        if (
-            before is not None
-            and not bearers
-            and math.dist(before.position, node.position) < SAME_M
-        ):
-            bearers = before.on  # not told is not denied
-        position, extent = node.position, node.extent
-        if before is not None and node.label in FURNITURE:
+        seen_as = Counter(before.seen_as if before else ())
+        seen_as[node.label] += 1
+        label = max(seen_as, key=seen_as.get)
+        position, extent, was_put = node.position, node.extent, False
+        if before is not None and label in FURNITURE:
             position, extent = _joined(before, node)
-        self.things[name] = Thing(name, node.label, position, extent, stamp, bearers)
+        elif before is not None and math.dist(before.position, node.position) < SAME_M:
+            was_put = before.was_put
+            if was_put or not bearers:  # the hand knows better, and not told is not denied
+                bearers |= before.on
+        self.things[name] = Thing(
+            name, label, position, extent, stamp, bearers, was_put, tuple(seen_as.elements())
+        )
 
     def took(self, name: str) -> None:
         """The hand holds this thing now."""
@@ -121,7 +130,7 @@ class World:
         """What the hand held is now at a point, its lower side, on these."""
         thing = self.things[self.holding]
         middle = (point[0], point[1], point[2] + thing.extent[2] / 2)
-        self.things[thing.name] = replace(thing, position=middle, on=frozenset(on))
+        self.things[thing.name] = replace(thing, position=middle, on=frozenset(on), was_put=True)
         self.holding = ""
 
     def forget(self, name: str) -> None:
@@ -144,6 +153,16 @@ class World:
     def of_class(self, label: str) -> list[Thing]:
         """All things of a class."""
         return [thing for thing in self.things.values() if thing.label == label]
+
+
+def _distance(thing: Thing, node: Node) -> float:
+    """How far what a node shows is from a known thing; 0 in the box of furniture, metres."""
+    if thing.label in FURNITURE and all(
+        abs(a - c) <= b / 2
+        for a, b, c in zip(thing.position, thing.extent, node.position, strict=True)
+    ):
+        return 0.0
+    return math.dist(thing.position, node.position)
 
 
 def _node(number: int, thing: Thing) -> Node:
