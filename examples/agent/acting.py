@@ -238,8 +238,9 @@ class Agent:
 
     def _go_elsewhere(self) -> bool:
         """Go to what is known and furthest from where the agent looked around before."""
+        stood = self._stood or [self._body.where()]
         far = [
-            (min(math.dist(place, thing.position[:2]) for place in self._stood), thing.position)
+            (min(math.dist(place, thing.position[:2]) for place in stood), thing.position)
             for thing in self.world.things.values()
         ]
         for distance, place in sorted(far, reverse=True)[:10]:

@@ -96,10 +96,15 @@ class Planner:
         Raises `PlanningError` for a goal that is no formula, and when the planner fails.
         """
         problem = self._parse(world, failures, goal)
+        if any(part.simplify().is_false() for part in problem.goals):
+            return None  # which Fast Downward does not take
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with OneshotPlanner(name="fast-downward") as engine:
-                result = engine.solve(problem, timeout=LONGEST_S)
+            try:
+                with OneshotPlanner(name="fast-downward") as engine:
+                    result = engine.solve(problem, timeout=LONGEST_S)
+            except Exception as error:  # of many types
+                raise PlanningError(f"the planner failed: {first_line(error)}") from error
         if result.status in (Status.INTERNAL_ERROR, Status.UNSUPPORTED_PROBLEM):
             raise PlanningError(f"the planner failed: {result.status.name.lower()}")
         if result.plan is None:
@@ -139,8 +144,8 @@ class Planner:
         return found.status == ValidationResultStatus.VALID
 
     def _parse(self, world: World, failures: Failures, goal: str):
-        text = problem_of(world, failures, goal)
         try:
+            text = problem_of(world, failures, goal)
             return PDDLReader().parse_problem_string(self._domain, text)
         except Exception as error:  # the reader raises errors of many types
             raise PlanningError(f"the goal {goal} is no formula: {first_line(error)}") from error

@@ -20,7 +20,7 @@ import rclpy
 from film import Film
 from rclpy.executors import ExternalShutdownException
 
-from dsflash_ros.argument_types import natural
+from dsflash_ros.argument_types import natural, positive
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
@@ -39,6 +39,7 @@ class Processes:
         robot = [str(HERE / "robot.py"), "--seed", str(args.seed)]
         node = ["-m", "dsflash_ros.cli", "node", "--ros-args", "-p", f"weights:={args.weights}"]
         planner = [str(HERE / "task_planner.py"), args.goal, "--topic", topic]
+        planner += ["--places", str(args.places)]
         self._all = {"robot": self._start(robot)}
         if not args.truth:
             self._all["node"] = self._start([*node, "-p", "target_frame:=map"])
@@ -78,6 +79,9 @@ def main() -> int:
     parser.add_argument("--seed", type=natural, default=SEED, help="of the room")
     parser.add_argument("--truth", action="store_true", help="act on the true graphs")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="(default: %(default)s)")
+    parser.add_argument(
+        "--places", type=positive, default=3, help="from which to look around first"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/agent"), help="folder")
     args = parser.parse_args()
     # a domain of its own on this machine only: no robot nearby is to act

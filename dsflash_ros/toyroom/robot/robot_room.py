@@ -288,7 +288,10 @@ class RobotRoom:
 
 def _checked(point: Sequence[float]) -> np.ndarray:
     """The point as (3,) floats. Raises `ToyroomError` for anything else."""
-    found = np.asarray(point, float)
+    try:
+        found = np.asarray(point, float)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
     if found.shape != (3,) or not np.isfinite(found).all():
         raise ToyroomError(f"a point has three finite coordinates in metres, not {point}")
     return found
