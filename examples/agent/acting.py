@@ -18,7 +18,7 @@ from dsflash_ros.errors import DSFlashError
 MOST_PLANS = 20
 """After so many plans the agent gives up."""
 
-MOST_SPOTS = 6
+MOST_SPOTS = 8
 """So many places on a piece of furniture are tried for a thing."""
 
 _APART_M = 0.15
@@ -93,7 +93,10 @@ class Agent:
         world: World,
         classes: Iterable[str],
         say: Callable[[str], None] = print,
+        searches: int = 4,
     ) -> None:
+        """`classes`: all that there are. `searches`: how often it looks for what is missing."""
+        self._searches = searches
         self.world, self.doing = world, ""
         self._body, self._classes, self._say = body, tuple(classes), say
         self._planner = Planner()
@@ -223,8 +226,9 @@ class Agent:
 
     def _search(self) -> bool:
         """Look from another place; False when there is none left."""
-        if len(self._stood) > 6 or not self._go_elsewhere():
+        if self._searches == 0 or not self._go_elsewhere():
             return False
+        self._searches -= 1
         self._look_around()
         return True
 

@@ -19,6 +19,10 @@ SAME_M = 0.3
 """What was at a place and what is so near to it, of the same class, are one thing, m."""
 
 Point = tuple[float, float, float]
+Box = tuple[Point, Point]
+
+_VIEWS, _INNER = 60, 0.1
+"""So many views of furniture are remembered, and this share of them may show too much of it."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Thing:
         on: names of what bears it.
         was_put: whether the agent put it there.
         seen_as: the class that each graph called it.
+        boxes: lower and upper corners of what the last views showed of it.
     """
 
     name: str
@@ -43,6 +48,7 @@ class Thing:
     on: frozenset[str] = frozenset()
     was_put: bool = False
     seen_as: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass
@@ -110,15 +116,24 @@ class World:
         seen_as = Counter(before.seen_as if before else ())
         seen_as[node.label] += 1
         label = max(seen_as, key=seen_as.get)
+        boxes = (*(before.boxes if before else ()), _box(node))[-_VIEWS:]
         position, extent, was_put = node.position, node.extent, False
         if before is not None and label in FURNITURE:
-            position, extent = _joined(before, node)
+            position, extent = _joined(boxes)
         elif before is not None and math.dist(before.position, node.position) < SAME_M:
             was_put = before.was_put
             if was_put or not bearers:  # the hand knows better, and not told is not denied
                 bearers |= before.on
         self.things[name] = Thing(
-            name, label, position, extent, stamp, bearers, was_put, tuple(seen_as.elements())
+            name,
+            label,
+            position,
+            extent,
+            stamp,
+            bearers,
+            was_put,
+            tuple(seen_as.elements()),
+            boxes,
         )
 
     def took(self, name: str) -> None:
@@ -182,10 +197,13 @@ def _node(number: int, thing: Thing) -> Node:
     )
 
 
-def _joined(thing: Thing, node: Node) -> tuple[Point, Point]:
-    """Middle and size of the box around what was seen of a thing before and now."""
-    axes = list(zip(thing.position, thing.extent, node.position, node.extent, strict=True))
-    low = [min(a - b / 2, c - d / 2) for a, b, c, d in axes]
-    high = [max(a + b / 2, c + d / 2) for a, b, c, d in axes]
-    middle = tuple((a + b) / 2 for a, b in zip(low, high, strict=True))
-    return middle, tuple(b - a for a, b in zip(low, high, strict=True))
+def _joined(boxes: Iterable[Box]) -> tuple[Point, Point]:
+    """Middle and size of furniture of which views showed these boxes, some of them wrong ones."""
+    lows, highs = (np.array(corners) for corners in zip(*boxes, strict=True))
+    low, high = np.quantile(lows, _INNER, axis=0), np.quantile(highs, 1 - _INNER, axis=0)
+    return tuple(((low + high) / 2).tolist()), tuple((high - low).tolist())
+
+
+def _box(node: Node) -> Box:
+    axes = list(zip(node.position, node.extent, strict=True))
+    return tuple(a - b / 2 for a, b in axes), tuple(a + b / 2 for a, b in axes)

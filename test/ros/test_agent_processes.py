@@ -12,8 +12,7 @@ pytest.importorskip("dsflash_ros.action", reason="needs rclpy and the generated 
 pytest.importorskip("mujoco")
 pytest.importorskip("unified_planning")
 
-AGENT = ROOT / "examples" / "agent"
-sys.path.insert(0, str(AGENT))
+sys.path.insert(0, str(ROOT / "examples" / "agent"))
 
 import rclpy
 from acting import BodyError
@@ -22,6 +21,7 @@ from world import World
 
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 
+AGENT = ROOT / "examples" / "agent"
 SEED = "4000000106"
 
 
@@ -88,7 +88,7 @@ def test_a_goal_that_names_nothing_is_refused_before_anything_moves():
 
 @pytest.mark.slow
 def test_a_task_is_played_as_separate_processes(tmp_path):
-    command = [sys.executable, str(AGENT / "play.py"), "--truth", "--places", "1"]
+    command = [sys.executable, str(AGENT / "play.py"), "--truth", "--places", "2"]
     done = subprocess.run(
         [*command, "all bottles on the dining table", "--out", str(tmp_path)],
         capture_output=True,
