@@ -5,7 +5,7 @@ import numpy as np
 from dsflash_ros.geometry.positions import Depth, locate
 from dsflash_ros.graph.scene_graph import TRUTH, Node, Relation, SceneGraph
 from dsflash_ros.toyroom import VOCABULARY
-from dsflash_ros.toyroom.camera.space import MAP_FRAME, lens, located_truth, pose
+from dsflash_ros.toyroom.camera.true_positions import MAP_FRAME, lens, located_truth, pose
 from dsflash_ros.toyroom.robot.robot_room import RobotRoom
 
 

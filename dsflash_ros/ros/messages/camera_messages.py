@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from dsflash_ros.geometry.camera import Intrinsics
 from dsflash_ros.geometry.transforms import Transform as RigidTransform
 from dsflash_ros.toyroom.build.scene import Camera
-from dsflash_ros.toyroom.camera.space import MAP_FRAME, lens, pose
+from dsflash_ros.toyroom.camera.true_positions import MAP_FRAME, lens, pose
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:

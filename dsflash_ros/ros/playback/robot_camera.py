@@ -20,7 +20,7 @@ from dsflash_ros.ros.messages.image_messages import (
 from dsflash_ros.ros.playback.player import Player, rgb_to_jpeg
 from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.toyroom.camera.shots import Shot
-from dsflash_ros.toyroom.camera.space import located_truth
+from dsflash_ros.toyroom.camera.true_positions import located_truth
 
 _JPEG_QUALITY = 85
 _FIRST_STAMP = 1_000_000_000

@@ -1,4 +1,4 @@
-"""The robot's base: where it may stand, and how it gets there."""
+"""Where the robot may stand, and how it gets there."""
 
 import numpy as np
 
