@@ -6,14 +6,12 @@ Needs no ROS: what it acts with is a `Body`.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
+from body import Body, BodyError
 from goals import GoalError, classes_in, goal_to_pddl
 from plans import Failures, Planner, PlanningError, Step, symbol
 from spots import spots
 from world import Point, World
-
-from dsflash_ros.errors import DSFlashError
 
 MOST_PLANS = 20
 """After so many plans the agent gives up."""
@@ -29,35 +27,6 @@ _GAZE_M = 1.05
 
 _VIEWS = 8
 """Directions of a look around."""
-
-
-class BodyError(DSFlashError):
-    """The robot or the graphs are gone, or an action timed out."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """How an action ended: `success`, why not, and where a placed thing came to rest."""
-
-    success: bool
-    message: str = ""
-    point: Point | None = None
-
-
-class Body(Protocol):
-    """What the agent acts with. Graphs that come meanwhile go into the agent's world.
-
-    Every method raises `BodyError` when the robot does not answer in time.
-    """
-
-    def go_to(self, point: Point) -> Done: ...
-    def pick(self, label: str, point: Point) -> Done: ...
-    def place(self, point: Point) -> Done: ...
-    def watch(self) -> None:
-        """Wait for some graphs of now."""
-
-    def where(self) -> tuple[float, float]:
-        """Where the robot is, metres in the map."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from acting import Done
+from body import Done
 from world import Point, World
 
 from dsflash_ros.graph.scene_graph import SceneGraph

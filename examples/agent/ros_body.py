@@ -6,7 +6,7 @@ import threading
 import time
 
 import rclpy
-from acting import BodyError, Done
+from body import BodyError, Done
 from geometry_msgs.msg import Point as PointMessage
 from geometry_msgs.msg import PointStamped
 from nav_msgs.msg import Odometry

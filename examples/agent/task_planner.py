@@ -9,7 +9,8 @@ import argparse
 import sys
 
 import rclpy
-from acting import Agent, BodyError
+from acting import Agent
+from body import BodyError
 from goals import check_words
 from rclpy.executors import ExternalShutdownException
 from ros_body import RosBody

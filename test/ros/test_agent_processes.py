@@ -15,7 +15,7 @@ pytest.importorskip("unified_planning")
 sys.path.insert(0, str(ROOT / "examples" / "agent"))
 
 import rclpy
-from acting import BodyError
+from body import BodyError
 from ros_body import RosBody
 from world import World
 

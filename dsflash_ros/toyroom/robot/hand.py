@@ -9,6 +9,9 @@ from dsflash_ros.toyroom.physics.simulation import AT_REST, Simulation
 _LARGEST = 0.6
 """Longest side of what the hand can grasp, m."""
 
+_THERE = 0.1
+"""How far the surface of a thing may be from the point where it is picked, m."""
+
 _HIGHEST_START, _DEEPEST, _STEP = 0.15, 0.2, 0.01
 """A thing is lowered from so far above a point, in such steps, until it touches, or is so far below
 the point, m."""
@@ -44,6 +47,24 @@ class Hand:
         """Whether an item is neither fastened nor too large."""
         size = np.ptp(self._simulation.extents()[index], axis=0)
         return self._simulation.items[index].moves and size.max() <= _LARGEST
+
+    def thing_at(self, label: str, point: np.ndarray) -> tuple[int | None, str]:
+        """The thing of a class at a point, (3,), that can be grasped; or None and why not."""
+        items = self._simulation.items
+        low, high = self._simulation.extents().transpose(1, 0, 2)
+        away = np.linalg.norm(np.maximum(np.maximum(low - point, point - high), 0), axis=1)
+        middle = np.linalg.norm((low + high) / 2 - point, axis=1)
+        order = np.lexsort((middle, away))
+        there = [index for index in order.tolist() if away[index] <= _THERE]
+        movable = [index for index in there if self.can_grasp(index)]
+        fitting = [index for index in movable if items[index].name == label]
+        if fitting:
+            return fitting[0], ""
+        if any(items[index].name == label for index in there):
+            return None, f"the {label} there is fastened, or too large for the hand"
+        if movable:
+            return None, f"there is no {label}, but a {items[movable[0]].name}"
+        return None, f"there is no {label}"
 
     def grasp(self, index: int, place: np.ndarray) -> None:
         """Take an item to a place, (3,), where it touches nothing, and let others fall."""

@@ -20,9 +20,9 @@ from dsflash_ros.toyroom.camera.rendering import Renderer
 from dsflash_ros.toyroom.camera.shots import Shot
 from dsflash_ros.toyroom.physics.facts import facts_of
 from dsflash_ros.toyroom.physics.simulation import Simulation
-from dsflash_ros.toyroom.robot.stands import find_stand, free_space, path
 from dsflash_ros.toyroom.robot.hand import Hand
 from dsflash_ros.toyroom.robot.outcome import Motion, Outcome
+from dsflash_ros.toyroom.robot.stands import find_stand, free_space, path
 from dsflash_ros.toyroom.truth.image_truth import truth_of
 
 TICK_S = 0.1
@@ -42,9 +42,6 @@ HIGHEST = 1.6
 
 _MARGIN = 0.1
 """How much nearer than `REACH` the robot goes, m: places are known to some centimetres only."""
-
-_THERE = 0.1
-"""How far the surface of a thing may be from the point where it is picked, m."""
 
 _FELL = 0.1
 """A thing that came to rest so much deeper than where it was placed fell off, m."""
@@ -100,8 +97,6 @@ class RobotRoom:
         self.yaw, self.pitch, self.time_s = 0.0, -0.35, 0.0
         self._size, self._facts, self._renderer = (width, height), None, None
         self._noise = np.random.default_rng(0) if noisy else None
-
-    # what the robot knows of itself
 
     @property
     def camera(self) -> Camera:
@@ -183,7 +178,7 @@ class RobotRoom:
         if problem := self._out_of_reach(point):
             return Outcome(False, problem)
         yield from self._spend("reach", point)
-        index, problem = self._thing_at(label, point)
+        index, problem = self.hand.thing_at(label, point)
         if index is None:
             return Outcome(False, problem)
         yield from self._spend("grasp", point)
@@ -267,23 +262,6 @@ class RobotRoom:
         if not 0 <= point[2] + 0.05 <= HIGHEST:
             return f"out of reach: {point[2]:.2f} m high, and the hand gets to {HIGHEST:.2f} m"
         return ""
-
-    def _thing_at(self, label: str, point: np.ndarray) -> tuple[int | None, str]:
-        """The item of a class at a point, or None and why it is none."""
-        low, high = self.simulation.extents().transpose(1, 0, 2)
-        away = np.linalg.norm(np.maximum(np.maximum(low - point, point - high), 0), axis=1)
-        middle = np.linalg.norm((low + high) / 2 - point, axis=1)
-        order = np.lexsort((middle, away))
-        there = [index for index in order.tolist() if away[index] <= _THERE]
-        movable = [index for index in there if self.hand.can_grasp(index)]
-        fitting = [index for index in movable if self._name(index) == label]
-        if fitting:
-            return fitting[0], ""
-        if any(self._name(index) == label for index in there):
-            return None, f"the {label} there is fastened, or too large for the hand"
-        if movable:
-            return None, f"there is no {label}, but a {self._name(movable[0])}"
-        return None, f"there is no {label}"
 
 
 def _checked(point: Sequence[float]) -> np.ndarray:

@@ -12,7 +12,8 @@ pytest.importorskip("unified_planning")
 
 sys.path.insert(0, str(ROOT / "examples" / "agent"))
 
-from acting import Agent, BodyError, Done
+from acting import Agent
+from body import BodyError, Done
 from goals import GoalError, check_words, goal_to_pddl
 from hand_made import BED, CHAIR, CUP, FLOOR, SMALL_BALL, TABLE
 from local_body import LocalBody
