@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from body import Body, BodyError
-from goals import GoalError, classes_in, goal_to_pddl
+from goals import GoalError, classes_in, goal_to_pddl, names_in
 from plans import Failures, Planner, PlanningError, Step, symbol
 from spots import spots
 from world import Point, World
@@ -159,10 +159,10 @@ class Agent:
             self.world.took(name)
             return ""
         self._misses[name] = self._misses.get(name, 0) + 1
-        if self._misses[name] >= 3:
+        if "there is no" in done.message:
+            self.world.forget(name, for_good=self._misses[name] >= 2)
+        elif self._misses[name] >= 2:
             self._failures.out_of_reach.add(name)
-        elif "there is no" in done.message:
-            self.world.forget(name)
         return done.message
 
     def _place(self, name: str, furniture: str) -> str:
@@ -189,9 +189,11 @@ class Agent:
             self._failures.no_room.add((name, furniture))
 
     def _missing(self, formula: str) -> set[str]:
-        """Classes that the goal speaks of and of which nothing is known."""
-        known = {symbol(thing.label) for thing in self.world.things.values()}
-        return classes_in(formula) - known - {"item", "surface", "thing"}
+        """Classes and things that the goal speaks of and that are not known, or not any more."""
+        things = self.world.things.values()
+        classes = classes_in(formula) - {symbol(thing.label) for thing in things}
+        names = names_in(formula) - {symbol(thing.name) for thing in things}
+        return names | (classes - {"item", "surface", "thing"})
 
     def _search(self) -> bool:
         """Look from another place; False when there is none left."""

@@ -45,8 +45,13 @@ def goal_to_pddl(text: str, world: World, classes: Iterable[str]) -> str:
 
 
 def classes_in(goal: str) -> set[str]:
-    """The symbols of classes over which a formula quantifies, or of whose things it speaks."""
-    return set(re.findall(r"- ([\w-]+)", goal)) | set(re.findall(r"([a-z][\w-]*)_\d+", goal))
+    """The symbols of classes over which a formula quantifies."""
+    return set(re.findall(r"- ([\w-]+)", goal))
+
+
+def names_in(goal: str) -> set[str]:
+    """The symbols of things that a formula names."""
+    return set(re.findall(r"[\s(]([a-z][\w-]*_\d+)", goal))
 
 
 def _formula(what: str, where: str, world: World, classes: Iterable[str]) -> str:
@@ -82,11 +87,10 @@ def _label(words: str, classes: Iterable[str]) -> str:
 def _checked(formula: str, world: World, classes: Iterable[str]) -> str:
     """The formula, when all its things and classes are known."""
     known = {symbol(name) for name in world.things}
-    for name in re.findall(r"[\s(]([a-z][\w-]*_\d+)", formula):
-        if name not in known:
-            raise GoalError(f"there is no {name}: {_known(world)}")
+    for name in sorted(names_in(formula) - known):
+        raise GoalError(f"there is no {name}: {_known(world)}")
     types = {symbol(label) for label in classes} | {"item", "surface", "thing"}
-    for name in re.findall(r"- ([\w-]+)", formula):
+    for name in sorted(classes_in(formula)):
         if name not in types:
             raise GoalError(f"there is no class {name!r}; the classes are {', '.join(types)}")
     return formula

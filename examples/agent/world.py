@@ -65,6 +65,7 @@ class World:
     holding: str = ""
     graphs: int = 0
     _name_of: dict[int, str] = field(default_factory=dict)
+    _denied: set[str] = field(default_factory=set)
 
     def update(self, graph: SceneGraph) -> None:
         """Take in a graph. What it does not show is remembered."""
@@ -80,7 +81,7 @@ class World:
                 bearers.setdefault(pair[0], set()).add(pair[1])
         for node in graph.nodes:
             name = names.get(node.id)
-            if name is not None and name != self.holding:
+            if name is not None and name not in (self.holding, *self._denied):
                 self._see(name, node, graph.stamp, frozenset(bearers.get(name, ())))
 
     def _name(self, node: Node, taken: set[str]) -> str:
@@ -90,7 +91,7 @@ class World:
         otherwise is that thing: it was put there, or the tracker lost it.
         """
         known = self._name_of.get(node.track_id) if node.track_id is not None else None
-        if known in self.things and known not in taken:
+        if known in {*self.things, *self._denied} and known not in taken:
             return known
         near = [
             (_distance(thing, node), thing.name)
@@ -148,9 +149,11 @@ class World:
         self.things[thing.name] = replace(thing, position=middle, on=frozenset(on), was_put=True)
         self.holding = ""
 
-    def forget(self, name: str) -> None:
-        """This thing is not where it was believed to be."""
+    def forget(self, name: str, for_good: bool = False) -> None:
+        """This thing is not where it was believed to be; `for_good`: graphs that show it err."""
         self.things.pop(name, None)
+        if for_good:
+            self._denied.add(name)
 
     def graph(self, names: Iterable[str]) -> SceneGraph:
         """What is believed of these things, as a scene graph."""

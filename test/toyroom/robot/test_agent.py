@@ -167,6 +167,22 @@ def test_a_body_that_does_not_answer_ends_the_task(trial):
     assert (report.success, report.kind, report.message) == (False, "action", "GoTo timed out")
 
 
+def test_what_the_hand_does_not_find_twice_is_not_there(trial):
+    ghost = replace(
+        see_everything(trial.room).nodes[3], id=50, track_id=50, position=(2.5, 2.2, 1.5)
+    )
+    trial.body._see = lambda room: with_node(see_everything(room), ghost)
+    trial.body.watch()
+    assert "cup_50" in trial.world.things
+    assert trial.agent.solve("all cups on the bed").success
+    assert sum("pick cup_50 failed" in line for line in trial.said) == 2
+    assert Task((3, 4), (6,)).is_solved(trial.room)
+
+
+def with_node(graph, node):
+    return replace(graph, nodes=(*graph.nodes, node))
+
+
 def test_a_formula_of_other_predicates_is_an_error(trial):
     with pytest.raises(PlanningError, match="is no formula"):
         Planner().plan(trial.world, Failures(), "(likes cup_3 cup_4)")
