@@ -20,7 +20,7 @@ from seeing import ModelEyes, see_truth
 from tasks import KINDS, Task, draw_task, failure_kind
 from world import World
 
-from dsflash_ros.argument_types import positive
+from dsflash_ros.argument_types import natural, positive
 from dsflash_ros.bench.results import store
 from dsflash_ros.errors import DSFlashError, ToyroomError
 from dsflash_ros.graph.scene_graph import SceneGraph
@@ -30,8 +30,11 @@ from dsflash_ros.toyroom import VOCABULARY
 from dsflash_ros.toyroom.robot.robot_room import RobotRoom
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
-FIRST_SEED = 4_000_000_100
-"""Neither training, calibration nor the choice of any constant has seen rooms from here on."""
+FIRST_SEED = 4_000_001_000
+"""Neither training, calibration nor the choice of a constant has seen rooms from here on.
+
+The agent's constants were chosen in rooms from 4_000_000_100 to 4_000_000_115.
+"""
 
 GRAPHS = ("truth", "tracked", "untracked")
 
@@ -97,7 +100,7 @@ def main() -> int:
     )
     parser.add_argument("--rooms", type=positive, default=50, metavar="N", help="(default: 50)")
     parser.add_argument(
-        "--first", type=positive, default=FIRST_SEED, metavar="S", help="seed of the first room"
+        "--first", type=natural, default=FIRST_SEED, metavar="S", help="seed of the first room"
     )
     parser.add_argument("--graphs", nargs="+", choices=GRAPHS, default=list(GRAPHS))
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="(default: %(default)s)")
