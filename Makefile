@@ -14,13 +14,16 @@ unexport ROS_DISTRO ROS_PYTHON_VERSION ROS_VERSION VIRTUAL_ENV _ROS_WHEELS_BOOTS
 FITS := import os, sys, sysconfig, ensurepip, venv; \
   sys.exit(not ((3, 10) <= sys.version_info < (3, 13) and os.path.exists(sysconfig.get_path("include") + "/Python.h")))
 
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo agent test test-slow lint clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
 
 demo: $(INSTALLED)  ## camera, node and planner as three processes: SOURCE=video, folder or bag (default: a drive)
 	$(VENV)/bin/python examples/demo.py $(if $(SOURCE),'$(SOURCE)')
+
+agent: $(INSTALLED)  ## a robot solves a task by its scene graphs: GOAL='all bottles on the couch' SEED=7 TRUTH=1
+	$(VENV)/bin/python examples/agent/play.py $(if $(GOAL),'$(GOAL)') $(if $(SEED),--seed $(SEED)) $(if $(TRUTH),--truth)
 
 test: lint  ## lint, then all tests but the slow ones
 	$(PYTEST) -m 'not slow' -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))

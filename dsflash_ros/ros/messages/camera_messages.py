@@ -12,25 +12,12 @@ from std_msgs.msg import Header
 from dsflash_ros.geometry.camera import Intrinsics
 from dsflash_ros.geometry.transforms import Transform as RigidTransform
 from dsflash_ros.toyroom.build.scene import Camera
-
-MAP_FRAME = "map"
-"""The world's frame: z up, origin in a corner of the room, on the floor."""
+from dsflash_ros.toyroom.camera.true_positions import MAP_FRAME, lens, pose
 
 
 def camera_info(camera: Camera, header: Header) -> CameraInfo:
     """Size and intrinsics of a lens without distortion."""
     return intrinsics_to_message(lens(camera), header)
-
-
-def lens(camera: Camera) -> Intrinsics:
-    """The intrinsics of a simulated camera."""
-    k = camera.intrinsics
-    return Intrinsics(camera.width, camera.height, k[0, 0], k[1, 1], k[0, 2], k[1, 2])
-
-
-def pose(camera: Camera) -> RigidTransform:
-    """From the optical frame of a simulated camera to `MAP_FRAME`."""
-    return RigidTransform(camera.rotation, np.asarray(camera.position, float))
 
 
 def intrinsics_to_message(camera: Intrinsics, header: Header) -> CameraInfo:

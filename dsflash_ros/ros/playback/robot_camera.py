@@ -8,17 +8,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from dsflash_ros.geometry.positions import Depth, locate
-from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.topics import TRUTH_MAP_TOPIC, TRUTH_TOPIC
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
-from dsflash_ros.ros.messages.camera_messages import (
-    MAP_FRAME,
-    camera_info,
-    camera_transform,
-    lens,
-    pose,
-)
+from dsflash_ros.ros.messages.camera_messages import camera_info, camera_transform
 from dsflash_ros.ros.messages.graph_messages import graph_to_message
 from dsflash_ros.ros.messages.image_messages import (
     compressed_depth,
@@ -27,9 +19,8 @@ from dsflash_ros.ros.messages.image_messages import (
 )
 from dsflash_ros.ros.playback.player import Player, rgb_to_jpeg
 from dsflash_ros.ros.playback.recording import Recording
-from dsflash_ros.toyroom import VOCABULARY
 from dsflash_ros.toyroom.camera.shots import Shot
-from dsflash_ros.toyroom.truth.true_graph import true_graph
+from dsflash_ros.toyroom.camera.true_positions import located_truth
 
 _JPEG_QUALITY = 85
 _FIRST_STAMP = 1_000_000_000
@@ -50,7 +41,7 @@ class RobotCamera:
     def publish(self, shot: Shot, seconds: float) -> None:
         """Publish a shot once the one before has lasted its time; this one lasts `seconds`."""
         header = self._player.publish(shot.picture.rgb, seconds)
-        graph = _true_graph(shot)
+        graph = located_truth(shot)
         self._info.publish(camera_info(shot.camera, header))
         self._tf.publish(TFMessage(transforms=[camera_transform(shot.camera, header)]))
         self._depth.publish(depth_to_image(shot.depth, header))
@@ -78,15 +69,7 @@ def record(shots: Iterable[Shot], rate_hz: float, path: Path, topic: str, frame_
             recording.write("/tf", pose_message, stamp)
             recording.write(f"{topic}/compressed", jpeg, stamp)
             recording.write(depth_topic, compressed_depth(shot.depth, header), stamp)
-            truth = _true_graph(shot)
+            truth = located_truth(shot)
             recording.write(TRUTH_TOPIC, graph_to_message(truth, header), stamp)
             recording.write(TRUTH_MAP_TOPIC, panoptic_to_image(truth.panoptic, header), stamp)
     return count
-
-
-def _true_graph(shot: Shot) -> SceneGraph:
-    """The truth, with positions in the map that true masks and true depth give."""
-    truth = shot.truth
-    graph = true_graph(truth.labels, truth.class_ids, truth.relations, VOCABULARY, truth.track_ids)
-    depth = Depth(shot.picture.depth, lens(shot.camera))
-    return locate(graph, depth, pose(shot.camera), MAP_FRAME)

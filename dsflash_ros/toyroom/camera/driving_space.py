@@ -1,6 +1,7 @@
 """The space of a room that a robot's camera can drive through, and the ways through it."""
 
 import heapq
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -29,24 +30,37 @@ class DrivingSpace:
             cells to spare.
     """
 
-    def __init__(self, simulation: Simulation, camera_height: float) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        camera_height: float,
+        without: Sequence[int] = (),
+        clearance: float = CLEARANCE,
+    ) -> None:
         """Map a room whose first item is the floor.
+
+        Args:
+            simulation: the settled room.
+            camera_height: up to where, and `clearance` more, things are in the way, m.
+            without: indexes of items that are not in the way.
+            clearance: distance to keep from everything, m.
 
         Raises:
             ToyroomError: no cell is free.
         """
         extents = simulation.extents()
         bottoms, tops = extents[:, 0, 2], extents[:, 1, 2]
-        is_obstacle = (bottoms < camera_height + CLEARANCE) & (tops > _LOWEST_OBSTACLE)
+        is_obstacle = (bottoms < camera_height + clearance) & (tops > _LOWEST_OBSTACLE)
+        is_obstacle[list(without)] = False
         self._floor = extents[0, :, :2]
         self._boxes = extents[is_obstacle][:, :, :2]
         cells = np.ceil((self._floor[1] - self._floor[0]) / _CELL).astype(int)
         self.clearance = self.clearance_at(self.place(np.stack(np.indices(cells), -1)))
-        free = (self.clearance > CLEARANCE + 2 * _CELL).astype(np.uint8)
+        free = (self.clearance > clearance + 2 * _CELL).astype(np.uint8)
         parts, labels = cv2.connectedComponents(free, connectivity=4)
         if parts < 2:
             raise ToyroomError(
-                f"there is no room to drive: no place is {CLEARANCE} m away from everything"
+                f"there is no room to drive: no place is {clearance} m away from everything"
             )
         sizes = np.bincount(labels.ravel())
         self.free = labels == 1 + sizes[1:].argmax()
@@ -54,6 +68,12 @@ class DrivingSpace:
     def place(self, cells: np.ndarray) -> np.ndarray:
         """The middles of cells: (..., 2) m for (..., 2) int."""
         return self._floor[0] + (cells + 0.5) * _CELL
+
+    def nearest(self, place: np.ndarray) -> tuple[int, int]:
+        """The free cell that is nearest to a place, (2,) m."""
+        cells = np.argwhere(self.free)
+        x, y = cells[np.linalg.norm(self.place(cells) - place, axis=1).argmin()].tolist()
+        return x, y
 
     def clearance_at(self, places: np.ndarray) -> np.ndarray:
         """Distance from places, (..., 2), to the nearest obstacle or edge of the floor, (...) m."""

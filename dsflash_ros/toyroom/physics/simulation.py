@@ -17,7 +17,7 @@ _LONGEST = 3.0
 _CHECK_EVERY = 0.2
 """How often the simulation checks whether all items rest, s."""
 
-_AT_REST = 0.02
+AT_REST = 0.02
 """Highest speed of an item at rest, m/s and rad/s: contacts never stand wholly still."""
 
 _MAX_SLIDE = 0.25
@@ -56,16 +56,20 @@ class Simulation:
         """
         if self.model.nv and not self._comes_to_rest():
             return False
-        mujoco.mj_forward(self.model, self.data)
         before = self.items
-        self.items = [self._moved(index, item) for index, item in enumerate(before)]
+        self.read_poses()
         return all(_stayed(old, new) for old, new in zip(before, self.items, strict=True))
+
+    def read_poses(self) -> None:
+        """Update the poses of `items` to what MuJoCo's state says."""
+        mujoco.mj_forward(self.model, self.data)
+        self.items = [self._moved(index, item) for index, item in enumerate(self.items)]
 
     def _comes_to_rest(self) -> bool:
         steps = int(_CHECK_EVERY / self.model.opt.timestep)
         for _ in range(int(_LONGEST / _CHECK_EVERY)):
             mujoco.mj_step(self.model, self.data, nstep=steps)
-            if np.abs(self.data.qvel).max() < _AT_REST:
+            if np.abs(self.data.qvel).max() < AT_REST:
                 return True
         return False
 

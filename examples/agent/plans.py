@@ -1,0 +1,151 @@
+"""Plans of a real PDDL planner, Fast Downward, for what the agent believes."""
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from world import FURNITURE, World
+
+from dsflash_ros.errors import DSFlashError, first_line, missing_extra
+from dsflash_ros.planning.pddl_mapping import PddlMapping
+
+try:
+    from unified_planning.engines import PlanGenerationResultStatus as Status
+    from unified_planning.engines import SequentialPlanValidator, ValidationResultStatus
+    from unified_planning.io import PDDLReader
+    from unified_planning.plans import ActionInstance, SequentialPlan
+    from unified_planning.shortcuts import OneshotPlanner, get_environment
+except ImportError as error:
+    raise missing_extra("agent", error) from error
+
+get_environment().credits_stream = None
+
+DOMAIN = (Path(__file__).parent / "domain.pddl").read_text()
+
+MAPPING = PddlMapping.load(Path(__file__).parent / "robot.yaml")
+
+ITEMS = tuple(label for label in MAPPING.types if label not in FURNITURE)
+
+LONGEST_S = 20.0
+"""Seconds that the planner may think."""
+
+
+class PlanningError(DSFlashError):
+    """A goal that is no PDDL, or a planner that does not work."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action of a plan: `go-to`, `pick` or `place`, and names of things."""
+
+    action: str
+    things: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.action} {' '.join(symbol(name) for name in self.things)}"
+
+
+@dataclass
+class Failures:
+    """What failed before and is not to be tried again; and what is within reach."""
+
+    out_of_reach: set[str] = field(default_factory=set)
+    no_room: set[tuple[str, str]] = field(default_factory=set)
+    within_reach: str = ""
+
+
+def symbol(text: str) -> str:
+    """A name or class as a symbol of PDDL: `dining-table_3`."""
+    return text.lower().replace(" ", "-")
+
+
+def problem_of(world: World, failures: Failures, goal: str) -> str:
+    """A PDDL problem: what bears what, and the goal, a formula.
+
+    Its objects are all furniture, and the items that the goal speaks of: planners are faster so.
+    """
+    words = set(re.findall(r"[\w-]+", goal))
+    known = {
+        name: thing
+        for name, thing in world.things.items()
+        if thing.label in FURNITURE
+        or (thing.label in ITEMS and words & {symbol(name), symbol(thing.label), "item", "thing"})
+        or name == world.holding
+    }
+    facts = [f"(holding {symbol(world.holding)})" if world.holding else "(hand-empty)"]
+    facts += [f"(out-of-reach {symbol(name)})" for name in failures.out_of_reach & set(known)]
+    facts += [
+        f"(no-room {symbol(a)} {symbol(b)})" for a, b in failures.no_room if {a, b} <= set(known)
+    ]
+    if failures.within_reach in known:
+        facts.append(f"(within-reach {symbol(failures.within_reach)})")
+    return world.graph(known).to_pddl(goal=goal, mapping=MAPPING, init=facts)
+
+
+class Planner:
+    """Finds plans, and says whether a plan still leads to the goal."""
+
+    def __init__(self) -> None:
+        items, surfaces = (" ".join(map(symbol, labels)) for labels in (ITEMS, FURNITURE))
+        self._domain = DOMAIN.format(classes=f"{items} - item {surfaces} - surface")
+
+    def plan(self, world: World, failures: Failures, goal: str) -> list[Step] | None:
+        """The steps to the goal, none where it holds; None when there is no way.
+
+        Raises `PlanningError` for a goal that is no formula, and when the planner fails.
+        """
+        problem = self._parse(world, failures, goal)
+        if any(part.simplify().is_false() for part in problem.goals):
+            return None  # which Fast Downward does not take
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                with OneshotPlanner(name="fast-downward") as engine:
+                    result = engine.solve(problem, timeout=LONGEST_S)
+            except Exception as error:  # of many types
+                raise PlanningError(f"the planner failed: {first_line(error)}") from error
+        if result.status in (Status.INTERNAL_ERROR, Status.UNSUPPORTED_PROBLEM):
+            raise PlanningError(f"the planner failed: {result.status.name.lower()}")
+        if result.plan is None:
+            return None
+        return self._shortened(problem, result.plan, world)
+
+    def _shortened(self, problem, plan: SequentialPlan, world: World) -> list[Step]:
+        """The steps of a plan without those that it does as well without."""
+        actions = list(plan.actions)
+        for action in plan.actions:
+            fewer = [other for other in actions if other is not action]
+            if self._leads_to_goal(problem, fewer):
+                actions = fewer
+        names = {symbol(name): name for name in world.things}
+        return [
+            Step(action.action.name, tuple(names[str(thing)] for thing in action.actual_parameters))
+            for action in actions
+        ]
+
+    def is_valid(self, steps: list[Step], world: World, failures: Failures, goal: str) -> bool:
+        """Whether these steps can be done, and lead to the goal, from what is believed now."""
+        if any(name not in world.things for step in steps for name in step.things):
+            return False
+        problem = self._parse(world, failures, goal)
+        actions = [
+            ActionInstance(
+                problem.action(step.action),
+                tuple(problem.object(symbol(name)) for name in step.things),
+            )
+            for step in steps
+        ]
+        return self._leads_to_goal(problem, actions)
+
+    @staticmethod
+    def _leads_to_goal(problem, actions: list[ActionInstance]) -> bool:
+        found = SequentialPlanValidator().validate(problem, SequentialPlan(actions))
+        return found.status == ValidationResultStatus.VALID
+
+    def _parse(self, world: World, failures: Failures, goal: str):
+        try:
+            text = problem_of(world, failures, goal)
+            return PDDLReader().parse_problem_string(self._domain, text)
+        except Exception as error:  # the reader raises errors of many types
+            raise PlanningError(f"the goal {goal} is no formula: {first_line(error)}") from error

@@ -1,0 +1,103 @@
+"""examples/agent over ROS: the robot's actions, what goes wrong with them, and a whole task."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from places import ROOT
+
+pytest.importorskip("dsflash_ros.action", reason="needs rclpy and the generated actions")
+pytest.importorskip("mujoco")
+pytest.importorskip("unified_planning")
+
+sys.path.insert(0, str(ROOT / "examples" / "agent"))
+
+import rclpy
+from body import BodyError
+from ros_body import RosBody
+from world import World
+
+from dsflash_ros.graph.topics import TRUTH_TOPIC
+
+AGENT = ROOT / "examples" / "agent"
+SEED = "4000000106"
+
+
+@pytest.fixture
+def robot():
+    rclpy.init()
+    process = subprocess.Popen([sys.executable, str(AGENT / "robot.py"), "--seed", SEED])
+    yield process
+    process.terminate()
+    assert process.wait(15.0) == 0
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def body(robot):
+    body = RosBody(World(), TRUTH_TOPIC, timeout_s=30.0, silence_s=4.0, start_s=60.0)
+    body.wait_until_ready()
+    yield body
+    body.close()
+
+
+def test_actions_are_done_refused_and_time_out_and_a_dead_robot_is_noticed(body, robot):
+    body.watch()
+    assert body._world.graphs >= 3
+    assert not body.pick("cup", (0.0, 0.0, 1.0)).success
+    assert "the hand is empty" in body.place((1.0, 1.0, 0.5)).message
+    assert "out of reach" in body.go_to((50.0, 50.0, 1.0)).message
+    x, y = body.where()
+    assert body.go_to((x + 0.3, y, 1.0)).success
+
+    body._timeout = 0.2
+    with pytest.raises(BodyError, match="GoTo timed out"):
+        body.go_to((x - 0.3, y, 1.0))  # the head has to turn round
+
+    robot.send_signal(signal.SIGSTOP)  # as good as dead, but it can end as it should
+    body._timeout = 60.0
+    try:
+        with pytest.raises(BodyError, match="no graphs any more"):
+            body.go_to((x - 0.3, y, 1.0))
+        with pytest.raises(BodyError, match="no graphs any more"):
+            body.watch()
+    finally:
+        robot.send_signal(signal.SIGCONT)
+
+
+def test_without_a_robot_the_body_says_so():
+    rclpy.init()
+    body = RosBody(World(), start_s=0.5)
+    try:
+        with pytest.raises(BodyError, match="no robot serves"):
+            body.wait_until_ready()
+    finally:
+        body.close()
+        rclpy.try_shutdown()
+
+
+def test_a_goal_that_names_nothing_is_refused_before_anything_moves():
+    command = [sys.executable, str(AGENT / "task_planner.py"), "all unicorns on the table"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "there is no class 'unicorns'; the classes are person" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_task_is_played_as_separate_processes(tmp_path):
+    command = [sys.executable, str(AGENT / "play.py"), "--truth", "--places", "2"]
+    done = subprocess.run(
+        [*command, "all bottles on the dining table", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "plan 1: go-to bottle_18, pick bottle_18" in done.stdout
+    assert "done: the goal holds" in done.stdout
+    assert (tmp_path / "agent.mp4").stat().st_size > 10_000
+    assert (tmp_path / "agent.png").stat().st_size > 10_000
