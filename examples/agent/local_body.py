@@ -6,7 +6,7 @@ from body import Done
 from world import Point, World
 
 from dsflash_ros.graph.scene_graph import SceneGraph
-from dsflash_ros.toyroom.robot.outcome import Motion
+from dsflash_ros.toyroom.robot.robot_motion import Motion
 from dsflash_ros.toyroom.robot.robot_room import TICK_S, RobotRoom
 
 

@@ -17,7 +17,7 @@ try:
     from unified_planning.plans import ActionInstance, SequentialPlan
     from unified_planning.shortcuts import OneshotPlanner, get_environment
 except ImportError as error:
-    raise missing_extra("agent", error) from error
+    raise missing_extra("planning", error) from error
 
 get_environment().credits_stream = None
 

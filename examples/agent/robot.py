@@ -30,7 +30,7 @@ from dsflash_ros.ros.playback.player import Player
 from dsflash_ros.ros.playback.robot_camera import RobotCamera
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.toyroom.camera.true_positions import MAP_FRAME
-from dsflash_ros.toyroom.robot.outcome import Motion, Outcome
+from dsflash_ros.toyroom.robot.robot_motion import Motion, Outcome
 from dsflash_ros.toyroom.robot.robot_room import TICK_S, RobotRoom
 
 

@@ -21,7 +21,7 @@ from dsflash_ros.toyroom.camera.shots import Shot
 from dsflash_ros.toyroom.physics.facts import facts_of
 from dsflash_ros.toyroom.physics.simulation import Simulation
 from dsflash_ros.toyroom.robot.hand import Hand
-from dsflash_ros.toyroom.robot.outcome import Motion, Outcome
+from dsflash_ros.toyroom.robot.robot_motion import Motion, Outcome
 from dsflash_ros.toyroom.robot.stands import find_stand, free_space, path
 from dsflash_ros.toyroom.truth.image_truth import truth_of
 
