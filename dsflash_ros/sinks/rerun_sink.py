@@ -10,6 +10,7 @@ from dsflash_ros.errors import OutputError, first_line
 from dsflash_ros.files import replacing
 from dsflash_ros.geometry.viewpoint import Viewpoint
 from dsflash_ros.graph.scene_graph import SceneGraph
+from dsflash_ros.sinks.drained_file import DrainedFile
 from dsflash_ros.sinks.rerun_layout import NUMBER, STAMP
 from dsflash_ros.sinks.rerun_scene import RerunScene
 from dsflash_ros.sinks.rerun_server import RerunServer
@@ -42,14 +43,12 @@ class RerunSink(Sink):
         self.count = 0
         self._target, self._is_whole = target, True
         self._stream = rr.RecordingStream("dsflash")
-        self._file = ExitStack()
-        try:
-            if isinstance(target, RerunServer):
-                self._stream.connect_grpc(target.target)
-            else:
-                self._stream.save(self._file.enter_context(replacing(target)))
-        except RuntimeError as error:
-            raise OutputError(f"cannot write {target}: {first_line(error)}") from error
+        self._closing, self._file = ExitStack(), None
+        if isinstance(target, RerunServer):
+            self._stream.connect_grpc(target.target)
+        else:
+            self._file = DrainedFile(self._closing.enter_context(replacing(target)))
+            self._stream.save(self._file.pipe)
         self._stream.send_recording_name(name)
         self._scene = RerunScene(self._stream, STAMP if by_stamp else NUMBER)
 
@@ -73,17 +72,28 @@ class RerunSink(Sink):
             self._stream.flush(timeout_sec=_FLUSH_S)
         except RuntimeError as error:
             self._is_whole = False
-            what = "rerun" if isinstance(self._target, RerunServer) else self._target
-            raise OutputError(f"cannot write to {what}: {first_line(error)}") from error
+            raise OutputError(f"cannot write to rerun: {first_line(error)}") from error
+        self._check_file()
         self.count += 1
+
+    def _check_file(self) -> None:
+        if self._file is not None and self._file.error is not None:
+            self._is_whole, error = False, self._file.error
+            raise OutputError(f"cannot write to {self._target}: {error.strerror}") from error
 
     def close(self) -> None:
         """Finish the recording. A file without graphs, or one that is not whole, is not kept."""
         with suppress(RuntimeError):
             self._stream.disconnect()
-        if self.count and self._is_whole:
-            self._file.close()
-            return
-        nothing = OutputError("nothing was recorded")
-        with suppress(OutputError):
-            self._file.__exit__(OutputError, nothing, None)
+        if self._file is not None:
+            self._file.close(_FLUSH_S)
+        try:
+            if self._is_whole:
+                self._check_file()
+        finally:
+            if self.count and self._is_whole:
+                self._closing.close()
+            else:
+                nothing = OutputError("nothing is kept")
+                with suppress(OutputError):
+                    self._closing.__exit__(OutputError, nothing, None)
