@@ -8,6 +8,7 @@ from pathlib import Path
 from world import FURNITURE, World
 
 from dsflash_ros.errors import DSFlashError, first_line, missing_extra
+from dsflash_ros.planning.pddl import pddl_names
 from dsflash_ros.planning.pddl_mapping import PddlMapping
 
 try:
@@ -60,27 +61,42 @@ def symbol(text: str) -> str:
     return text.lower().replace(" ", "-")
 
 
-def problem_of(world: World, failures: Failures, goal: str) -> str:
-    """A PDDL problem: what bears what, and the goal, a formula.
+def problem_of(world: World, failures: Failures, goal: str) -> tuple[str, dict[str, str]]:
+    """A PDDL problem: what bears what, and the goal, a formula; and what it calls each thing.
 
-    Its objects are all furniture, and the items that the goal speaks of: planners are faster so.
+    Its objects are all furniture, and the items that the goal speaks of: planners are faster so. A
+    thing's name in the problem goes by its class, which may have changed since it got its own.
     """
     words = set(re.findall(r"[\w-]+", goal))
-    known = {
-        name: thing
+    known = [
+        name
         for name, thing in world.things.items()
         if thing.label in FURNITURE
         or (thing.label in ITEMS and words & {symbol(name), symbol(thing.label), "item", "thing"})
         or name == world.holding
-    }
-    facts = [f"(holding {symbol(world.holding)})" if world.holding else "(hand-empty)"]
-    facts += [f"(out-of-reach {symbol(name)})" for name in failures.out_of_reach & set(known)]
-    facts += [
-        f"(no-room {symbol(a)} {symbol(b)})" for a, b in failures.no_room if {a, b} <= set(known)
     ]
-    if failures.within_reach in known:
-        facts.append(f"(within-reach {symbol(failures.within_reach)})")
-    return world.graph(known).to_pddl(goal=goal, mapping=MAPPING, init=facts)
+    graph = world.graph(known)
+    found = pddl_names(graph, MAPPING)
+    names = {name: found[number] for number, name in enumerate(known) if number in found}
+    facts = [f"(out-of-reach {names[name]})" for name in failures.out_of_reach & names.keys()]
+    facts += [
+        f"(no-room {names[a]} {names[b]})"
+        for a, b in failures.no_room
+        if _is_item(world, names, a) and b in names and not _is_item(world, names, b)
+    ]
+    if not world.holding:
+        facts.append("(hand-empty)")
+    elif _is_item(world, names, world.holding):
+        facts.append(f"(holding {names[world.holding]})")
+    if failures.within_reach in names:
+        facts.append(f"(within-reach {names[failures.within_reach]})")
+    by_symbol = {symbol(name): one for name, one in names.items()}
+    goal = re.sub(r"[\w-]+", lambda word: by_symbol.get(word[0], word[0]), goal)
+    return graph.to_pddl(goal=goal, mapping=MAPPING, init=facts), names
+
+
+def _is_item(world: World, names: dict[str, str], name: str) -> bool:
+    return name in names and world.things[name].label in ITEMS
 
 
 class Planner:
@@ -95,7 +111,7 @@ class Planner:
 
         Raises `PlanningError` for a goal that is no formula, and when the planner fails.
         """
-        problem = self._parse(world, failures, goal)
+        problem, names = self._parse(world, failures, goal)
         if any(part.simplify().is_false() for part in problem.goals):
             return None  # which Fast Downward does not take
         with warnings.catch_warnings():
@@ -109,30 +125,30 @@ class Planner:
             raise PlanningError(f"the planner failed: {result.status.name.lower()}")
         if result.plan is None:
             return None
-        return self._shortened(problem, result.plan, world)
+        return self._shortened(problem, result.plan, names)
 
-    def _shortened(self, problem, plan: SequentialPlan, world: World) -> list[Step]:
+    def _shortened(self, problem, plan: SequentialPlan, names: dict[str, str]) -> list[Step]:
         """The steps of a plan without those that it does as well without."""
         actions = list(plan.actions)
         for action in plan.actions:
             fewer = [other for other in actions if other is not action]
             if self._leads_to_goal(problem, fewer):
                 actions = fewer
-        names = {symbol(name): name for name in world.things}
+        things = {one: name for name, one in names.items()}
         return [
-            Step(action.action.name, tuple(names[str(thing)] for thing in action.actual_parameters))
+            Step(action.action.name, tuple(things[str(one)] for one in action.actual_parameters))
             for action in actions
         ]
 
     def is_valid(self, steps: list[Step], world: World, failures: Failures, goal: str) -> bool:
         """Whether these steps can be done, and lead to the goal, from what is believed now."""
-        if any(name not in world.things for step in steps for name in step.things):
+        problem, names = self._parse(world, failures, goal)
+        if any(name not in names for step in steps for name in step.things):
             return False
-        problem = self._parse(world, failures, goal)
         actions = [
             ActionInstance(
                 problem.action(step.action),
-                tuple(problem.object(symbol(name)) for name in step.things),
+                tuple(problem.object(names[name]) for name in step.things),
             )
             for step in steps
         ]
@@ -145,7 +161,7 @@ class Planner:
 
     def _parse(self, world: World, failures: Failures, goal: str):
         try:
-            text = problem_of(world, failures, goal)
-            return PDDLReader().parse_problem_string(self._domain, text)
+            text, names = problem_of(world, failures, goal)
+            return PDDLReader().parse_problem_string(self._domain, text), names
         except Exception as error:  # the reader raises errors of many types
             raise PlanningError(f"the goal {goal} is no formula: {first_line(error)}") from error

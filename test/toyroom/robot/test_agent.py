@@ -188,6 +188,24 @@ def test_a_formula_of_other_predicates_is_an_error(trial):
         Planner().plan(trial.world, Failures(), "(likes cup_3 cup_4)")
 
 
+def test_things_that_are_called_otherwise_now_keep_their_names(trial):
+    """A bed that turned out to be a couch, and a cup that has the same number."""
+    things = trial.world.things
+    bed = next(name for name, thing in things.items() if thing.label == "bed")
+    number = bed.rpartition("_")[2]
+    things[bed] = replace(things[bed], label="couch")
+    things[f"couch_{number}"] = replace(things["chair_2"], name=f"couch_{number}", label="chair")
+    goal = f"(on cup_3 {bed})"
+    steps = Planner().plan(trial.world, Failures(within_reach=bed), goal)
+    assert [(step.action, step.things[-1]) for step in steps] == [
+        ("go-to", "cup_3"),
+        ("pick", "cup_3"),
+        ("go-to", bed),
+        ("place", bed),
+    ]
+    assert Planner().is_valid(steps, trial.world, Failures(), goal)
+
+
 def test_spots_keep_away_from_other_things_and_edges():
     table = Thing("dining table_1", "dining table", (2.0, 2.0, 0.4), (1.2, 1.0, 0.8), 0.0)
     other = Thing("bowl_2", "bowl", (2.0, 2.0, 0.85), (0.3, 0.3, 0.1), 0.0)
