@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 from body import Body, BodyError
 from goals import GoalError, classes_in, goal_to_pddl, names_in
 from plans import Failures, Planner, PlanningError, Step, symbol
@@ -23,10 +24,13 @@ _APART_M = 0.15
 """A place is not tried again, nor what is so near to it, metres."""
 
 _GAZE_M = 1.05
-"""Height of the points that a look around goes to, metres: a little below the eyes."""
+"""Height of the points that it looks at from afar, metres: a little below the eyes."""
 
-_VIEWS = 8
-"""Directions of a look around."""
+_GAZES = ((_GAZE_M, 8), (0.3, 6))
+"""Heights of the points that a look around goes to, metres, and in how many directions."""
+
+_APART_VIEWS_M = 1.0
+"""The agent does not look around again so near to where it did, metres."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,13 @@ class Agent:
     def _pursue(self, formula: str) -> Report:
         while self._plans < MOST_PLANS:
             if missing := self._missing(formula):
-                if not self._search():
+                if not self.search():
                     return self._report("not seen", f"no {', '.join(sorted(missing))} was seen")
                 continue
             self._plans += 1
             plan = self._planner.plan(self.world, self._failures, formula)
             if plan is None:
-                if self._search():  # perhaps there is something else that will do
+                if self.search():  # perhaps there is something else that will do
                     continue
                 return self._report("plan", f"there is no way to the goal{self._why_not()}")
             if not plan:
@@ -195,8 +199,8 @@ class Agent:
         names = names_in(formula) - {symbol(thing.name) for thing in things}
         return names | (classes - {"item", "surface", "thing"})
 
-    def _search(self) -> bool:
-        """Look from another place; False when there is none left."""
+    def search(self) -> bool:
+        """Look from another place; False when there is none left, or after `searches` of them."""
         if self._searches == 0 or not self._go_elsewhere():
             return False
         self._searches -= 1
@@ -206,24 +210,33 @@ class Agent:
     def _look_around(self) -> None:
         x, y = self._body.where()
         self._stood.append((x, y))
-        for number in range(_VIEWS):
-            angle = 2 * math.pi * number / _VIEWS
-            self._body.go_to((x + 0.4 * math.cos(angle), y + 0.4 * math.sin(angle), _GAZE_M))
-            self._body.watch()
+        for height, views in _GAZES:
+            for number in range(views):
+                angle = 2 * math.pi * number / views
+                point = (x + 0.4 * math.cos(angle), y + 0.4 * math.sin(angle), height)
+                self._body.go_to(point)
+                self._body.watch()
 
     def _go_elsewhere(self) -> bool:
-        """Go to what is known and furthest from where the agent looked around before."""
+        """Go to the place that is furthest from where the agent looked around before."""
         stood = self._stood or [self._body.where()]
-        far = [
-            (min(math.dist(place, thing.position[:2]) for place in stood), thing.position)
-            for thing in self.world.things.values()
-        ]
+        far = [(min(math.dist(old, place[:2]) for old in stood), place) for place in self._places()]
         for distance, place in sorted(far, reverse=True)[:10]:
-            if distance < 1.0:
+            if distance < _APART_VIEWS_M:
                 break
             if self._body.go_to(place).success:
                 return True
         return False
+
+    def _places(self) -> list[Point]:
+        """Where things are, and places all over the room that they are in."""
+        things = [thing.position for thing in self.world.things.values()]
+        if not things:
+            return []
+        (left, near, _), (right, far, _) = np.min(things, 0), np.max(things, 0)
+        columns = np.arange(left, right, _APART_VIEWS_M)
+        rows = np.arange(near, far, _APART_VIEWS_M)
+        return [*things, *((float(x), float(y), _GAZE_M) for x in columns for y in rows)]
 
     def _why_not(self) -> str:
         reasons = [f"{name} is out of reach" for name in sorted(self._failures.out_of_reach)]
