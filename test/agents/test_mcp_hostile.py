@@ -16,6 +16,8 @@ from mcp_processes import COMMAND, HELLO, address_of, call, ended, request, star
 
 from dsflash_ros.cli import main
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("mcp")
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 

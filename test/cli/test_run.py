@@ -222,6 +222,7 @@ def test_full_disk(tmp_path, capsys):
     assert "No space left on device" in fails(capsys, image, "--out", tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_was_written_before_an_interrupt_stays_whole(tmp_path, number, code):
     video = write_video(tmp_path / "clip.mp4", frames=500)

@@ -8,6 +8,8 @@ from media_files import picture, write_image
 from places import ROOT
 from run_command import lines_of, run
 
+pytestmark = pytest.mark.slow
+
 
 def test_objects_keep_their_numbers_with_track(tmp_path):
     """Of a drive; what comes from another source is not the same."""

@@ -21,6 +21,8 @@ from rerun_files import free_port, recorded
 
 from dsflash_ros.cli import main
 
+pytestmark = pytest.mark.slow
+
 DRIVE = ROOT / "examples" / "drive"
 
 WEBGL = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -117,7 +119,6 @@ def viewed(tmp_path_factory):
         process.wait()
 
 
-@pytest.mark.slow
 def test_the_page_shows_it_in_a_browser(viewed, tmp_path):
     """What is on the canvas has many colours, those of the image among them."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")

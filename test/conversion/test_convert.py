@@ -33,7 +33,7 @@ def transformers_logits(model, images):
     ("size", "backbone", "image_size", "queries"),
     [
         ("small", "dinov2", 160, 20),
-        ("small", "dinov3", 640, 200),
+        pytest.param("small", "dinov3", 640, 200, marks=pytest.mark.slow),
         pytest.param("base", "dinov3", 96, 20, marks=pytest.mark.slow),
         pytest.param("small", "dinov2", 640, 200, marks=pytest.mark.slow),
         pytest.param("base", "dinov2", 96, 20, marks=pytest.mark.slow),

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from dsflash_ros.conversion.convert import convert
 from dsflash_ros.errors import WeightsError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory):

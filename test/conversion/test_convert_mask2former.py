@@ -19,6 +19,8 @@ from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.weights.loading import open_weights
 
+pytestmark = pytest.mark.slow
+
 PSG = Vocabulary.psg()
 PIXELS, QUERIES = "sem_seg_head.pixel_decoder", "sem_seg_head.predictor"
 

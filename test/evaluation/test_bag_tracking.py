@@ -13,6 +13,8 @@ pytest.importorskip("trackeval", reason="needs TrackEval: pip install --no-deps 
 
 from dsflash_ros.cli import main
 
+pytestmark = pytest.mark.slow
+
 DRIVE = str(ROOT / "examples" / "drive")
 
 

@@ -21,6 +21,8 @@ from world import World
 
 from dsflash_ros.graph.topics import TRUTH_TOPIC
 
+pytestmark = pytest.mark.slow
+
 AGENT = ROOT / "examples" / "agent"
 SEED = "4000000106"
 

@@ -24,6 +24,8 @@ from dsflash_ros.ros.playback.player import rgb_to_jpeg
 from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "examples"
 
 

@@ -12,10 +12,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Sizes that a unit test can afford on a CPU; one case at the model's real resolution.
 CASES = [
     ("small", "dinov2", 160),
-    ("small", "dinov2", 640),
+    pytest.param("small", "dinov2", 640, marks=pytest.mark.slow),
     ("small", "dinov3", 160),
-    ("base", "dinov3", 160),
-    ("large", "dinov2", 96),
+    pytest.param("base", "dinov3", 160, marks=pytest.mark.slow),
+    pytest.param("large", "dinov2", 96, marks=pytest.mark.slow),
 ]
 
 

@@ -35,7 +35,10 @@ def largest(a, b):
 
 @pytest.mark.parametrize(
     ("sizes", "shape"),
-    [(SMALL, (96, 160)), pytest.param({}, (128, 192), id="full size, 100 queries")],
+    [
+        (SMALL, (96, 160)),
+        pytest.param({}, (128, 192), id="full size, 100 queries", marks=pytest.mark.slow),
+    ],
 )
 def test_the_whole_model_is_transformers_mask2former(tmp_path, sizes, shape):
     """Converted from the files that it saves, whose names differ from those in memory.

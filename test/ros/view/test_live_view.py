@@ -20,6 +20,8 @@ from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.msg import SceneGraph
 from dsflash_ros.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 DRIVE = ROOT / "examples" / "drive"
 
 
