@@ -15,6 +15,7 @@ examples:
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import time
@@ -141,14 +142,16 @@ def _view_node(args: argparse.Namespace) -> int:
     delays_s: deque[float] = deque(maxlen=_MOST_DELAYS)
     with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
         os.nice(_NICENESS)  # the node goes first where cores are few
+        # a KeyboardInterrupt while rclpy converts a message would be an error of another kind
+        before = signal.signal(signal.SIGINT, lambda *_: live.ended.set())
         try:
             for frame in live.frames():
                 sink.show(frame.graph, frame.rgb, frame.viewpoint)
                 delays_s.append(time.monotonic() - frame.arrived)
                 if sink.count == args.limit:
                     break
-        except KeyboardInterrupt:
-            pass  # the way to end it
+        finally:
+            signal.signal(signal.SIGINT, before)
     if delays_s:
         delays_ms = sorted(1000 * delay for delay in delays_s)
         median, most = statistics.median(delays_ms), delays_ms[int(0.95 * len(delays_ms))]

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class LiveView:
 
     Attributes:
         topic: full name of that of the graphs.
+        ended: ends `frames` when it is set.
 
     Raises:
         DSFlashError: one of them is no name for a topic.
@@ -74,6 +76,7 @@ class LiveView:
             self.close()
             raise DSFlashError(f"no name for a topic: {first_line(error)}") from error
         self._map, self._is_map_known = asked, bool(map_topic)
+        self.ended = Event()
         self._matcher, self._taken = StampMatcher(), 0
         self._camera: Intrinsics | None = None
         self._transforms = TransformListener(self._node)
@@ -85,14 +88,14 @@ class LiveView:
         self._node.create_subscription(CameraInfo, beside, self._take_camera, qos.camera_images())
 
     def frames(self) -> Iterator[LiveFrame]:
-        """The newest graph, as soon as there is one, for ever.
+        """The newest graph, as soon as there is one, until `ended` is set.
 
         Those that come while the caller is busy are left out but for the last. The log says what
         is missing while none come.
         """
         last, patience = time.monotonic(), SILENCE_S
         discovered = 0.0
-        while True:
+        while not self.ended.is_set():
             self._drain()
             now = time.monotonic()
             if seen := self._matcher.newest(now):
