@@ -161,6 +161,14 @@ def test_latencies_of_the_node():
     assert [int(number) for number in told.groups()] == [load[key] for key in keys]
 
 
+def test_questions_to_graphs():
+    _, *rows = PERFORMANCE.table("Questions to graphs")
+    found = result("cpu_2_cores_answers")["rows"]
+    for row, one in zip(rows, found, strict=True):
+        assert row[0] == f"{one['what']}: {one['of']}"
+        assert_row(row[1:], [one[name] for name in ("median ms", "p90 ms", "p99 ms")])
+
+
 def test_frames_beside_other_programs():
     _, *rows = PERFORMANCE.table("Beside other programs")
     found = result("cpu_2_cores_load")["rows"]
