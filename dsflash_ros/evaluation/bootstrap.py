@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import sqrt
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm, t
 
 RESAMPLES = 2000
 
@@ -78,13 +80,22 @@ def paired_difference(
     scores = score(sums[:, drawn].sum(2))  # (2, RESAMPLES)
     with np.errstate(invalid="ignore"):
         differences = scores[1] - scores[0]
-    tail = 100 * (1 - confidence) / 2
+    tail = (1 - confidence) / 2
     known = differences[np.isfinite(differences)]
-    low = high = np.nan
-    if len(starts) >= LEAST_BLOCKS and len(known):
-        low, high = np.percentile(known, [tail, 100 - tail])
     of_all = score(both.sum(1))
+    found, low, high = of_all[1] - of_all[0], np.nan, np.nan
+    if len(starts) >= LEAST_BLOCKS and len(known):
+        ends = np.percentile(known, [100 * tail, 100 - 100 * tail])
+        low, high = found + _widening(len(starts), tail) * (ends - found)
     return Difference(float(of_all[0]), float(of_all[1]), float(low), float(high))
+
+
+def _widening(blocks: int, tail: float) -> float:
+    """By how much an interval of few blocks is too narrow: Student's t and the sample's variance.
+
+    (Hesterberg, What Teachers Should Know about the Bootstrap, 2015, section 5.3.)
+    """
+    return sqrt(blocks / (blocks - 1)) * t.ppf(1 - tail, blocks - 1) / norm.ppf(1 - tail)
 
 
 def block_of(stamps: Sequence[float]) -> int:
