@@ -1,5 +1,6 @@
 """`dsflash mcp` and those who send it nonsense, flood it, stop it, or start it wrongly."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -143,9 +144,11 @@ def post(address, body, **headers):
         with urllib.request.urlopen(question, timeout=20) as found:
             return found.status, found.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        # the server may hang up while the question is still being sent
+        with contextlib.suppress(ConnectionError):
+            return error.code, error.read().decode()
+        return error.code, ""
     except (urllib.error.URLError, ConnectionError) as error:
-        # the server refused while the question was still being sent, and has hung up
         assert isinstance(getattr(error, "reason", error), ConnectionError), error
         return REFUSED, ""
 
