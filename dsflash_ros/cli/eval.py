@@ -128,9 +128,9 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
 
-    for name, ranked in _RANKED.items():
-        if getattr(args, name) is None:
-            setattr(args, name, getattr(Options(), name) if args.tracking else ranked)
+    not_given = [name for name in _RANKED if getattr(args, name) is None]
+    usual = {name: getattr(Options(), name) for name in not_given}
+    vars(args).update(usual if args.tracking else {name: _RANKED[name] for name in not_given})
     if args.tracking:
         return _run_tracking(args)
     if args.export and args.export[0] != "sgbench":
@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
         "machine": machine(),
     }
     details = _details(dataset, pipeline) if report_path else None
-    tracks = _tracks(args, dataset, pipeline)
+    tracks = _tracks(args, dataset, pipeline, usual)
     observers = [observer for observer in (details, tracks) if observer]
     scores, failure = _evaluate(args, pipeline, dataset, export_path, about, observers)
     tracking = tracks and tracks.results()
@@ -241,20 +241,18 @@ def _details(dataset, pipeline):
     return EvaluationDetails(dataset.vocabulary, pipeline.weights, pipeline.relates)
 
 
-def _tracks(args: argparse.Namespace, dataset, pipeline):
-    """Scores tracks in the same pass, where frames of a bag with the true graphs are scored."""
+def _tracks(args: argparse.Namespace, dataset, pipeline, usual: dict):
+    """Scores tracks in the same pass, where frames of a bag with the true graphs are scored.
+
+    `usual`: options for the graphs that are tracked, in place of those that rank all relations.
+    """
     from dsflash_ros.evaluation.bag_records import BagRecords
 
     if not isinstance(dataset, BagRecords) or args.annotations or args.protocol != "sgdet":
         return None
     from dsflash_ros.evaluation.bag_tracking import TracksObserver
 
-    given = {
-        name: getattr(Options(), name)
-        for name, ranked in _RANKED.items()
-        if getattr(pipeline.options, name) == ranked
-    }
-    graph_options = replace(pipeline.options, **given)
+    graph_options = replace(pipeline.options, **usual)
     return TracksObserver(pipeline, tracking_from(args), graph_options, args.target_frame)
 
 

@@ -1,7 +1,8 @@
-"""What `dsflash run` and `dsflash view` share: which frames, and what makes their graphs."""
+"""What commands over sources share: which frames, and what makes their graphs."""
 
 import argparse
 import logging
+from collections.abc import Callable
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import (
@@ -23,6 +24,11 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="at most N frames of each source"
     )
+    add_graph_arguments(parser)
+
+
+def add_graph_arguments(parser: argparse.ArgumentParser) -> None:
+    """Tracking, model and options: what `graph_maker` reads."""
     parser.add_argument(
         "--track",
         action="store_true",
@@ -40,17 +46,34 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
     add_option_arguments(parser.add_argument_group("with --track"), TRACKING_OPTIONS)
 
 
+def refuse_without_source(
+    args: argparse.Namespace, add: Callable[[argparse.ArgumentParser], None], *besides: str
+) -> None:
+    """Wrong usage when one of the arguments that `add` adds is given, but for those `besides`."""
+    defaults = argparse.ArgumentParser()
+    add(defaults)
+    for name, default in vars(defaults.parse_args([])).items():
+        if name not in besides and getattr(args, name) != default:
+            flag = name.replace("_", "-")
+            args.parser.error(f"--{flag} goes with a SOURCE; a running node has its own parameters")
+
+
 def graph_maker(args: argparse.Namespace):
-    """What makes the graph of a frame, a `loop.MakeGraph`."""
+    """What makes the graph of a frame, a `loop.MakeGraph`, and the vocabulary of its model."""
     if args.target_frame and not args.track:
         args.parser.error("--target-frame goes with --track")
     pipeline = pipeline_from(args)
-    if not args.track:
-        return lambda frame: pipeline(frame.rgb, frame.stamp, frame.name)
-    from dsflash_ros.pipeline.tracked import TrackedPipeline
+    if args.track:
+        from dsflash_ros.pipeline.tracked import TrackedPipeline
 
-    tracked = TrackedPipeline(pipeline, tracking_from(args), args.target_frame)
-    return lambda frame: tracked(frame.rgb, frame.stamp, frame.name, frame.space)
+        tracked = TrackedPipeline(pipeline, tracking_from(args), args.target_frame)
+
+    def make_graph(frame):
+        if args.track:
+            return tracked(frame.rgb, frame.stamp, frame.name, frame.space)
+        return pipeline(frame.rgb, frame.stamp, frame.name)
+
+    return make_graph, pipeline.vocabulary
 
 
 def tell(tally, where: str) -> None:

@@ -13,7 +13,7 @@ examples:
 import argparse
 import logging
 
-from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
+from dsflash_ros.cli.frames import add_graph_arguments, graph_maker, refuse_without_source
 
 HELP = "serve scene graphs to language-model agents (MCP)"
 
@@ -38,9 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bag-topic", metavar="TOPIC", help="image topic of a bag; needed when it has several"
     )
-    parser.add_argument(
-        "--track", action="store_true", help="objects of a SOURCE keep their numbers"
-    )
     group = parser.add_argument_group("HTTP")
     group.add_argument("--http", action="store_true", help="serve HTTP instead of stdin and stdout")
     group.add_argument(
@@ -52,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--port", type=int, default=8765, help="0: any that is free (default: %(default)s)"
     )
-    add_model_arguments(parser)
+    add_graph_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,24 +79,12 @@ def _world(args: argparse.Namespace):
     from dsflash_ros.errors import missing_ros
 
     if not args.source:
-        if args.track:
-            args.parser.error("--track goes with SOURCE; the node has the parameter tracking")
+        refuse_without_source(args, add_graph_arguments)
         try:
             return NodeWorld(args.topic)
         except ImportError as error:
             raise missing_ros(error) from error
-    from dsflash_ros.pipeline.tracked import TrackedPipeline
     from dsflash_ros.sources import open_sources
 
     sources = open_sources(args.source, args.bag_topic)
-    pipeline = pipeline_from(args)
-    if not args.track:
-        return SourceWorld(
-            sources, lambda frame: pipeline(frame.rgb, frame.stamp, frame.name), pipeline.vocabulary
-        )
-    tracked = TrackedPipeline(pipeline)
-    return SourceWorld(
-        sources,
-        lambda frame: tracked(frame.rgb, frame.stamp, frame.name, frame.space),
-        pipeline.vocabulary,
-    )
+    return SourceWorld(sources, *graph_maker(args))

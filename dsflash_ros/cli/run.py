@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
 
     sources = open_sources(args.source, args.topic)
     with ResultFolder(args.out, not args.no_overlay, args.overwrite, args.stride) as results:
-        loop = Loop(graph_maker(args), [results], args.stride, args.limit)
+        make_graph, _ = graph_maker(args)
+        loop = Loop(make_graph, [results], args.stride, args.limit)
         try:
             loop.run(sources)
         finally:  # also after an interrupt

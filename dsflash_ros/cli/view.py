@@ -25,7 +25,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dsflash_ros.argument_types import positive
-from dsflash_ros.cli.frames import add_frame_arguments, graph_maker, tell
+from dsflash_ros.cli.frames import (
+    add_frame_arguments,
+    graph_maker,
+    refuse_without_source,
+    tell,
+)
 from dsflash_ros.errors import missing_extra, missing_ros
 
 HELP = "look at scene graphs in a browser"
@@ -106,12 +111,7 @@ def _check_usage(args: argparse.Namespace) -> None:
             if getattr(args, name) is not None:
                 args.parser.error(f"--{name} is of a running node, and does not go with a SOURCE")
         return
-    defaults = argparse.ArgumentParser()
-    add_frame_arguments(defaults)
-    for name, default in vars(defaults.parse_args([])).items():
-        if name != "limit" and getattr(args, name) != default:
-            flag = name.replace("_", "-")
-            args.parser.error(f"--{flag} goes with a SOURCE; a running node has its own parameters")
+    refuse_without_source(args, add_frame_arguments, "limit")
 
 
 def _view_sources(args: argparse.Namespace) -> int:
@@ -121,7 +121,7 @@ def _view_sources(args: argparse.Namespace) -> int:
     sources = open_sources(args.source, args.topic)
     is_one = len(sources) == 1
     name = sources[0].name if is_one else f"{len(sources)} sources"
-    make_graph = graph_maker(args)
+    make_graph, _ = graph_maker(args)
     with _open_sink(args, name, is_one and sources[0].is_sequence) as sink:
         loop = Loop(make_graph, [sink], args.stride, args.limit)
         try:

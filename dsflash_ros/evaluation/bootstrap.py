@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 RESAMPLES = 2000
 
@@ -95,7 +95,7 @@ def _widening(blocks: int, tail: float) -> float:
 
     (Hesterberg, What Teachers Should Know about the Bootstrap, 2015, section 5.3.)
     """
-    return sqrt(blocks / (blocks - 1)) * t.ppf(1 - tail, blocks - 1) / norm.ppf(1 - tail)
+    return sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, 1 - tail) / ndtri(1 - tail)
 
 
 def block_of(stamps: Sequence[float]) -> int:

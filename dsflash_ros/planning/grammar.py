@@ -1,7 +1,6 @@
 """Texts of questions to `Question`s. docs/answers.md has the grammar, and says what it means."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from dsflash_ros.errors import QueryError
@@ -20,6 +19,7 @@ from dsflash_ros.planning.question import (
     Word,
     plain,
 )
+from dsflash_ros.planning.question_tokens import Token, refusal, tokens
 
 MOST_CHARACTERS = 1000
 MOST_CONDITIONS = 16
@@ -30,30 +30,7 @@ MOST_ANSWERS = 1000
 KEYWORDS = ("and", "where", "not", "with", "limit", *ORDERS)
 """Words that are no names, unless they stand in quotes."""
 
-WORD = re.compile(r"[^\W\d][\w-]*")
-"""What a name is that needs no quotes."""
-
 _SCORE = "score"
-
-_TOKEN = re.compile(
-    rf"""\s*(?:
-    (?P<variable>\?{WORD.pattern})
-    | (?P<any>\?)
-    | "(?P<quoted>(?:[^"\\]|\\.)+)"
-    | \#(?P<number>\d{{1,9}})\b
-    | (?P<value>-?\d{{1,9}}(?:\.\d{{1,9}})?)(?![\w.])
-    | (?P<word>{WORD.pattern})
-    | (?P<sign><=|>=|!=|[<>=:|.()])
-    )""",
-    re.VERBOSE,
-)
-
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    position: int
 
 
 @lru_cache(maxsize=256)
@@ -69,47 +46,12 @@ def parse(text: str) -> Question:
     return _Parser(text).question()
 
 
-def refusal(text: str, position: int, problem: str) -> QueryError:
-    """What to raise for a text that is wrong at this position."""
-    before, after = text[:position][-60:], text[position:][:60]
-    shown = repr(f"{before}>>>{after}")[1:-1]  # line breaks and the like as escapes
-    return QueryError(f"{problem}; see >>> in: {shown}")
-
-
-def _tokens(text: str) -> list[_Token]:
-    found, position = [], 0
-    while text[position:].strip():
-        match = _TOKEN.match(text, position)
-        if match is None:
-            position += len(text[position:]) - len(text[position:].lstrip())
-            raise refusal(text, position, _unreadable(text[position:]))
-        kind = match.lastgroup
-        found.append(_Token(kind, match[kind], _start(match, kind)))
-        position = match.end()
-    return [*found, _Token("end", "", len(text))]
-
-
-def _start(match: re.Match, kind: str) -> int:
-    """Where a token begins; its sign or quote belongs to it."""
-    return match.start(kind) - (kind in ("quoted", "number"))
-
-
-def _unreadable(rest: str) -> str:
-    if rest[0] == '"':
-        return "a name in quotes must not be empty, and ends with a quote"
-    if rest[0] == "#":
-        return "a number of a node belongs behind '#', as in #3"
-    if rest[0].isdigit() or rest[0] == "-":
-        return 'numbers are like 3 or 0.25; a name that begins so stands in quotes, as in "3d map"'
-    return f"{rest[0]!r} means nothing here; names with such characters stand in quotes"
-
-
 class _Parser:
     """Recursive descent; each method reads what it is called after."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = _tokens(text)
+        self._tokens = tokens(text)
         self._next = self._conditions = self._unnamed = self._depth = 0
         self._words: list[Word] = []
 
@@ -250,10 +192,10 @@ class _Parser:
             raise self._wrong("expected a number, as in 0.5")
         return sign.text, float(value.text)
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self._tokens[self._next]
 
-    def _take(self, kind: str) -> _Token | None:
+    def _take(self, kind: str) -> Token | None:
         """The next token, if it is of that kind."""
         token = self._peek()
         if token.kind != kind:

@@ -5,8 +5,9 @@ from difflib import SequenceMatcher
 from dsflash_ros.geometry.spatial_relations import PREDICATES
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.planning.grammar import KEYWORDS, WORD, refusal
+from dsflash_ros.planning.grammar import KEYWORDS
 from dsflash_ros.planning.question import Question, plain
+from dsflash_ros.planning.question_tokens import WORD, refusal
 
 MOST_NAMED = 3
 LEAST_LIKENESS = 0.7

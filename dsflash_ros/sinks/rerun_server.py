@@ -1,11 +1,13 @@
 """rerun's server, which hands recordings and the viewer itself to browsers."""
 
 import ctypes
+import errno
 import ipaddress
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -57,7 +59,7 @@ class RerunServer:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for us, who end it
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
         try:
             self._wait([(here.strip("[]"), number) for number in (port, port + 1)])
@@ -112,7 +114,7 @@ def _check_port(address: str, port: int) -> None:
         except OverflowError as error:
             raise OutputError(f"there is no port {port}: give another --port") from error
         except OSError as error:
-            if error.errno in (98, 13):  # in use, no permission
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 raise OutputError(
                     f"the port {port} of {address} is taken or not allowed: give another --port"
                 ) from error

@@ -25,18 +25,18 @@ def open_bag(path: Path) -> AnyReader:
 
     Raises `SourceError` when nothing of it can be read.
     """
+    problem = None
     try:
-        files = list(path.glob("*.db3")) if path.is_dir() else [path]
-        if any(map(is_unfinished, files)):
-            raise SourceError("it was never closed")
-        return _opened([path])
+        if not any(map(is_unfinished, path.glob("*.db3") if path.is_dir() else [path])):
+            return _opened([path])
     except Exception as error:  # rosbags lets errors of YAML, SQLite, struct, … through
-        try:
-            return _opened(_whole_files(path))
-        except SourceError as reason:
-            raise SourceError(f"the bag {path} cannot be read: {reason}") from error
-        except Exception:
-            raise SourceError(f"the bag {path} cannot be read: {error}") from error
+        problem = error
+    try:
+        return _opened(_whole_files(path))
+    except SourceError as reason:
+        raise SourceError(f"the bag {path} cannot be read: {reason}") from problem
+    except Exception as error:
+        raise SourceError(f"the bag {path} cannot be read: {problem or error}") from error
 
 
 def _opened(paths: list[Path]) -> AnyReader:

@@ -194,7 +194,7 @@ def test_a_flood_of_connections(http):
     ("arguments", "code", "problem"),
     [
         (["--host", "0.0.0.0"], 2, "--host goes with --http"),
-        (["--track"], 2, "--track goes with SOURCE"),
+        (["--track"], 2, "--track goes with a SOURCE"),
         (["--http", "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1"),
         (["--http", "--port", "70000"], 1, "cannot listen on 127.0.0.1, port 70000"),
         (["--topic", "scene graph"], 1, "no name for a topic"),
