@@ -203,7 +203,8 @@ class ObjectRelations(GatedRelations):
         sums = inputs.coverage.sum(1)[pairs].clamp(min=0.1)
         sizes = torch.cat((shared, shared / sums), dim=1).log() / 4
         found = torch.cat((features.to(where.dtype), inside, sizes), dim=1)
-        return found.new_zeros(len(inputs.pairs), found.shape[1]).index_add(0, touching, found)
+        count = inputs.pairs.shape[0]  # len() would fix it in exported models
+        return found.new_zeros(count, found.shape[1]).index_add(0, touching, found)
 
 
 SETTINGS = {

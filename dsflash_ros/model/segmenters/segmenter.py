@@ -1,33 +1,18 @@
 """What a segmenter is."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.segmenters.segmentation import MASK_STRIDE, Segmentation
 
 if TYPE_CHECKING:
     from dsflash_ros.model.segmenters.backbone import Backbone
 
-MASK_STRIDE = 4
-"""Pixels of the network input along one side of a pixel of the mask logits."""
-
-
-class Segmentation(NamedTuple):
-    """What a segmenter finds in a batch of B images of side S, with Q queries.
-
-    Attributes:
-        mask_logits: (B, Q, S/4, S/4).
-        class_logits: (B, Q, classes + 1); the last is "no object".
-        features: (B, channels, S/stride, S/stride), for the relation stage; channels and stride
-            are the segmenter's `feature_channels` and `feature_stride`.
-    """
-
-    mask_logits: torch.Tensor
-    class_logits: torch.Tensor
-    features: torch.Tensor
+__all__ = ["MASK_STRIDE", "Segmentation", "Segmenter"]
 
 
 class Segmenter(nn.Module):
