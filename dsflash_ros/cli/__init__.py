@@ -27,6 +27,7 @@ COMMANDS = (
     "compare",
     "tables",
     "weights",
+    "export",
     "bench",
 )
 

@@ -156,7 +156,7 @@ def about_model(opened: "OpenedWeights", pipeline: "SceneGraphPipeline", is_comp
             "size": config.size,
             "backbone": config.backbone,
             "image_size": config.image_size,
-            "parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
+            "parameters": pipeline.backend.parameters,
         },
         "options": {
             **asdict(pipeline.options),

@@ -3,27 +3,12 @@
 import torch
 import torch.nn.functional as F
 
-from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import Header
-from dsflash_ros.model.config import ARCHITECTURES, ModelConfig
+from dsflash_ros.model.header import Header
 from dsflash_ros.model.panoptic import boxes_of, merge_panoptic
 from dsflash_ros.model.relaters.coverage import mask_coverage
 from dsflash_ros.model.relaters.relater import PairInputs
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
-
-SIZES = {"random": "tiny", **{f"random-{size}": size for size in ARCHITECTURES}}
-"""The size of the model that each name of untrained weights stands for."""
-
-_TINY = {"image_size": 320, "neck_dim": 192, "neck_depth": 3, "neck_heads": 4}
-"""The tiny model is small enough for any machine."""
-
-
-def random_header(name: str) -> Header:
-    """What an untrained model is, by its name in `SIZES`; it has PSG's vocabulary."""
-    size = SIZES[name]
-    config = ModelConfig(size, **_TINY) if size == "tiny" else ModelConfig(size)
-    return Header(config, Vocabulary.psg(), trained=())
 
 
 def random_model(header: Header, seed: int = 0) -> DSFlash:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,6 +22,15 @@ class RankedRelations(NamedTuple):
     pairs: "Array"
     predicates: "Array"
     scores: "Array"
+
+    def as_arrays(self) -> "RankedRelations":
+        """The same in NumPy's arrays."""
+        return RankedRelations(*(x if isinstance(x, np.ndarray) else x.cpu().numpy() for x in self))
+
+
+NO_RELATIONS = RankedRelations(
+    np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+)
 
 
 def rank_relations(

@@ -129,7 +129,7 @@ class ObjectRelations(GatedRelations):
             return by_length(self._patches(inputs), pairs_at_once)
         return super().chunks(inputs, pairs_at_once)
 
-    def encode(self, inputs: PairInputs, pruning: bool = False) -> torch.Tensor:
+    def encode(self, inputs: PairInputs, pruning: bool | torch.Tensor = False) -> torch.Tensor:
         """A vector, (n, pair_dim), for each unordered pair. `pruning` is the neck's."""
         by_image = ByImage(inputs.images, len(inputs.prepared))
         tokens = self.tokens(inputs, by_image)
