@@ -1,6 +1,6 @@
 """Which backend runs which weights. Imports neither PyTorch nor what runs exported models."""
 
-from dsflash_ros.errors import DeviceError, MissingExtraError
+from dsflash_ros.errors import DeviceError, MissingExtraError, missing_torch
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.weights.loading import OpenedWeights
 
@@ -54,7 +54,11 @@ def check_backend(
                 f"checkpoint: use the backend torch, or `dsflash export onnx {opened.name} --out "
                 "FOLDER` and give FOLDER as weights"
             )
-        _check_torch(device, precision)
+        try:
+            from dsflash_ros.pipeline.backends.torch import check_torch
+        except ImportError as error:
+            raise missing_torch(error, opened.name) from error
+        check_torch(device, precision)
         return "torch"
     if name == "torch":
         raise DeviceError(
@@ -99,9 +103,3 @@ def _is_here(name: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec({"onnx": "onnxruntime", "openvino": "openvino"}[name]) is not None
-
-
-def _check_torch(device: str, precision: str) -> None:
-    from dsflash_ros.pipeline.backends.torch import check_torch
-
-    check_torch(device, precision)
