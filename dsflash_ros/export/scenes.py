@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-COUNTS = (0, 1, 2, 10, 100)
+COUNTS = (0, 1, 2, 10, 100, 2, 10, 3, 10, 20)
 """Segments of the scenes, in turn."""
 
 
@@ -53,6 +53,6 @@ def _labels(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
             height, width = rng.integers(2, max(3, side // 3), 2)
             y, x = rng.integers(0, side // height) * height, rng.integers(0, side // width) * width
             labels[y : y + height, x : x + width] = index
-    for index in range(count):  # none may be covered wholly
-        labels[index * 7 % side, index * 13 % side] = index
+    marks = np.arange(count) * (side**2 // max(1, count))
+    labels.flat[marks] = np.arange(count)  # none may be covered wholly
     return labels

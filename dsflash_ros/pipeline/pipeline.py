@@ -153,8 +153,10 @@ class SceneGraphPipeline:
 
     def check_options(self, options: Options) -> None:
         """Raise `OptionError` for an option that the weights' segmenter does not understand."""
-        known = self.backend.segmenter_options
-        understood.refuse(options, known, self.config.segmenter, self.weights)
+        kind = repr(self.config.segmenter)
+        if self.backend.name != "torch":
+            kind += " in an exported form"
+        understood.refuse(options, self.backend.segmenter_options, kind, self.weights)
 
     @property
     def model(self) -> "torch.nn.Module":
