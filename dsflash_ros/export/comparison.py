@@ -62,13 +62,11 @@ def _outputs(scene: Scene, plain: TorchBackend, backend: ExportedBackend):
         seen = plain.segment(pixels, Options())
         found = backend.segment(scene.image[None], Options())
         for name, ours, theirs in zip(seen._fields, seen, found, strict=True):
-            yield name, ours.numpy(), theirs
-        features = seen.features.numpy()
-        inputs = _pair_inputs(scene, features, backend)
-        tensors = PairInputs(*(torch.from_numpy(entry) for entry in inputs))
-        tensors = tensors._replace(prepared=plain.prepare(seen.features))
+            yield name, ours, theirs
+        inputs = _pair_inputs(scene, seen.features, backend)
+        prepared = inputs._replace(prepared=plain.prepare(seen.features))
         for name, options in (("logits", Options()), ("pruned_logits", Options(pruning=True))):
-            yield name, plain.relate(tensors, options).numpy(), backend.relate(inputs, options)
+            yield name, plain.relate(prepared, options), backend.relate(inputs, options)
 
 
 def _pair_inputs(scene: Scene, features: np.ndarray, backend: ExportedBackend) -> PairInputs:

@@ -1,4 +1,4 @@
-"""What is done before and after the network, on PyTorch's tensors, wherever these lie."""
+"""What is done before and after the network, on PyTorch's tensors: on a GPU, where they stay."""
 
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.pipeline.backends.base import Steps

@@ -1,4 +1,4 @@
-"""What is done before and after the network, on NumPy's arrays: for backends without PyTorch.
+"""What is done before and after the network, on NumPy's arrays: for all that runs on a CPU.
 
 Each module does what its namesake does on tensors: `array_resizing` what `resizing` does, and so
 on. Tests hold them equal.

@@ -64,7 +64,7 @@ def graphs(given, steps, boxes, options):
     "options",
     [
         Options(mask_threshold=0.5, overlap_threshold=0.3),
-        Options(mask_threshold=0.8, overlap_threshold=0.8, low_resolution_masks=True),
+        Options(mask_threshold=0.8, overlap_threshold=0.2, low_resolution_masks=True),
         Options(mask_threshold=0.0, overlap_threshold=0.0, least_part=0.3, max_segments=5),
         Options(mask_threshold=1.0, overlap_threshold=0.5),
     ],
