@@ -20,8 +20,8 @@ def export_shapes(folder: Path) -> Exported:
     return _export(folder / "whole.safetensors", folder / "exported")
 
 
-def export_objects(folder: Path, parts: list[str]) -> Exported:
-    """The relation stage `objects` with these parts, behind a segmenter that sees stripes."""
+def export_objects(folder: Path) -> Exported:
+    """The relation stage `objects` with all its parts, behind a segmenter that sees stripes."""
     import toy_registration  # noqa: F401
 
     from dsflash_ros.data.shapes import VOCABULARY
@@ -29,6 +29,7 @@ def export_objects(folder: Path, parts: list[str]) -> Exported:
     from dsflash_ros.model.config import ModelConfig
     from dsflash_ros.model.header import Header
     from dsflash_ros.model.random_weights import random_model
+    from dsflash_ros.model.relaters.objects import PARTS
 
     config = ModelConfig.for_vocabulary(
         VOCABULARY,
@@ -39,7 +40,7 @@ def export_objects(folder: Path, parts: list[str]) -> Exported:
         segmenter="stripes",
         relater="objects",
         segmenter_settings={"stripes": 6},
-        relater_settings={"parts": parts, "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16},
+        relater_settings={"parts": list(PARTS), "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16},
     )
     header = Header(config, VOCABULARY)
     save_checkpoint(folder / "objects.safetensors", random_model(header), header)

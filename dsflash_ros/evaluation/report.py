@@ -160,6 +160,7 @@ def about_model(opened: "OpenedWeights", pipeline: "SceneGraphPipeline", is_comp
         },
         "options": {
             **asdict(pipeline.options),
+            "backend": pipeline.backend.name,
             "device": str(pipeline.device),
             "precision": pipeline.precision,
             "compile": is_compiled,

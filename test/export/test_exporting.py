@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("onnxscript")
 
-from exported_models import export_objects
 
 from dsflash_ros.conversion.checkpoint_files import sha256_of
 from dsflash_ros.errors import ExportError, OutputError, WeightsError
@@ -19,12 +18,6 @@ from dsflash_ros.weights.loading import open_weights
 from dsflash_ros.weights.onnx_metadata import read_onnx_metadata
 
 SCENES = 50
-
-
-@pytest.fixture(scope="module")
-def exported_objects(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("objects")
-    return export_objects(folder, ["class", "pooled", "contact", "graph", "neck"])
 
 
 @pytest.mark.parametrize("kind", ["exported_shapes", "exported_objects"])

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx_edits
 import pytest
-from exported_models import export_objects
 from places import ROOT
 
 from dsflash_ros import Options, SceneGraphPipeline
@@ -23,13 +22,6 @@ def images():
     with open_source(f"{ROOT}/examples/photos") as photos:
         corners = [frame.rgb[100:148, 100:164] for frame in photos]
     return [*corners, random_scene(4, 64, 8).image, random_scene(2, 30, 8).image]
-
-
-@pytest.fixture(scope="module")
-def exported_objects(tmp_path_factory):
-    pytest.importorskip("onnxscript")
-    folder = tmp_path_factory.mktemp("objects")
-    return export_objects(folder, ["class", "pooled", "contact", "graph"])
 
 
 @pytest.fixture(scope="module", params=["exported_shapes", "exported_objects"])
