@@ -69,7 +69,7 @@ class Report:
         protocol: predcls or sgdet.
         weights: `name`, `sha256` (None for random ones), `trained` (stages).
         model: `size`, `backbone`, `image_size`, `parameters`.
-        options: the pipeline's, with `device`, `precision` and `compile`.
+        options: the pipeline's, with `backend`, `device`, `precision` and `compile`.
         machine: CPU, GPU, versions.
         relations: as from `RecallMetrics.results` and, of weights that relate,
             `Reliability.results`.

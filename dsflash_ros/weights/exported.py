@@ -74,6 +74,29 @@ class ExportedModel:
             **self.header.to_metadata(),
         }
 
+    def describe(self) -> dict:
+        """Plain values, in the order in which a person wants them."""
+        config = self.header.config
+        return {
+            "folder": str(self.folder),
+            "layout": EXPORT_FORMAT,
+            "source": self.source,
+            "segmenter": config.segmenter,
+            "relater": config.relater,
+            "size": config.size,
+            "image_size": config.image_size,
+            "parameters": self.parameters,
+            "vocabulary": {
+                "things": config.num_things,
+                "stuff": config.num_stuff,
+                "predicates": config.num_predicates,
+            },
+            "trained": list(self.header.trained),
+            "thresholds": self.header.all_thresholds,
+            "bytes": sum(path.stat().st_size for path in self.files.values()),
+            "sha256": {self.source: self.sha256},
+        }
+
     def check_outputs(self, shapes: Mapping[str, Sequence[Sequence]]) -> None:
         """Raise `WeightsError` unless the graphs' outputs have the sizes of the labels.
 

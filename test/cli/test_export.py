@@ -36,6 +36,12 @@ def test_runs_without_torch(exported_shapes, tmp_path):
     assert (out / "overlay/coffee.jpg").exists()
 
 
+def test_an_exported_model_is_described_without_torch(exported_shapes):
+    code, output = without_torch("weights", "info", exported_shapes.folder)
+    assert code == 0, output
+    assert "dsflash-onnx-1" in output and "whole.safetensors" in output
+
+
 def test_checkpoints_need_torch(exported_shapes, tmp_path):
     for weights in ("toyroom", "random", exported_shapes.checkpoint):
         code, output = without_torch("run", PHOTO, "--weights", weights, "--out", tmp_path / "out")
