@@ -83,6 +83,15 @@ def _run(argv: list[str]) -> int:
     except DSFlashError as error:
         print(f"dsflash {args.command}: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "timm"):
+            raise
+        print(
+            f"dsflash {args.command}: this needs {error.name}, which is not installed: install "
+            "dsflash_ros without DSFLASH_WITHOUT_TORCH",
+            file=sys.stderr,
+        )
+        return 1
     except BrokenPipeError:
         # Whoever read our output, such as `head`, has left. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -52,6 +52,13 @@ def test_checkpoints_need_torch(exported_shapes, tmp_path):
     assert code == 1 and "needs torch" in output and "Traceback" not in output
 
 
+@pytest.mark.parametrize("command", [("eval", "x"), ("weights", "pack", "x", "--out", "y")])
+def test_other_commands_say_that_they_need_torch(command):
+    code, output = without_torch(*command)
+    assert code == 1 and output.count("\n") == 1
+    assert "this needs torch, which is not installed" in output
+
+
 def test_an_export_says_how_close_it_is(exported_shapes, tmp_path, capsys, monkeypatch):
     import shutil
 
