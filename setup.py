@@ -2,7 +2,7 @@
 
 The metadata is in pyproject.toml. colcon ignores this file, because package.xml says that the build
 type is ament_cmake. `DSFLASH_WITHOUT_ROS=1 pip install .` needs no ROS and builds a pure Python
-wheel without messages.
+wheel without messages. `DSFLASH_WITHOUT_TORCH=1` leaves out PyTorch: exported models run without.
 """
 
 import importlib.util
@@ -25,21 +25,21 @@ INTERFACES = ("action", "msg", "srv")
 
 HERE = Path(__file__).resolve().parent
 WITH_ROS = os.environ.get("DSFLASH_WITHOUT_ROS", "") in ("", "0")
+WITH_TORCH = os.environ.get("DSFLASH_WITHOUT_TORCH", "") in ("", "0")
 
 REQUIREMENTS = [
     "av>=12",
     "mcap",
     "numpy>=1.26",
     "opencv-python-headless>=4.8",
+    "pillow",
     "pyyaml",
     "rosbags",
     "safetensors",
     "scipy",
-    "timm>=1.0.20",
-    "torch>=2.4",
-    "torchvision",
     "tqdm",
 ]
+TORCH_REQUIREMENTS = ["timm>=1.0.20", "torch>=2.4", "torchvision"]
 ROS_REQUIREMENTS = ["ros-jazzy-common-interfaces", "ros-jazzy-rclpy[fastrtps]"]
 ROS_BUILD_REQUIREMENTS = [
     "catkin_pkg",
@@ -180,13 +180,13 @@ def is_data(path):
     return rest[0] != NAME or len(rest) > 2 or path.name == "package.xml"
 
 
-requirements = REQUIREMENTS
+requirements = REQUIREMENTS + (TORCH_REQUIREMENTS if WITH_TORCH else [])
 build_requirements = []
 scripts = [SCRIPT]
 extensions = []
 if WITH_ROS:
     refuse_sourced_ros()
-    requirements = REQUIREMENTS + ROS_REQUIREMENTS
+    requirements = requirements + ROS_REQUIREMENTS
     build_requirements = ROS_BUILD_REQUIREMENTS
     scripts = [SCRIPT, ROS_SCRIPT]
     # without sources: it only makes setuptools run build_ext, and the wheel one for this platform

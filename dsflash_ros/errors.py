@@ -29,6 +29,10 @@ class DeviceError(DSFlashError):
     """The device or precision asked for is not there."""
 
 
+class ExportError(DSFlashError):
+    """An exported model does not compute what it was exported from."""
+
+
 class OutputError(DSFlashError):
     """A result cannot be written: disk full, no permission, not a directory."""
 
@@ -76,6 +80,17 @@ def missing_extra(extra: str, error: ImportError) -> MissingExtraError:
     return MissingExtraError(
         f"this needs {error.name or error}, which is not installed: "
         f"pip install 'dsflash_ros[{extra}]'"
+    )
+
+
+def missing_torch(error: ImportError, weights: str) -> MissingExtraError:
+    """The error for weights that need PyTorch, in an installation without it."""
+    if (error.name or "").startswith("dsflash_ros"):
+        raise error  # a bug of ours
+    return MissingExtraError(
+        f"the weights {weights!r} are a checkpoint, which needs {error.name or error}, and that is "
+        f"not installed: where PyTorch is, `dsflash export onnx {weights} --out FOLDER`, and give "
+        "FOLDER here as weights; or install dsflash_ros without DSFLASH_WITHOUT_TORCH"
     )
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from dsflash_ros.threads import usable_cores
 
-PACKAGES = ("dsflash_ros", "torch", "numpy", "opencv-python-headless", "opencv-python", "rclpy")
+PACKAGES = (
+    "dsflash_ros",
+    "torch",
+    "onnxruntime",
+    "openvino",
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "rclpy",
+)
 """Those whose versions matter, where they are installed."""
 
 

@@ -38,3 +38,23 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def exported_shapes(tmp_path_factory):
+    """See `export_shapes`; tests must leave its files as they are."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from exported_models import export_shapes
+
+    return export_shapes(tmp_path_factory.mktemp("shapes"))
+
+
+@pytest.fixture(scope="session")
+def exported_objects(tmp_path_factory):
+    """See `export_objects`; with all parts. Tests must leave its files as they are."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from exported_models import export_objects
+
+    return export_objects(tmp_path_factory.mktemp("objects"))

@@ -101,8 +101,8 @@ def test_spinning_is_bounded_unless_the_user_said_how_to_wait(monkeypatch):
 @pytest.mark.parametrize(
     "program",
     [
-        "from dsflash_ros import SceneGraphPipeline",
-        "from dsflash_ros.pipeline.pipeline import SceneGraphPipeline",
+        "from dsflash_ros import SceneGraphPipeline; import torch",
+        "from dsflash_ros.pipeline.pipeline import SceneGraphPipeline; import torch",
         "import dsflash_ros.cli; dsflash_ros.cli._parser(); import torch",
         "import dsflash_ros.ros.node; import torch",
     ],

@@ -29,6 +29,7 @@ COMMANDS = (
     "compare",
     "tables",
     "weights",
+    "export",
     "bench",
 )
 
@@ -84,6 +85,15 @@ def _run(argv: list[str]) -> int:
         return code
     except DSFlashError as error:
         print(f"dsflash {args.command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "timm"):
+            raise
+        print(
+            f"dsflash {args.command}: this needs {error.name}, which is not installed: install "
+            "dsflash_ros without DSFLASH_WITHOUT_TORCH",
+            file=sys.stderr,
+        )
         return 1
     except BrokenPipeError:
         # Whoever read our output, such as `head`, has left. Python would complain again at its end.

@@ -24,6 +24,7 @@ examples:
   dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
   dsflash weights info small.safetensors
   dsflash weights info toyroom                    the weights of the package
+  dsflash weights info toyroom-onnx               what `dsflash export` wrote
 """
 
 import argparse
@@ -246,10 +247,16 @@ def _safetensors_file(path: Path, overwrite: bool) -> Path:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from dsflash_ros.weights.describe import describe
+    from dsflash_ros.weights.exported import is_exported, open_exported
     from dsflash_ros.weights.names import locate
     from dsflash_ros.weights.readable import readable
 
-    about = describe(locate(args.source))
+    path = locate(args.source)
+    if is_exported(path):
+        about = open_exported(path).describe()
+    else:
+        from dsflash_ros.weights.describe import describe
+
+        about = describe(path)
     print(json.dumps(about, indent=2) if args.json else readable(about))
     return 0

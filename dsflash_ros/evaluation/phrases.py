@@ -1,6 +1,6 @@
 """What an evaluation says, as words and figures for people. Used by every text about it."""
 
-from dsflash_ros.model.checkpoints import STAGES
+from dsflash_ros.model.header import STAGES
 from dsflash_ros.text_tables import counted
 
 NO_VALUE = "-"

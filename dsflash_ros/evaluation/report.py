@@ -69,7 +69,7 @@ class Report:
         protocol: predcls or sgdet.
         weights: `name`, `sha256` (None for random ones), `trained` (stages).
         model: `size`, `backbone`, `image_size`, `parameters`.
-        options: the pipeline's, with `device`, `precision` and `compile`.
+        options: the pipeline's, with `backend`, `device`, `precision` and `compile`.
         machine: CPU, GPU, versions.
         relations: as from `RecallMetrics.results` and, of weights that relate,
             `Reliability.results`.
@@ -156,10 +156,11 @@ def about_model(opened: "OpenedWeights", pipeline: "SceneGraphPipeline", is_comp
             "size": config.size,
             "backbone": config.backbone,
             "image_size": config.image_size,
-            "parameters": sum(parameter.numel() for parameter in pipeline.model.parameters()),
+            "parameters": pipeline.backend.parameters,
         },
         "options": {
             **asdict(pipeline.options),
+            "backend": pipeline.backend.name,
             "device": str(pipeline.device),
             "precision": pipeline.precision,
             "compile": is_compiled,

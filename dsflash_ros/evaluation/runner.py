@@ -226,8 +226,8 @@ def predict(
         return _prediction_of(pipeline(rgb, record.stamp or 0.0), pipeline.options)
     count = len(record.class_ids)
     ranked = pipeline.relate_segments(rgb, truth_labels, count, record.class_ids)
-    relations = np.column_stack((ranked.pairs.cpu().numpy(), ranked.predicates.cpu().numpy()))
-    scores, options = ranked.scores.cpu().numpy(), pipeline.options
+    pairs, predicates, scores = ranked.as_arrays()
+    relations, options = np.column_stack((pairs, predicates)), pipeline.options
     kept = np.flatnonzero(scores >= options.relation_threshold)[: options.max_relations]
     return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])
 

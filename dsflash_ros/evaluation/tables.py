@@ -18,7 +18,7 @@ from dsflash_ros.evaluation.phrases import (
     percent,
 )
 from dsflash_ros.evaluation.report import Report
-from dsflash_ros.model.checkpoints import STAGES
+from dsflash_ros.model.header import STAGES
 from dsflash_ros.pipeline.options import Options
 
 PSG_TEST_IMAGES = 2177

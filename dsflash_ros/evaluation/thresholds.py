@@ -19,7 +19,6 @@ from dsflash_ros.graph.scene_graph import unpack_panoptic
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.pipeline.segments import merge_segments
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.weights.loading import open_weights, require_file
 
@@ -94,14 +93,14 @@ def _qualities(
         for pair in options
     }
     no_relations = np.empty((0, 3), np.int64)
-    num_things = pipeline.config.num_things
+    num_things, merge = pipeline.config.num_things, pipeline.backend.steps.merge_segments
     for record in progress(islice(dataset, count), "thresholds", count, "image"):
         truth_labels = record.labels()
         seen, box = pipeline.segment(record.image())
         for pair, (quality, recall) in counts.items():
-            found = merge_segments(seen, 0, num_things, box, options[pair])
+            found = merge(seen, 0, num_things, box, options[pair])
             _, labels = unpack_panoptic(found.panoptic())
-            classes = found.segments.class_ids.cpu().numpy()
+            classes = np.array(found.segments.class_ids.tolist(), np.int64)
             quality.add(truth_labels, record.class_ids, record.crowd, labels, classes)
             matching = match_segments(truth_labels, record.class_ids, labels, classes)
             recall.add(record.relations, no_relations, matching, len(record.class_ids))

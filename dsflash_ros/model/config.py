@@ -19,6 +19,9 @@ from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
 PATCH = 16
 """Pixels along one side of a backbone patch."""
 
+EOMT_THRESHOLD = 0.8
+"""EoMT's own, for the score of a query and for the share of its mask that it keeps."""
+
 
 @dataclass(frozen=True)
 class Architecture:

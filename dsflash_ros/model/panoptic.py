@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-EOMT_THRESHOLD = 0.8
-"""EoMT's own, for the score of a query and for the share of its mask that it keeps."""
+from dsflash_ros.model.config import EOMT_THRESHOLD
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,13 @@
 """From logits to ranked relations: at most one for each directed pair, best first."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from dsflash_ros.model.array_types import Array
 
 
 class RankedRelations(NamedTuple):
@@ -14,22 +19,31 @@ class RankedRelations(NamedTuple):
         scores: (r,) float32, 1 - probability of "no relation".
     """
 
-    pairs: torch.Tensor
-    predicates: torch.Tensor
-    scores: torch.Tensor
+    pairs: "Array"
+    predicates: "Array"
+    scores: "Array"
+
+    def as_arrays(self) -> "RankedRelations":
+        """The same in NumPy's arrays."""
+        return RankedRelations(*(x if isinstance(x, np.ndarray) else x.cpu().numpy() for x in self))
+
+
+NO_RELATIONS = RankedRelations(
+    np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+)
 
 
 def rank_relations(
-    logits: torch.Tensor, pairs: torch.Tensor, threshold: float = 0.0, limit: int | None = None
+    logits: "torch.Tensor", pairs: "torch.Tensor", threshold: float = 0.0, limit: int | None = None
 ) -> RankedRelations:
     """Rank both directions of unordered pairs, (n, 2), by their logits, (n, 2, 1 + predicates).
 
     A directed pair scores 1 - sigmoid(no relation); its predicate is the best of the other logits.
     Pairs that score below `threshold` are left out, and all but the best `limit`.
     """
-    directed = torch.stack((pairs, pairs.flip(1)), dim=1).flatten(0, 1)
+    directed = pairs[:, [[0, 1], [1, 0]]].flatten(0, 1)
     logits = logits.float().flatten(0, 1)
-    scores, order = torch.sigmoid(-logits[:, 0]).sort(descending=True, stable=True)
+    scores, order = (-logits[:, 0]).sigmoid().sort(descending=True, stable=True)
     keep = scores >= threshold  # false for NaN, which sorts first
     order, scores = order[keep][:limit], scores[keep][:limit]
     return RankedRelations(directed[order], logits[order, 1:].argmax(1), scores)

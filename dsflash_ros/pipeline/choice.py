@@ -22,12 +22,13 @@ def pipeline_of(
         opened: the weights, where the caller has them already.
 
     Raises:
-        WeightsError, DeviceError: as `SceneGraphPipeline.from_weights` does.
+        WeightsError, DeviceError, MissingExtraError: as `SceneGraphPipeline.from_weights` does.
     """
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
     return SceneGraphPipeline.from_weights(
         opened or choice["weights"],
+        backend=choice["backend"],
         device=choice["device"],
         precision=choice["precision"],
         compile=choice["compile"],

@@ -89,9 +89,18 @@ MODEL_OPTIONS = (
         DEFAULT_WEIGHTS,
         "The model: path of a .safetensors checkpoint, or an id on the hub (org/name), where a "
         "published EoMT or Mask2Former will do, too (it is converted once); toyroom or "
-        "toyroom-neck (of the package; they know simulated rooms only); or random, random-tiny, "
+        "toyroom-neck (of the package; they know simulated rooms only); random, random-tiny, "
         "random-small, random-base, random-large, random-proscale-lite0, random-proscale-swin-t, "
-        "random-mask2former-swin-t (untrained: the graphs mean nothing).",
+        "random-mask2former-swin-t (untrained: the graphs mean nothing); or the folder of an "
+        "exported model.",
+    ),
+    Option(
+        "backend",
+        "auto",
+        "What runs the model: torch (PyTorch); of exported models onnx (ONNX Runtime), openvino or "
+        "tensorrt (through ONNX Runtime, on NVIDIA GPUs); or auto (torch for checkpoints, onnx "
+        "for exported models).",
+        choices=("auto", "torch", "onnx", "openvino", "tensorrt"),
     ),
     Option(
         "device",
@@ -107,7 +116,8 @@ MODEL_OPTIONS = (
     Option(
         "compile",
         False,
-        "Compile the segmenter with torch.compile: slow to start, then faster frames.",
+        "Compile the segmenter with torch.compile: slow to start, then faster frames. Exported "
+        "models are compiled already.",
     ),
     Option(
         "vocabulary",

@@ -4,28 +4,33 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
-from dsflash_ros.model.checkpoints import Header
-from dsflash_ros.model.ranking import RankedRelations, rank_relations
-from dsflash_ros.model.segmenters.segmenter import Segmentation
+from dsflash_ros.model.header import Header
+from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
+from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline import understood
 from dsflash_ros.pipeline.backends.base import Backend
-from dsflash_ros.pipeline.backends.torch import TorchBackend
-from dsflash_ros.pipeline.device import choose_device, choose_precision, use_threads
+from dsflash_ros.pipeline.backends.choosing import make_backend
+from dsflash_ros.pipeline.graph_building import build_graph
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.resizing import network_input
-from dsflash_ros.pipeline.segment_pairs import check_labels, pairs_of_found, pairs_of_labels
-from dsflash_ros.pipeline.segments import ImageSegments, build_graph, merge_segments
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
+
+if TYPE_CHECKING:
+    import torch
+
+    from dsflash_ros.model.array_types import Array
+    from dsflash_ros.pipeline.arrays.array_segments import ArraySegments
+    from dsflash_ros.pipeline.segments import ImageSegments
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +79,7 @@ class SceneGraphPipeline:
         cls,
         weights: str | Path | OpenedWeights = DEFAULT_WEIGHTS,
         *,
+        backend: str = "auto",
         device: str = "auto",
         precision: str = "auto",
         compile: bool = False,
@@ -86,28 +92,29 @@ class SceneGraphPipeline:
         Args:
             weights: path of a checkpoint, id of one on the hub (`org/name`, downloaded once),
                 `toyroom` (of the package; knows simulated rooms only), `random` (untrained; graphs
-                mean nothing), `random-base` etc., or what `open_weights` gave. An EoMT or
-                Mask2Former of another code base, as a file, folder or hub id, is converted once.
+                mean nothing), `random-base` etc., the folder of an exported model, or what
+                `open_weights` gave. An EoMT or Mask2Former of another code base, as a file, folder
+                or hub id, is converted once.
+            backend: what runs the model: `torch`, or of an exported one `onnx`, `openvino` or
+                `tensorrt`; `auto` takes `torch` for checkpoints, `onnx` for exported models.
             device: `auto`, `cpu`, `cuda`, `cuda:N`.
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
             vocabulary: refuse weights that were trained for any other.
-            threads: CPU threads of PyTorch, in the whole process; 0: as many as the process may
+            threads: CPU threads (of PyTorch in the whole process); 0: as many as the process may
                 use, by its affinity and its container's CPU quota.
             options: what can change later, see `Options`.
 
         Raises:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
-            DeviceError: the device is not there.
+            DeviceError: the device is not there, or the backend does not run these weights.
+            MissingExtraError: what the backend needs is not installed.
             OptionError: the weights' segmenter does not understand an option.
             OutputError: converted weights cannot be written to the cache.
         """
-        use_threads(threads)
-        torch_device = choose_device(device)
-        dtype = choose_precision(precision, torch_device)
         opened = open_weights(weights, vocabulary)
-        backend = TorchBackend(opened.load(), torch_device, dtype, compile)
-        pipeline = cls(backend, opened.header, opened.name, options)
+        runner = make_backend(backend, opened, device, precision, compile, threads)
+        pipeline = cls(runner, opened.header, opened.name, options)
         pipeline._tell_what_the_weights_are()
         side = pipeline.config.image_size
         pipeline(np.zeros((side, side, 3), np.uint8))
@@ -146,12 +153,14 @@ class SceneGraphPipeline:
 
     def check_options(self, options: Options) -> None:
         """Raise `OptionError` for an option that the weights' segmenter does not understand."""
-        known = self.backend.segmenter_options
-        understood.refuse(options, known, self.config.segmenter, self.weights)
+        kind = repr(self.config.segmenter)
+        if self.backend.name != "torch":
+            kind += " in an exported form"
+        understood.refuse(options, self.backend.segmenter_options, kind, self.weights)
 
     @property
-    def model(self) -> torch.nn.Module:
-        """The PyTorch model that the backend runs."""
+    def model(self) -> "torch.nn.Module":
+        """The PyTorch model; only the backend `torch` has one."""
         return self.backend.model
 
     def __call__(self, rgb: np.ndarray, stamp: float = 0.0, source: str = "") -> SceneGraph:
@@ -161,7 +170,6 @@ class SceneGraphPipeline:
         """
         return self.batch([rgb], [stamp], [source])[0]
 
-    @torch.inference_mode()
     def batch(
         self,
         images: Sequence[np.ndarray],
@@ -182,34 +190,37 @@ class SceneGraphPipeline:
                 f"{len(images)} images need as many stamps and sources, "
                 f"got {len(stamps)}, {len(sources)}"
             )
-        watch = Stopwatch(self.device)
-        options = self.options
+        with self.backend.running():
+            return self._graphs(images, stamps, sources)
+
+    def _graphs(
+        self, images: list[np.ndarray], stamps: Sequence[float], sources: Sequence[str]
+    ) -> list[SceneGraph]:
+        """`batch` with arguments that fit."""
+        watch, options, steps = Stopwatch(self.backend.wait), self.options, self.backend.steps
         boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
-        fitted = network_input(images, boxed, self.device)
+        fitted = steps.network_input(images, boxed, self.device)
         watch.lap("preprocess")
 
         segmentation = self.backend.segment(fitted, options)
         watch.lap("segment")
         num_things = self.config.num_things
         found = [
-            merge_segments(segmentation, index, num_things, box, options)
+            steps.merge_segments(segmentation, index, num_things, box, options)
             for index, box in enumerate(boxed)
         ]
         watch.lap("merge")
         related = self._relate(segmentation.features, found, options)
         watch.lap("relate")
 
-        least, most = options.relation_threshold, options.max_relations
-        if self.for_trackers:
-            least, most = min(least, RELATION_FLOOR), options.max_segments**2
         graphs = []
-        for index, (logits, pairs) in enumerate(related):
+        for index, (segments, relations) in enumerate(zip(found, related, strict=True)):
             looks = None
             if self.for_trackers:
-                looks = found[index].appearance(segmentation.features[index])
+                looks = segments.appearance(segmentation.features[index])
             graph = build_graph(
-                found[index],
-                rank_relations(logits, pairs, least, most),
+                segments,
+                relations,
                 self.vocabulary,
                 stamp=float(stamps[index]),
                 source=sources[index],
@@ -222,13 +233,13 @@ class SceneGraphPipeline:
             graph.latency_ms.update(watch.latency_ms())
         return graphs
 
-    @torch.inference_mode()
     def segment(self, rgb: np.ndarray) -> tuple[Segmentation, Letterbox]:
         """What the segmenter says of an image as for `__call__`, and where the image lies in it."""
         box = Letterbox(*check_image(rgb).shape[:2], self.config.image_size)
-        return self.backend.segment(network_input([rgb], [box], self.device), self.options), box
+        with self.backend.running():
+            fitted = self.backend.steps.network_input([rgb], [box], self.device)
+            return self.backend.segment(fitted, self.options), box
 
-    @torch.inference_mode()
     def relate_segments(
         self,
         rgb: np.ndarray,
@@ -251,16 +262,39 @@ class SceneGraphPipeline:
         if class_ids is None:
             class_ids = np.full(count, -1)
         seen, box = self.segment(rgb)
-        inputs = pairs_of_labels(labels, class_ids, box, seen.features, self.config, self.backend)
-        return rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
+        steps = self.backend.steps
+        with self.backend.running():
+            inputs = steps.pairs_of_labels(
+                labels, class_ids, box, seen.features, self.config, self.backend
+            )
+            return steps.rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
 
     def _relate(
-        self, features: torch.Tensor, found: list[ImageSegments], options: Options
-    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """For each image the logits, (n, 2, 1 + predicates), of its unordered pairs, and these."""
+        self,
+        features: "Array",
+        found: "list[ImageSegments] | list[ArraySegments]",
+        options: Options,
+    ) -> list[RankedRelations]:
+        """The relations of each image, best first."""
         if not self.relates:
-            no_logits = torch.zeros(0, 2, 1 + self.config.num_predicates)
-            return [(no_logits, torch.zeros(0, 2, dtype=torch.long)) for _ in found]
-        inputs, pairs = pairs_of_found(found, features, self.backend)
-        logits = self.backend.relate(inputs, options).split([len(own) for own in pairs])
-        return list(zip(logits, pairs, strict=True))
+            return [NO_RELATIONS for _ in found]
+        least, most = options.relation_threshold, options.max_relations
+        if self.for_trackers:
+            least, most = min(least, RELATION_FLOOR), options.max_segments**2
+        steps = self.backend.steps
+        inputs, pairs = steps.pairs_of_found(found, features, self.backend)
+        logits = self.backend.relate(inputs, options)
+        ends = np.cumsum([len(own) for own in pairs]).tolist()
+        return [
+            steps.rank_relations(logits[end - len(own) : end], own, least, most)
+            for own, end in zip(pairs, ends, strict=True)
+        ]
+
+
+def check_labels(labels: np.ndarray, count: int, size: tuple[int, int]) -> None:
+    """Raise `ImageError` for a label map of another size, or with more than `count` segments."""
+    if labels.shape != size or labels.max() >= count:
+        raise ImageError(
+            f"a label map must be of its image's size, {size}, and hold -1 to {count - 1}, "
+            f"got {labels.shape} and {labels.max()}"
+        )

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.config import ModelConfig
@@ -69,12 +68,3 @@ def pairs_of_labels(
         images=torch.zeros(count, dtype=torch.long, device=device),
         pairs=torch.combinations(torch.arange(count, device=device)),
     )
-
-
-def check_labels(labels: np.ndarray, count: int, size: tuple[int, int]) -> None:
-    """Raise `ImageError` for a label map of another size, or with more than `count` segments."""
-    if labels.shape != size or labels.max() >= count:
-        raise ImageError(
-            f"a label map must be of its image's size, {size}, and hold -1 to {count - 1}, "
-            f"got {labels.shape} and {labels.max()}"
-        )

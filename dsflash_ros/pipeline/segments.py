@@ -1,18 +1,17 @@
-"""From segments in the network's frame to nodes in the source image's."""
+"""Segments in the network's frame, measured in the source image, on tensors."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph, pack_panoptic
-from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.graph.scene_graph import NOTHING, pack_panoptic
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.panoptic import Segments, boxes_of, merge_panoptic
-from dsflash_ros.model.ranking import RankedRelations
 from dsflash_ros.model.relaters.coverage import mask_coverage
-from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation
+from dsflash_ros.model.segmenters.segmentation import MASK_STRIDE, Segmentation
 from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.source_measures import SampledLines, SourceMeasures
 from dsflash_ros.pipeline.specks import without_specks
 
 
@@ -45,34 +44,20 @@ class ImageSegments:
     def measure(cls, segments: Segments, letterbox: Letterbox, stride: int) -> "ImageSegments":
         """Measure segments. Those that no source pixel falls on are dropped.
 
-        (An image may be smaller than the input.) Source pixels sample the label map row by row and
-        column by column, so that sums over the source image are sums over the much smaller map,
-        weighted by how often each row and column is sampled.
+        (An image may be smaller than the input.)
         """
-        rows, columns = letterbox.sample_rows(stride), letterbox.sample_columns(stride)
-        height, width = segments.labels.shape
-        row_count = np.bincount(rows, minlength=height)
-        column_count = np.bincount(columns, minlength=width)
+        lines = SampledLines.of(letterbox, stride, segments.labels.shape)
         masks = segments.masks()
         weights = masks.float()
         # source pixels of each segment, (S, h) and (S, w)
-        in_row = _numpy(weights @ _like(column_count, weights)) * row_count
-        in_column = _numpy(_like(row_count, weights) @ weights) * column_count
-        areas = in_row.sum(1)
-        alive = areas > 0
+        in_row = _numpy(weights @ _like(lines.column_count, weights)) * lines.row_count
+        in_column = _numpy(_like(lines.row_count, weights) @ weights) * lines.column_count
+        measures = SourceMeasures.of(in_row, in_column, lines)
+        alive = measures.areas > 0
         if not alive.all():
             kept = segments.select(torch.from_numpy(alive).to(segments.labels.device))
             return cls.measure(kept, letterbox, stride)
-
-        x0, x1 = _extent(in_column, columns)
-        y0, y1 = _extent(in_row, rows)
-        centroids = np.stack(
-            (in_column @ _mean_centre(columns, width), in_row @ _mean_centre(rows, height)), axis=1
-        )
-        boxes = np.stack((x0, y0, x1, y1), axis=1)
-        return cls(
-            segments, masks, letterbox, stride, areas.astype(int), boxes, centroids / areas[:, None]
-        )
+        return cls(segments, masks, letterbox, stride, *measures)
 
     def locations(self) -> torch.Tensor:
         """(S, 4) float: boxes over the whole network input, padding included, scaled to -1..1."""
@@ -130,56 +115,9 @@ def merge_segments(
     return ImageSegments.measure(segments, box, stride)
 
 
-def build_graph(
-    found: ImageSegments, ranked: RankedRelations, vocabulary: Vocabulary, **fields
-) -> SceneGraph:
-    """The graph of one image; `fields` are further attributes of `SceneGraph`, such as `stamp`."""
-    class_ids, scores = found.segments.class_ids.tolist(), found.segments.scores.tolist()
-    nodes = tuple(
-        Node(
-            id=index,
-            class_id=class_ids[index],
-            label=vocabulary.classes[class_ids[index]],
-            is_thing=vocabulary.is_thing(class_ids[index]),
-            score=scores[index],
-            box=tuple(found.boxes[index].tolist()),
-            area=int(found.areas[index]),
-            centroid=tuple(found.centroids[index].tolist()),
-        )
-        for index in range(len(found))
-    )
-    triplets = zip(
-        ranked.pairs.tolist(), ranked.predicates.tolist(), ranked.scores.tolist(), strict=True
-    )
-    relations = tuple(
-        Relation(subject, object, predicate, vocabulary.predicates[predicate], score)
-        for (subject, object), predicate, score in triplets
-    )
-    return SceneGraph(nodes, relations, found.panoptic(), **fields)
-
-
 def _like(counts: np.ndarray, tensor: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(counts).to(tensor)
 
 
 def _numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.double().cpu().numpy()
-
-
-def _extent(occupied: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past last source index that samples an occupied line of each segment.
-
-    `occupied` is (S, lines), more than 0 where a segment is.
-    """
-    lines = occupied > 0
-    first, last = lines.argmax(1), lines.shape[1] - 1 - lines[:, ::-1].argmax(1)
-    return samples.searchsorted(first, "left"), samples.searchsorted(last, "right")
-
-
-def _mean_centre(samples: np.ndarray, length: int) -> np.ndarray:
-    """(length,) mean centre, in source pixels, of the source lines that sample each line.
-
-    0 where none does.
-    """
-    total = np.bincount(samples, weights=np.arange(len(samples)) + 0.5, minlength=length)
-    return total / np.maximum(np.bincount(samples, minlength=length), 1)

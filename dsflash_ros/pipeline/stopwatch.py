@@ -1,22 +1,21 @@
 """What each stage of a frame takes."""
 
 import time
-
-import torch
+from collections.abc import Callable
 
 
 class Stopwatch:
-    """Milliseconds of consecutive stages; waits for the GPU at the end of each."""
+    """Milliseconds of consecutive stages; waits for the device at the end of each."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, wait: Callable[[], None]) -> None:
+        """`wait` waits until what was begun on the device is done."""
+        self._wait = wait
         self._stages: dict[str, float] = {}
         self._start = self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         """End a stage; the next one begins."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        self._wait()
         now = time.perf_counter()
         self._stages[stage] = (now - self._last) * 1e3
         self._last = now

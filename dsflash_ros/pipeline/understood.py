@@ -15,12 +15,12 @@ OF_RELATERS = ("pruning",)
 def refuse(options: Options, understood: Collection[str], kind: str, weights: str) -> None:
     """Raise `OptionError` for an option of a segmenter that this one does not understand.
 
-    `understood` are the options of the segmenter of these weights, `kind` is its name.
+    `understood` are the options of the segmenter of these weights, `kind` says what it is.
     """
     for name in _without_effect(options, OF_SEGMENTERS, understood):
         raise OptionError(
             f"{name} cannot be {getattr(options, name)}: the segmenter of the weights {weights!r} "
-            f"is {kind!r}, which does not have it; leave it at {getattr(Options(), name)}"
+            f"is {kind}, which does not have it; leave it at {getattr(Options(), name)}"
         )
 
 

@@ -8,16 +8,17 @@ from dsflash_ros.ros.parameters import Value
 
 
 def check_choice(choice: dict[str, Value]) -> None:
-    """Check device and weights without loading them.
+    """Check weights, backend and device without loading the model.
 
     Weights that are not here are fetched and converted. Raises `WeightsError`, `DeviceError`,
-    `OutputError`.
+    `MissingExtraError`, `OutputError`.
     """
-    from dsflash_ros.pipeline.device import choose_device, choose_precision
-    from dsflash_ros.weights.loading import check_weights
+    from dsflash_ros.pipeline.backends.choosing import check_backend
+    from dsflash_ros.weights.loading import open_weights
 
-    choose_precision(choice["precision"], choose_device(choice["device"]))
-    check_weights(choice["weights"], vocabulary_of(choice))
+    opened = open_weights(choice["weights"], vocabulary_of(choice))
+    names = ("device", "precision", "compile")
+    check_backend(choice["backend"], opened, *(choice[name] for name in names))
 
 
 def load_pipeline(choice: dict[str, Value]):

@@ -127,6 +127,7 @@ def model_status(name: str, hardware_id: str, state: str, pipeline) -> Diagnosti
     values = {
         "state": state,
         "weights": pipeline.weights,
+        "backend": pipeline.backend.name,
         "device": pipeline.device,
         "precision": pipeline.precision,
     }

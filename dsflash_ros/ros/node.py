@@ -173,7 +173,8 @@ class DSFlashNode(LifecycleNode):
         if not pipeline.is_trained:
             self.get_logger().warning(UNTRAINED)
         topics = ", ".join([stream.topic for stream in self._streams])
-        self.get_logger().info(f"active: {topics}, {pipeline.device}, {pipeline.precision}")
+        where = f"{pipeline.backend.name} on {pipeline.device}, {pipeline.precision}"
+        self.get_logger().info(f"active: {topics}, {where}")
 
     def _set_enabled(
         self, request: SetBool.Request, response: SetBool.Response

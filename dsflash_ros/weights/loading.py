@@ -1,19 +1,25 @@
-"""Opening weights: their name is resolved once, their file opened once, its header read once."""
+"""Opening weights: their name is resolved once, their file opened once, its header read once.
+
+Imports no torch: exported models need none.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsflash_ros.conversion.checkpoint_files import main_file
-from dsflash_ros.errors import WeightsError
+from dsflash_ros.errors import WeightsError, missing_torch
 from dsflash_ros.files import expand
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import Checkpoint, Header
-from dsflash_ros.model.random_weights import RANDOM, random_header, random_model
-from dsflash_ros.weights.converted import open_converted
+from dsflash_ros.model.header import Header
+from dsflash_ros.model.random_header import RANDOM, random_header
+from dsflash_ros.weights.exported import ExportedModel, is_exported, open_exported
 from dsflash_ros.weights.names import locate
-from dsflash_ros.weights.ours import open_ours
 from dsflash_ros.weights.shipped import SHIPPED
+
+if TYPE_CHECKING:
+    from dsflash_ros.model.assembly import DSFlash
+    from dsflash_ros.model.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,23 @@ class OpenedWeights:
     Attributes:
         name: what was asked for.
         header: what they say of themselves.
-        checkpoint: their open file; None for random ones, which have no file.
+        checkpoint: their open file; None for random ones, which have no file, and exported ones.
+        exported: the exported model that they are, if they are one.
     """
 
     name: str
     header: Header
-    checkpoint: Checkpoint | None = None
+    checkpoint: "Checkpoint | None" = None
+    exported: ExportedModel | None = None
 
     @property
     def path(self) -> Path | None:
-        """Their file; of those of another code base, their conversion in the cache."""
+        """Their file; of those of another code base, their conversion in the cache.
+
+        Of an exported model the segmenter's.
+        """
+        if self.exported:
+            return self.exported.files["segmenter"]
         return self.checkpoint.path if self.checkpoint else None
 
     @property
@@ -41,12 +54,20 @@ class OpenedWeights:
         is_path = self.name not in SHIPPED and expand(self.name).exists()
         return Path(self.name).name if is_path else self.name
 
-    def load(self) -> DSFlash:
+    def load(self) -> "DSFlash":
         """A new model: in eval mode, float32, on the CPU.
 
         Raises `WeightsError` unless every tensor is there and fits.
         """
-        return self.checkpoint.load() if self.checkpoint else random_model(self.header)
+        if self.exported:
+            raise not_a_checkpoint(self)
+        if self.checkpoint:
+            return self.checkpoint.load()
+        try:
+            from dsflash_ros.model.random_weights import random_model
+        except ImportError as error:
+            raise missing_torch(error, self.name) from error
+        return random_model(self.header)
 
 
 def open_weights(
@@ -57,14 +78,15 @@ def open_weights(
     Args:
         weights: `toyroom` (of the package), `random` or `random-SIZE` (untrained), a file or folder
             or hub id (`org/name`, `org/name@revision`; downloaded once) of a checkpoint of
-            dsflash_ros or of an EoMT or Mask2Former of another code base (converted once); or
-            weights that are open already.
+            dsflash_ros or of an EoMT or Mask2Former of another code base (converted once), the
+            folder of an exported model; or weights that are open already.
         vocabulary: refuse weights of any other.
 
     Raises:
         WeightsError: they cannot be had, are damaged, need arguments to be converted, or are of
             another vocabulary.
         OutputError: the cache cannot be written.
+        MissingExtraError: they are a checkpoint, and PyTorch is not installed.
     """
     opened = weights if isinstance(weights, OpenedWeights) else _open(str(weights))
     if vocabulary is not None and opened.header.vocabulary != vocabulary:
@@ -82,10 +104,20 @@ def check_weights(weights: str | Path, vocabulary: Vocabulary | None = None) -> 
 
 
 def require_file(opened: OpenedWeights) -> Path:
-    """The file of weights. Raises `WeightsError` for random ones."""
+    """The file of a checkpoint. Raises `WeightsError` for random weights and exported models."""
+    if opened.exported:
+        raise not_a_checkpoint(opened)
     if opened.path is None:
         raise WeightsError(f"{opened.name} means untrained weights, which have no file")
     return opened.path
+
+
+def not_a_checkpoint(opened: OpenedWeights) -> WeightsError:
+    """The error for an exported model where a checkpoint is needed."""
+    return WeightsError(
+        f"the weights {opened.name!r} are an exported model, which only runs: give the checkpoint "
+        f"that it was made from ({opened.exported.source})"
+    )
 
 
 def _open(name: str) -> OpenedWeights:
@@ -95,8 +127,17 @@ def _open(name: str) -> OpenedWeights:
     if not name or not path.exists():
         raise WeightsError(
             f"no weights at {str(path)!r}; give a .safetensors file of dsflash_ros, or toyroom, "
-            "random, random-small etc., or the file, folder or hub id of an EoMT or Mask2Former"
+            "random, random-small etc., the file, folder or hub id of an EoMT or Mask2Former, or "
+            "the folder of an exported model"
         )
+    if is_exported(path):
+        exported = open_exported(path)
+        return OpenedWeights(name, exported.header, exported=exported)
     path = main_file(path)
+    try:
+        from dsflash_ros.weights.converted import open_converted
+        from dsflash_ros.weights.ours import open_ours
+    except ImportError as error:
+        raise missing_torch(error, name) from error
     checkpoint = open_ours(path) or open_converted(path, name)
     return OpenedWeights(name, checkpoint.header, checkpoint)

@@ -178,7 +178,7 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
     image = write_image(tmp_path / "a.png", picture())
     switches = [
         *("--weights", "random-small", "--vocabulary", "psg", "--threads", "3"),
-        *("--device", "cpu", "--precision", "float32"),
+        *("--backend", "torch", "--device", "cpu", "--precision", "float32"),
         *("--pruning", "--low-resolution-masks", "--tome-ratio", "0.3"),
     ]
     limits = [
@@ -198,6 +198,7 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
     )
     assert seen == dict(
         weights="random-small",
+        backend="torch",
         device="cpu",
         precision="float32",
         compile=False,

@@ -111,6 +111,20 @@ def test_wheel_without_ros_has_all_modules_and_resources_but_no_messages(sources
     assert "dsflash =" in scripts and "dsflash_node" not in scripts
 
 
+def test_an_installation_may_leave_out_torch(sources, tmp_path):
+    without = {"DSFLASH_WITHOUT_ROS": "1", "DSFLASH_WITHOUT_TORCH": "1"}
+    output, code = call_build_hook(
+        sources, "prepare_metadata_for_build_wheel", str(tmp_path), **without
+    )
+    assert code == 0, output
+    metadata = next(tmp_path.glob("*.dist-info/METADATA")).read_text()
+    always = {line for line in metadata.splitlines() if line.startswith("Requires-Dist")}
+    always = {line for line in always if "extra ==" not in line}
+    assert not [line for line in always if "torch" in line or "timm" in line]
+    assert "Requires-Dist: pillow" in always
+    assert 'Requires-Dist: onnxruntime; extra == "runtime"' in metadata
+
+
 def test_sdist_has_the_templates_of_pages(sources, tmp_path):
     output, code = call_build_hook(sources, "build_sdist", str(tmp_path), DSFLASH_WITHOUT_ROS="1")
     assert code == 0, output

@@ -55,6 +55,8 @@ def cores(monkeypatch):
     """Sets how many cores the process may use; PyTorch has 3 threads at first."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("_before", "_set"):  # of earlier tests
+        monkeypatch.setattr(device, name, 0)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield lambda count: monkeypatch.setattr(device, "usable_cores", lambda: count)

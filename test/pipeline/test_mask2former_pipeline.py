@@ -11,7 +11,7 @@ from dsflash_ros import cli
 from dsflash_ros.errors import OptionError
 from dsflash_ros.graph.scene_graph import is_trained
 from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
-from dsflash_ros.model.random_weights import RANDOM, random_header
+from dsflash_ros.model.random_header import RANDOM, random_header
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 

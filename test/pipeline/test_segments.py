@@ -7,7 +7,8 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.panoptic import Segments
 from dsflash_ros.model.ranking import RankedRelations
-from dsflash_ros.pipeline.segments import ImageSegments, build_graph
+from dsflash_ros.pipeline.graph_building import build_graph
+from dsflash_ros.pipeline.segments import ImageSegments
 
 VOCABULARY = Vocabulary(("cup", "dog"), ("floor",), ("on", "under"))
 

@@ -50,7 +50,7 @@ def test_appearance_is_the_mean_of_the_features_in_each_mask(for_trackers, frame
     graph = for_trackers(frames[0].rgb)
     seen, box = for_trackers.segment(frames[0].rgb)
     assert graph.appearance.shape == (len(graph.nodes), seen.features.shape[1])
-    features = seen.features[0].numpy()
+    features = seen.features[0]
     fitted = box.sample_labels(graph.panoptic & 0xFFFF)
     for row, node in zip(graph.appearance, graph.nodes, strict=True):
         total, weight = np.zeros(len(features)), 0

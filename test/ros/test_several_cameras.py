@@ -93,7 +93,8 @@ def test_one_that_floods_takes_nothing_from_the_others(cameras):
     periods = {"front": 0.004, "left": 0.3, "rear": 0.3, "right": 0.3}
     found, _ = play(cameras, 6.0, periods)
     fair = min(found["front"], 6.0 / 0.3)
-    assert all(found[name] >= 0.7 * fair for name in ("left", "rear", "right")), found
+    # On a slow machine a camera's turn may come just after the end.
+    assert all(found[name] >= 0.7 * fair - 1 for name in ("left", "rear", "right")), found
 
 
 def test_one_that_falls_silent_is_named_and_the_others_go_on(cameras, client):

@@ -15,8 +15,9 @@ from dsflash_ros.cli.arguments import add_model_arguments
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import STAGES, Header, read_header, save_checkpoint
+from dsflash_ros.model.checkpoints import read_header, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.header import STAGES, Header
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.weights.loading import check_weights, open_weights
 from dsflash_ros.weights.names import locate

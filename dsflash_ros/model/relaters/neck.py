@@ -41,10 +41,11 @@ class PatchNeck(nn.Module):
         """Patch tokens, (B, grid * grid, dim)."""
         return self.patch_embed(features).flatten(2).transpose(1, 2)
 
-    def encode(self, inputs: PairInputs, pruning: bool = False) -> torch.Tensor:
+    def encode(self, inputs: PairInputs, pruning: bool | torch.Tensor = False) -> torch.Tensor:
         """Class tokens x, (n, dim), of all pairs (Eq. 1).
 
-        `pruning`: leave out each pair's patches that neither mask touches (section 3.4).
+        `pruning`: leave out each pair's patches that neither mask touches (section 3.4); or the
+        patches to keep, as `kept_patches` gives them, where these are chosen beforehand.
         """
         coverage, boxes = inputs.coverage, inputs.boxes
         tokens = inputs.prepared
@@ -52,9 +53,9 @@ class PatchNeck(nn.Module):
         embedding = self.mask_embedding(coverage[a], coverage[b])
         tokens = tokens[inputs.images[a]] + embedding.to(tokens.dtype)
         positions, attended = self.positions.to(tokens.dtype), None
-        if pruning:
-            touched = touched_patches(coverage, inputs.pairs)
-            tokens, positions, attended = _prune(tokens, positions, touched)
+        if pruning is not False:
+            kept = kept_patches(coverage, inputs.pairs) if pruning is True else pruning
+            tokens, positions, attended = _keep(tokens, positions, kept)
         location = self.location(torch.cat((boxes[a], boxes[b]), dim=1).to(tokens.dtype))
         extra = torch.stack((self.class_token.expand_as(location), location), dim=1)
         return self.neck(torch.cat((extra, tokens), dim=1), positions, attended)
@@ -83,21 +84,28 @@ def touched_patches(coverage: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor
     return (coverage[pairs[:, 0]] + coverage[pairs[:, 1]]) > 0
 
 
-def _prune(
-    tokens: torch.Tensor, positions: torch.Tensor, touched: torch.Tensor
+def kept_patches(coverage: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """(n, longest) int64: the patches that either mask of a pair touches, then -1."""
+    touched = touched_patches(coverage, pairs)
+    counts = touched.sum(1)
+    longest = int(counts.max())
+    first = (~touched).long().argsort(dim=1, stable=True)[:, :longest]  # touched come first
+    real = torch.arange(longest, device=first.device) < counts.unsqueeze(1)
+    return first.where(real, -1)
+
+
+def _keep(
+    tokens: torch.Tensor, positions: torch.Tensor, kept: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Only the touched patches of tokens (n, patches, dim), padded to the longest pair.
+    """Only the patches of tokens, (n, patches, dim), that `kept_patches` names.
 
     Returns these tokens, their positions, and which tokens to attend to: (n, 1, 1, tokens) bool,
     with the class and the location token in front.
     """
-    counts = touched.sum(1)
-    longest = int(counts.max())
-    keep = (~touched).long().argsort(dim=1, stable=True)[:, :longest]  # touched patches come first
-    index = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[2])
-    real = torch.arange(longest, device=keep.device) < counts.unsqueeze(1)
-    attended = F.pad(real, (2, 0), value=True)[:, None, None]
-    return tokens.gather(1, index), positions.expand(len(tokens), -1, -1).gather(1, index), attended
+    attended = F.pad(kept >= 0, (2, 0), value=True)[:, None, None]
+    kept = kept.clamp(min=0)
+    pair = torch.arange(tokens.shape[0], device=kept.device).unsqueeze(1)
+    return tokens[pair, kept], positions[0][kept], attended
 
 
 class MaskEmbedding(nn.Module):

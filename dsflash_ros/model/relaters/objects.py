@@ -129,7 +129,7 @@ class ObjectRelations(GatedRelations):
             return by_length(self._patches(inputs), pairs_at_once)
         return super().chunks(inputs, pairs_at_once)
 
-    def encode(self, inputs: PairInputs, pruning: bool = False) -> torch.Tensor:
+    def encode(self, inputs: PairInputs, pruning: bool | torch.Tensor = False) -> torch.Tensor:
         """A vector, (n, pair_dim), for each unordered pair. `pruning` is the neck's."""
         by_image = ByImage(inputs.images, len(inputs.prepared))
         tokens = self.tokens(inputs, by_image)
@@ -203,7 +203,8 @@ class ObjectRelations(GatedRelations):
         sums = inputs.coverage.sum(1)[pairs].clamp(min=0.1)
         sizes = torch.cat((shared, shared / sums), dim=1).log() / 4
         found = torch.cat((features.to(where.dtype), inside, sizes), dim=1)
-        return found.new_zeros(len(inputs.pairs), found.shape[1]).index_add(0, touching, found)
+        count = inputs.pairs.shape[0]  # len() would fix it in exported models
+        return found.new_zeros(count, found.shape[1]).index_add(0, touching, found)
 
 
 SETTINGS = {

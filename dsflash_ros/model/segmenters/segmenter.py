@@ -1,30 +1,15 @@
 """What a segmenter is."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.segmenters.segmentation import MASK_STRIDE, Segmentation
 
-MASK_STRIDE = 4
-"""Pixels of the network input along one side of a pixel of the mask logits."""
-
-
-class Segmentation(NamedTuple):
-    """What a segmenter finds in a batch of B images of side S, with Q queries.
-
-    Attributes:
-        mask_logits: (B, Q, S/4, S/4).
-        class_logits: (B, Q, classes + 1); the last is "no object".
-        features: (B, channels, S/stride, S/stride), for the relation stage; channels and stride
-            are the segmenter's `feature_channels` and `feature_stride`.
-    """
-
-    mask_logits: torch.Tensor
-    class_logits: torch.Tensor
-    features: torch.Tensor
+__all__ = ["MASK_STRIDE", "PretrainedPart", "Segmentation", "Segmenter"]
 
 
 class PretrainedPart(Protocol):
@@ -56,10 +41,13 @@ class Segmenter(nn.Module):
         feature_channels: channels of the features.
         feature_stride: pixels of the network input along one side of a pixel of the features.
         options: names of the fields of `Options` that `forward` and `features` take as arguments.
+        rounding: how far the logits of masks and classes may move, as a share of their standard
+            deviation, when the same model is computed in float32 by other kernels.
     """
 
     feature_channels: int
     feature_stride: int
+    rounding: float = 1e-4
     options: frozenset[str] = frozenset()
 
     def forward(self, images: torch.Tensor, **options) -> Segmentation:

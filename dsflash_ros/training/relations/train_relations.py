@@ -10,8 +10,8 @@ from dsflash_ros.data.psg import Record
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
-from dsflash_ros.model.checkpoints import STAGES, Header
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.header import STAGES, Header
 from dsflash_ros.model.relaters import make_relater
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.training.configuration import RelationConfig

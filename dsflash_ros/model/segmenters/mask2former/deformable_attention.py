@@ -66,7 +66,8 @@ class DeformableAttention(nn.Module):
         weights = self.weights(queries).float().view(batch, count, HEADS, -1).softmax(-1)
         weights = weights.view(batch, count, HEADS, self.levels, POINTS)
         values = self.value(tokens).view(batch, -1, HEADS, dim // HEADS)
-        sample = sample_in_bags if values.device.type == "cpu" else sample_by_grid
+        bags = values.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
+        sample = sample_in_bags if bags else sample_by_grid  # ONNX has no bags
         with torch.autocast(values.device.type, enabled=False):
             gathered = sample(values, places, weights, shapes)
         return self.output(gathered.to(values.dtype))

@@ -20,6 +20,9 @@ from dsflash_ros.model.segmenters.segmenter import Segmentation, Segmenter
 class Mask2Former(Segmenter):
     """A backbone, a pixel decoder that mixes its maps, and queries that find masks in them."""
 
+    rounding = 1e-2
+    """Rounding may carry a pixel over the threshold of the mask that a query looks through."""
+
     def __init__(
         self,
         backbone: Pyramid,

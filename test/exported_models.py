@@ -1,0 +1,54 @@
+"""Exported models for tests: tiny ones, made once for a run of the tests."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A checkpoint, and the folder that it was exported to."""
+
+    checkpoint: Path
+    folder: Path
+
+
+def export_shapes(folder: Path) -> Exported:
+    """DSFlash, with its patches, of the tiny model that speaks of shapes."""
+    from shapes_weights import write_weights
+
+    write_weights(folder)
+    return _export(folder / "whole.safetensors", folder / "exported")
+
+
+def export_objects(folder: Path) -> Exported:
+    """The relation stage `objects` with all its parts, behind a segmenter that sees stripes."""
+    import toy_registration  # noqa: F401
+
+    from dsflash_ros.data.shapes import VOCABULARY
+    from dsflash_ros.model.checkpoints import save_checkpoint
+    from dsflash_ros.model.config import ModelConfig
+    from dsflash_ros.model.header import Header
+    from dsflash_ros.model.random_weights import random_model
+    from dsflash_ros.model.relaters.objects import PARTS
+
+    config = ModelConfig.for_vocabulary(
+        VOCABULARY,
+        image_size=208,
+        neck_dim=32,
+        neck_depth=1,
+        neck_heads=2,
+        segmenter="stripes",
+        relater="objects",
+        segmenter_settings={"stripes": 6},
+        relater_settings={"parts": list(PARTS), "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16},
+    )
+    header = Header(config, VOCABULARY)
+    save_checkpoint(folder / "objects.safetensors", random_model(header), header)
+    return _export(folder / "objects.safetensors", folder / "exported")
+
+
+def _export(checkpoint: Path, folder: Path) -> Exported:
+    from dsflash_ros.export.exporting import export_onnx
+
+    export_onnx(checkpoint, folder, scenes=2)
+    return Exported(checkpoint, folder)
