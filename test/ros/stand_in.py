@@ -1,5 +1,7 @@
 """A stand-in for the pipeline, whose errors are those that a real one seldom makes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
@@ -11,7 +13,7 @@ class StandIn:
     """A pipeline that fails for images 13 pixels wide."""
 
     weights, is_trained, device, precision = "trained.safetensors", True, "cpu", "float32"
-    vocabulary = Vocabulary.psg()
+    vocabulary, backend = Vocabulary.psg(), SimpleNamespace(name="torch")
 
     def __init__(self):
         self.options = Options()

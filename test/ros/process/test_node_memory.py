@@ -21,6 +21,7 @@ from dsflash_ros.ros.process.memory import freeze_objects, sweep, thaw_objects
 # of one, so that seconds of frames do what takes the real one hours.
 NODE = """
     import random
+    from types import SimpleNamespace
     import numpy as np
     from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
     from dsflash_ros.graph.vocabulary import Vocabulary
@@ -30,6 +31,7 @@ NODE = """
     class Pipeline:
         weights, is_trained, device, precision = "many", True, "cpu", "float32"
         vocabulary, options, dice = Vocabulary.psg(), Options(), random.Random(0)
+        backend = SimpleNamespace(name="torch")
 
         def graph(self, shape, stamp, source):
             count = self.dice.randrange(20)
