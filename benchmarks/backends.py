@@ -29,16 +29,16 @@ from dsflash_ros.sources import open_source
 from dsflash_ros.text_tables import Row, show
 
 VARIANTS = {
-    "torch": {"backend": "torch"},
+    "torch": {"backend": "torch", "precision": "float32"},
     "torch bfloat16": {"backend": "torch", "precision": "bfloat16"},
-    "torch compile": {"backend": "torch", "compile": True},
+    "torch compile": {"backend": "torch", "compile": True, "precision": "float32"},
     "torch compile bfloat16": {"backend": "torch", "compile": True, "precision": "bfloat16"},
     "onnx": {"backend": "onnx"},
-    "openvino": {"backend": "openvino"},
+    "openvino": {"backend": "openvino", "precision": "float32"},
     "openvino bfloat16": {"backend": "openvino", "precision": "bfloat16"},
     "tensorrt": {"backend": "tensorrt"},
 }
-"""Arguments of `SceneGraphPipeline.from_weights`; float32 where no precision is named."""
+"""Arguments of `SceneGraphPipeline.from_weights`."""
 
 WARM_UP = 3
 """Frames of each variant that do not count."""

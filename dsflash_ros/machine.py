@@ -1,4 +1,4 @@
-"""The machine that a measurement was made on."""
+"""The machine that this runs on."""
 
 import os
 import platform
@@ -18,6 +18,10 @@ PACKAGES = (
     "rclpy",
 )
 """Those whose versions matter, where they are installed."""
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""Of x86 and ARM processors that multiply in bfloat16."""
 
 
 def machine() -> dict[str, str | int]:
@@ -44,10 +48,22 @@ def machine() -> dict[str, str | int]:
     return found
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies matrices in bfloat16, as Linux tells; else False."""
+    lists = _cpu_info("flags") or _cpu_info("Features")
+    return bool(lists and _BFLOAT16_FLAGS.intersection(lists[0].split()))
+
+
 def _cpu_name() -> str:
+    names = _cpu_info("model name")
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cpu_info(name: str) -> list[str]:
+    """What Linux says under this name, for each core; nothing where it does not."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = _CPU_INFO.read_text().splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return []
+    pairs = [line.split(":", 1) for line in lines if ":" in line]
+    return [value.strip() for key, value in pairs if key.strip() == name]

@@ -6,6 +6,8 @@ import threading
 import pytest
 from hypothesis import settings
 
+from dsflash_ros import machine
+
 # The processes of `pytest -n` share the cores. torch reads this when it is imported.
 if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
@@ -17,6 +19,17 @@ if threading.current_thread() is threading.main_thread():
 # A busy machine must not fail tests.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_bfloat16_by_itself():
+    """Let models compute in float32 in this process where a test asks for nothing else.
+
+    Tests compare numbers, and are to find the same ones on all processors.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "_BFLOAT16_FLAGS", frozenset())
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import os
 import torch
 
 from dsflash_ros.errors import DeviceError
+from dsflash_ros.machine import has_bfloat16
 from dsflash_ros.threads import usable_cores
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -38,11 +39,12 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """`auto`, or a name in `PRECISIONS`. Raises `DeviceError`.
 
-    `auto` is bfloat16 on GPUs that have it in hardware, float16 on Turing and Volta, else float32.
+    `auto` is bfloat16 on processors and GPUs that have it in hardware, float16 on Turing and Volta,
+    else float32.
     """
     if name == "auto":
         if device.type == "cpu":
-            return torch.float32
+            return torch.bfloat16 if has_bfloat16() else torch.float32
         major, _ = torch.cuda.get_device_capability(device)
         if major >= 8:
             return torch.bfloat16

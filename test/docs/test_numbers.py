@@ -146,6 +146,32 @@ def test_latencies_of_a_frame():
         assert_row(row[1:], [times[stage] for stage in header[1:]])
 
 
+def test_times_of_backends():
+    header, *rows = PERFORMANCE.table("Precision and backends")
+    found = result("cpu_2_cores_backends")["rows"]
+    for row, one in zip(rows, found, strict=True):
+        assert row[0] == f"`{one['variant']}`"
+        names = ["ratio" if name == "of `torch`" else name for name in header[1:]]
+        assert_row(row[1:], [float(one[name]) for name in names])
+
+
+def test_times_of_what_follows_the_segmenter():
+    _, *rows = PERFORMANCE.table("Precision and backends", number=1)
+    found = result("cpu_2_cores_array_steps")["rows"]
+    for row, tensors, arrays in zip(rows, found[::2], found[1::2], strict=True):
+        assert int(row[0]) == int(tensors["queries"])
+        assert_row(
+            row[1:], [float(tensors["total"]), float(arrays["total"]), float(arrays["ratio"])]
+        )
+
+
+def test_time_of_a_replay():
+    (_, replay) = result("cpu_2_cores_replay")["rows"]
+    told = re.search(r"replay` takes (\d+) % more.*?(\d+) images", " ".join(PERFORMANCE.lines))
+    assert int(told[1]) == round(100 * (replay["of alone"] - 1))
+    assert int(told[2]) == replay["images"]
+
+
 def test_latencies_of_the_node():
     _, *rows = PERFORMANCE.table("The node's own cost")
     names = ("median ms", "p90 ms", "p99 ms", "max ms")

@@ -9,6 +9,7 @@ from dsflash_ros import Options, SceneGraphPipeline
 from dsflash_ros.errors import DeviceError, MissingExtraError, OptionError, WeightsError
 from dsflash_ros.export.scenes import random_scene
 from dsflash_ros.pipeline.backends.choosing import check_backend
+from dsflash_ros.pipeline.backends.openvino import check_openvino
 from dsflash_ros.sources import open_source
 from dsflash_ros.weights.loading import open_weights
 
@@ -37,7 +38,9 @@ def plain(exported):
 @pytest.fixture(scope="module", params=BACKENDS)
 def pipeline(request, exported):
     pytest.importorskip({"onnx": "onnxruntime"}.get(request.param, request.param))
-    return SceneGraphPipeline.from_weights(exported.folder, backend=request.param)
+    return SceneGraphPipeline.from_weights(
+        exported.folder, backend=request.param, precision="float32"
+    )
 
 
 def assert_same(graph, expected):
@@ -86,6 +89,15 @@ def test_trackers_see_the_same(pipeline, plain, images):
         one.options, one.for_trackers = LOOSE, True
     found, expected = pipeline(images[0]).appearance, plain(images[0]).appearance
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_openvino_takes_bfloat16_where_the_processor_has_it():
+    pytest.importorskip("openvino")
+    try:
+        expected = check_openvino("cpu", "bfloat16")
+    except DeviceError:
+        expected = "float32"
+    assert check_openvino("auto", "auto") == expected
 
 
 def test_what_the_pipeline_says_of_itself(pipeline, plain):

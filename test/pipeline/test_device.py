@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from dsflash_ros import machine
 from dsflash_ros.errors import DeviceError
 from dsflash_ros.pipeline import device
 from dsflash_ros.pipeline.device import PRECISIONS, choose_device, choose_precision, use_threads
@@ -9,7 +10,6 @@ from dsflash_ros.pipeline.options import MODEL_OPTIONS
 
 def test_auto_takes_a_gpu_only_where_there_is_one():
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert choose_precision("auto", torch.device("cpu")) == torch.float32
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps", "meta"])
@@ -36,6 +36,28 @@ def test_a_gpu_that_is_not_there():
 def test_precision_suits_the_gpu(monkeypatch, capability, precision):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert choose_precision("auto", torch.device("cuda")) == precision
+
+
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ("model name : EPYC\nflags\t\t: fpu avx512f avx512_bf16\n", torch.bfloat16),
+        ("flags\t\t: fpu amx_bf16 amx_tile\n", torch.bfloat16),
+        ("Features\t: fp asimd bf16 i8mm\n", torch.bfloat16),
+        ("flags\t\t: fpu avx2\nflags\t\t: fpu avx2\n", torch.float32),
+        ("", torch.float32),
+    ],
+)
+def test_precision_suits_the_processor(monkeypatch, tmp_path, told, precision):
+    (tmp_path / "cpuinfo").write_text(told)
+    monkeypatch.setattr(machine, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine, "_BFLOAT16_FLAGS", {"avx512_bf16", "amx_bf16", "bf16"})
+    assert choose_precision("auto", torch.device("cpu")) == precision
+
+
+def test_precision_where_linux_says_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "_CPU_INFO", tmp_path / "nothing")
+    assert choose_precision("auto", torch.device("cpu")) == torch.float32
 
 
 def test_unknown_precision():

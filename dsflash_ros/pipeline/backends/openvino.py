@@ -51,6 +51,7 @@ def check_openvino(device: str, precision: str) -> str:
         ImportError: OpenVINO is not installed.
     """
     core = _core()
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     kind, _ = split_device("cpu" if device == "auto" else device)
     if kind != "cpu":
         raise DeviceError(
@@ -58,12 +59,11 @@ def check_openvino(device: str, precision: str) -> str:
             "the backend onnx"
         )
     if precision == "auto":
-        return "float32"
+        return "bfloat16" if "BF16" in able else "float32"
     if precision not in PRECISIONS:
         raise DeviceError(
             f"the backend openvino computes in {' or '.join(PRECISIONS)}, not {precision}"
         )
-    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bfloat16" and "BF16" not in able:
         raise DeviceError("this processor has no bfloat16: use precision float32 or auto")
     return precision
