@@ -1,31 +1,14 @@
 """The numbers of README and docs are those of benchmarks/results."""
 
-import json
 import re
-from statistics import median
 
 import pytest
 from pages import read_page
 from places import ROOT
+from results_told import assert_row, frame_times, result, shows
 
 RESULTS = read_page(ROOT / "docs/results.md")
 PERFORMANCE = read_page(ROOT / "docs/performance.md")
-
-
-def result(name):
-    return json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
-
-
-def shows(printed, value):
-    """Whether a number is printed as it is, rounded to what is printed of it."""
-    number = re.match(r"[+-]?\d+(\.(\d+))?", printed)
-    half_unit = 0.5 * 10 ** -len(number[2] or "")
-    return abs(float(number[0]) - value) <= half_unit + 1e-9
-
-
-def assert_row(cells, values):
-    assert len(cells) == len(values)
-    assert all(map(shows, cells, values)), f"{cells} are not {values}"
 
 
 @pytest.fixture(scope="module")
@@ -118,111 +101,6 @@ def test_thresholds(scores):
     text = " ".join(RESULTS.lines)
     told = re.search(r"true by (\d+) points? on average.*too low, by (\d+) points", text)
     assert_row(told.groups(), [100 * error for error in errors])
-
-
-FRAMES = {
-    "`toyroom`": ("frame_toyroom", "640x480"),
-    "the same with `--precision bfloat16`": ("frame_toyroom_bfloat16", "640x480"),
-    "`random` (tiny": ("frame", "640x480"),
-    "`random`, 1920x1080": ("frame", "1920x1080"),
-    "`random-small`": ("frame_small", "640x480"),
-}
-
-
-WAITING = ("GOMP_SPINCOUNT=300000", "GOMP_SPINCOUNT=1000", "OMP_WAIT_POLICY=passive")
-
-
-def frame_times(name, size):
-    rows = result(f"cpu_2_cores_{name}")["rows"]
-    return {row["stage"]: row["median ms"] for row in rows if row["size"] == size}
-
-
-def test_latencies_of_a_frame():
-    header, *rows = PERFORMANCE.table("A frame")
-    assert len(rows) == len(FRAMES)
-    for (start, (name, size)), row in zip(FRAMES.items(), rows, strict=True):
-        assert row[0].startswith(start)
-        times = frame_times(name, size)
-        assert_row(row[1:], [times[stage] for stage in header[1:]])
-
-
-def test_times_of_backends():
-    header, *rows = PERFORMANCE.table("Precision and backends")
-    found = result("cpu_2_cores_backends")["rows"]
-    for row, one in zip(rows, found, strict=True):
-        assert row[0] == f"`{one['variant']}`"
-        names = ["ratio" if name == "of `torch`" else name for name in header[1:]]
-        assert_row(row[1:], [float(one[name]) for name in names])
-
-
-def test_times_of_what_follows_the_segmenter():
-    _, *rows = PERFORMANCE.table("Precision and backends", number=1)
-    found = result("cpu_2_cores_array_steps")["rows"]
-    for row, tensors, arrays in zip(rows, found[::2], found[1::2], strict=True):
-        assert int(row[0]) == int(tensors["queries"])
-        assert_row(
-            row[1:], [float(tensors["total"]), float(arrays["total"]), float(arrays["ratio"])]
-        )
-
-
-def test_time_of_a_replay():
-    (_, replay) = result("cpu_2_cores_replay")["rows"]
-    told = re.search(r"replay` takes (\d+) % more.*?(\d+) images", " ".join(PERFORMANCE.lines))
-    assert int(told[1]) == round(100 * (replay["of alone"] - 1))
-    assert int(told[2]) == replay["images"]
-
-
-def test_latencies_of_the_node():
-    _, *rows = PERFORMANCE.table("The node's own cost")
-    names = ("median ms", "p90 ms", "p99 ms", "max ms")
-    own = result("cpu_2_cores_node")["rows"]
-    for row, found in zip(rows[:2], own, strict=True):
-        assert found["size"] in row[0]
-        assert_row(row[1:], [found[name] for name in names])
-    (load,) = result("cpu_2_cores_node_30hz")["rows"]
-    assert_row(rows[2][1:], [load[f"beyond it {name}"] for name in names])
-    text = " ".join(PERFORMANCE.lines)
-    told = re.search(r"(\d+) graphs came of (\d+) frames.*stayed at (\d+) to (\d+) MiB", text)
-    keys = ("graphs", "frames received", "memory MiB", "memory max MiB")
-    assert [int(number) for number in told.groups()] == [load[key] for key in keys]
-
-
-def test_questions_to_graphs():
-    _, *rows = PERFORMANCE.table("Questions to graphs")
-    found = result("cpu_2_cores_answers")["rows"]
-    for row, one in zip(rows, found, strict=True):
-        assert row[0] == f"{one['what']}: {one['of']}"
-        assert_row(row[1:], [one[name] for name in ("median ms", "p90 ms", "p99 ms")])
-
-
-def test_frames_beside_other_programs():
-    _, *rows = PERFORMANCE.table("Beside other programs")
-    found = result("cpu_2_cores_load")["rows"]
-    for row, waiting in zip(rows, ("", *WAITING), strict=True):
-        mine = [r for r in found if r["pipeline"] == waiting]
-        (idle,) = (r["frames/s"] for r in mine if r["beside"] == "idle")
-        slower = [r["times slower than that"] for r in mine if r["beside"] != "idle"]
-        assert len(slower) == 16
-        assert_row(row[1:], [idle, median(slower), max(slower)])
-
-
-def test_latencies_of_conversions():
-    header, row = PERFORMANCE.table("Conversions")
-    found = {
-        r["conversion"]: r["median ms"]
-        for r in result("cpu_2_cores_conversions")["rows"]
-        if r["size"] == "1920x1080"
-    }
-    names = {"bayer": "bayer_rggb8 to array"}
-    keys = [names.get(t, t if " to " in t else f"{t} to array") for t in header[1:]]
-    assert_row(row[1:], [found[key] for key in keys])
-
-
-def test_times_of_a_training_step():
-    rows = PERFORMANCE.table("A training step")[1:]
-    found = result("cpu_2_cores_relation_step")["rows"]
-    for row, step in zip(rows, found, strict=True):
-        assert_row(row[1:], [step[key] for key in ("s", "pairs/s", "time / ours")])
 
 
 def test_consistency():

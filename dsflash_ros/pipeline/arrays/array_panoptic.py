@@ -1,12 +1,10 @@
 """Panoptic merging by the rule of `merge_panoptic`, on NumPy's arrays."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-
-ROWS_AT_ONCE = 16
-"""Rows of the label map that are merged together, so that they stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ def merge_arrays(
     )
     if len(kept) == 0:
         return found
-    logits = _upsample(mask_logits[kept].astype(np.float32), side, crop)
-    winner, won_inside, mask_area = _compete(logits, found.scores)
+    logits = mask_logits[kept].astype(np.float32)
+    winner, won_inside, mask_area = _compete(logits, found.scores, side, crop)
     pixels = np.bincount(2 * winner.ravel() + won_inside.ravel(), minlength=2 * len(kept))
     own_area, won_area = pixels[1::2], pixels.reshape(-1, 2).sum(1)
     valid = (own_area > 0) & (won_area >= overlap_threshold * mask_area)
@@ -71,39 +69,49 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return raised / raised.sum(-1, keepdims=True)
 
 
-def _upsample(logits: np.ndarray, side: int, crop: tuple[int, int]) -> np.ndarray:
-    """Scale (K, h, w) to (side, side) and crop; by a whole factor only what the crop needs."""
+def _compete(
+    mask_logits: np.ndarray, scores: np.ndarray, side: int, crop: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of K queries, mask logits (K, h, w) and scores (K,), wins each pixel.
+
+    The logits are scaled to (side, side) and cropped. One query after the other, so that all
+    stays in a core's cache.
+
+    Returns the winner, of `crop`'s size, int32; whether the pixel is inside the winner's own mask,
+    bool; and the area of each mask, (K,).
+    """
+    winner, won_inside = np.zeros(crop, np.int32), np.zeros(crop, bool)
+    least, inverse = np.full(crop, np.inf, np.float32), np.empty(crop, np.float32)
+    mask_area = np.empty(len(scores), np.int64)
+    for query, logits in enumerate(_upsampled(mask_logits, side, crop)):
+        inside = logits >= 0
+        mask_area[query] = np.count_nonzero(inside)
+        # of score / (1 + exp(-logit)), which is wanted at its largest, the inverse
+        with np.errstate(over="ignore"):  # infinite where a mask certainly is not
+            np.exp(-logits, out=inverse)
+        inverse += 1
+        inverse /= scores[query]
+        better = inverse < least
+        np.copyto(winner, query, where=better)
+        np.copyto(won_inside, inside, where=better)
+        np.copyto(least, inverse, where=better)
+    return winner, won_inside, mask_area
+
+
+def _upsampled(logits: np.ndarray, side: int, crop: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Each of (K, h, w) scaled to (side, side) and cropped, by a whole factor.
+
+    Only what the crop needs is scaled. The next one is written over the last.
+    """
     height, width = crop
     factor = side // logits.shape[1]
-    if factor == 1:
-        return logits[:, :height, :width]
     # one row and column more than is seen, to interpolate with
     logits = logits[:, : -(-height // factor) + 1, : -(-width // factor) + 1]
     size = logits.shape[2] * factor, logits.shape[1] * factor
-    scaled = [cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in logits]
-    return np.stack([one[:height, :width] for one in scaled])
-
-
-def _compete(logits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which of K queries, mask logits (K, h, w) and scores (K,), wins each pixel.
-
-    Returns the winner, (h, w) int32; whether the pixel is inside the winner's own mask, (h, w)
-    bool; and the area of each mask, (K,).
-    """
-    winner = np.empty(logits.shape[1:], np.int32)
-    won_inside = np.empty(logits.shape[1:], bool)
-    mask_area = np.zeros(len(scores), np.int64)
-    for start in range(0, logits.shape[1], ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        band = logits[:, rows]
-        inside = band >= 0
-        mask_area += inside.sum((1, 2))
-        # of score / (1 + exp(-logit)), which is wanted at its largest, the inverse
-        with np.errstate(over="ignore"):  # infinite where a mask certainly is not
-            inverse = (1 + np.exp(-band)) / scores[:, None, None]
-        winner[rows] = first = inverse.argmin(0)
-        won_inside[rows] = np.take_along_axis(inside, first[None], 0)[0]
-    return winner, won_inside, mask_area
+    scaled = np.empty(size[::-1], np.float32)
+    for one in logits:
+        cv2.resize(one, size, dst=scaled, interpolation=cv2.INTER_LINEAR)
+        yield scaled[:height, :width]
 
 
 def _join(
