@@ -64,6 +64,14 @@ def test_times_of_what_follows_the_segmenter():
         )
 
 
+def test_times_of_tracking():
+    _, *rows = PERFORMANCE.table("Tracking and replay")
+    found = result("cpu_2_cores_tracking")["rows"]
+    for row, one in zip(rows, found, strict=True):
+        assert row[0] == one["positions"] and one["nodes"] == 16
+        assert_row(row[1:], [one[name] for name in ("median ms", "p90 ms", "p99 ms")])
+
+
 def test_time_of_a_replay():
     (_, replay) = result("cpu_2_cores_replay")["rows"]
     told = re.search(r"replay` takes (\d+) % more.*?(\d+) images", " ".join(PERFORMANCE.lines))

@@ -89,8 +89,8 @@ def _compete(
         # of score / (1 + exp(-logit)), which is wanted at its largest, the inverse
         with np.errstate(over="ignore"):  # infinite where a mask certainly is not
             np.exp(-logits, out=inverse)
-        inverse += 1
-        inverse /= scores[query]
+            inverse += 1
+            inverse /= scores[query]
         better = inverse < least
         np.copyto(winner, query, where=better)
         np.copyto(won_inside, inside, where=better)

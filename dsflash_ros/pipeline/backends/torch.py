@@ -23,7 +23,7 @@ PAIRS_AT_ONCE = {"cpu": 32, "cuda": 512}
 
 
 CPU_STEPS = ARRAY_STEPS._replace(network_input=TENSOR_STEPS.network_input)
-"""On CPUs NumPy takes 0.45 to 0.85 of PyTorch's time, except that PyTorch shrinks images faster.
+"""On CPUs NumPy takes 0.2 to 0.4 of PyTorch's time, except that PyTorch shrinks images faster.
 `benchmarks/array_steps.py` measures it."""
 
 
