@@ -15,7 +15,6 @@ examples:
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 import time
@@ -137,21 +136,18 @@ def _view_node(args: argparse.Namespace) -> int:
     try:
         import dsflash_ros.msg
         import dsflash_ros.ros.view.live_view  # noqa: F401
+        from dsflash_ros.ros.process.interrupts import interrupt_sets
     except ImportError as error:
         raise missing_ros(error) from error
     delays_s: deque[float] = deque(maxlen=_MOST_DELAYS)
     with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
         os.nice(_NICENESS)  # the node goes first where cores are few
-        # a KeyboardInterrupt while rclpy converts a message would be an error of another kind
-        before = signal.signal(signal.SIGINT, lambda *_: live.ended.set())
-        try:
+        with interrupt_sets(live.ended):
             for frame in live.frames():
                 sink.show(frame.graph, frame.rgb, frame.viewpoint)
                 delays_s.append(time.monotonic() - frame.arrived)
                 if sink.count == args.limit:
                     break
-        finally:
-            signal.signal(signal.SIGINT, before)
     if delays_s:
         delays_ms = sorted(1000 * delay for delay in delays_s)
         median, most = statistics.median(delays_ms), delays_ms[int(0.95 * len(delays_ms))]

@@ -74,6 +74,7 @@ def _listen(args: argparse.Namespace):
     from rclpy.signals import SignalHandlerOptions
 
     from dsflash_ros.ros.playback.meter import Meter
+    from dsflash_ros.ros.process.interrupts import interrupt_sets
     from dsflash_ros.ros.process.transport import prepare_transport
 
     prepare_transport()
@@ -81,9 +82,10 @@ def _listen(args: argparse.Namespace):
     try:
         meter = Meter(args.topic, args.graphs)
         try:
-            meter.wait_for_node(args.timeout)
-            print("the node is there; play the bag", flush=True)
-            meter.listen(args.timeout)
+            with interrupt_sets(meter.interrupted):
+                meter.wait_for_node(args.timeout)
+                print("the node is there; play the bag", flush=True)
+                meter.listen(args.timeout)
         except KeyboardInterrupt:
             pass  # what was heard so far is told
         finally:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from threading import Event
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -27,6 +28,7 @@ class Meter:
 
     Attributes:
         record: what was heard so far.
+        interrupted: once it is set, waiting ends with a `KeyboardInterrupt`.
 
     Args:
         image_topic: of the images; those on `<image_topic>/compressed` will do, too.
@@ -38,6 +40,7 @@ class Meter:
 
     def __init__(self, image_topic: str, graph_topic: str) -> None:
         self.record = LiveRecord()
+        self.interrupted = Event()
         self._node = rclpy.create_node("dsflash_watch")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
@@ -118,11 +121,16 @@ class Meter:
         return bool(images and graphs) and graphs[-1][1] == images[-1][1]
 
     def _spin_until(self, condition: Callable[[], object], timeout_s: float | None = None) -> bool:
-        """Take in messages until the condition holds. Returns whether it does."""
+        """Take in messages until the condition holds. Returns whether it does.
+
+        Raises `KeyboardInterrupt` once `interrupted` is set.
+        """
         start = asked = time.monotonic()
         while not condition():
             while (now := time.monotonic()) < asked + _POLL_S:
                 self._executor.spin_once(timeout_sec=asked + _POLL_S - now)
+                if self.interrupted.is_set():
+                    raise KeyboardInterrupt
             asked = now
             if timeout_s is not None and now - start > timeout_s:
                 return False

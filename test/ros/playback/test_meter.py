@@ -89,7 +89,7 @@ def test_ctrl_c_tells_what_was_heard_so_far(node, start):
     watch = start("watch")
     assert watch.stdout.readline() == READY
     player = start("play", DRIVE, "--clock", "--wait", 2, "--loop")
-    time.sleep(5)
+    time.sleep(8)
     watch.send_signal(signal.SIGINT)
     out, _ = ended(watch)
     assert "of the bag in" in out
