@@ -8,7 +8,7 @@ from no_torch import SENTENCE
 MODULES = {
     "test_at_the_top.py": "import torch\ndef test_nothing(): pass\n",
     "test_inside.py": "def test_something():\n    import torch\n\ndef test_other(): pass\n",
-    "test_in_library.py": "def test_it():\n    import dsflash_ros.pipeline.pipeline\n",
+    "test_in_library.py": "def test_it():\n    import dsflash_ros.model.assembly\n",
 }
 
 
