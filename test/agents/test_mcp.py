@@ -173,6 +173,7 @@ def test_a_call_that_is_cancelled_makes_room(http, publisher):
     with_client(http, work)
 
 
+@pytest.mark.slow
 def test_a_source_instead_of_a_node():
     async def work(client):
         wait = {"question": "nearest ?x:cup on ?t", "timeout_s": 60, "limit": 1}

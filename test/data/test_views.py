@@ -213,7 +213,7 @@ def test_views_follow_from_seed_epoch_and_index_alone(shapes, augmentation, work
     assert same(views[1], views[0, 1])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_damaged_file_says_the_same_from_a_worker(folder, workers):
     data = PsgDataset.open(folder)
     data[1].mask_path.write_bytes(b"damaged")

@@ -18,15 +18,14 @@ from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.weights.loading import open_weights
 from dsflash_ros.weights.onnx_metadata import read_onnx_metadata
 
-SCENES = 50
 
-
+@pytest.mark.parametrize("scenes", [5, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["exported_shapes", "exported_objects"])
-def test_close_to_pytorch_on_random_scenes(kind, request):
+def test_close_to_pytorch_on_random_scenes(kind, scenes, request):
     exported = request.getfixturevalue(kind)
     model = open_weights(exported.checkpoint).load()
     backend = make_backend("onnx", open_weights(exported.folder), device="cpu")
-    found = comparison.compare_with_torch(model, backend, SCENES, first=100)
+    found = comparison.compare_with_torch(model, backend, scenes, first=100)
     assert max(found) <= 1e-4, found
     assert backend.relater_options == {"pruning"}
 

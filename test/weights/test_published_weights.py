@@ -44,7 +44,9 @@ folder, *all_weights = sys.argv[1:]
 options = Options(mask_threshold=0.0, overlap_threshold=0.0)
 for number, weights in enumerate(all_weights):
     files.__init__()
-    pipeline = SceneGraphPipeline.from_weights(weights, device="cpu", options=options)
+    pipeline = SceneGraphPipeline.from_weights(
+        weights, device="cpu", precision="float32", options=options
+    )
     graph = pipeline(numpy.load(f"{folder}/picture.npy"))
     numpy.save(f"{folder}/{number}.npy", graph.panoptic)
     print(json.dumps({"opened": files.opened, "headers": files.headers, "name": graph.weights}))

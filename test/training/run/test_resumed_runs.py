@@ -121,6 +121,7 @@ def test_resuming_after_an_interrupt_gives_the_same_bits(folder, whole_run):
     )
 
 
+@pytest.mark.slow
 def test_a_terminated_run_says_so_by_its_exit_code(folder):
     run = Run(arguments(folder, "terminated", "epochs=500"))
     run.wait_for((folder / "terminated" / "last.ckpt").exists)

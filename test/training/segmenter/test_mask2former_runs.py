@@ -64,6 +64,7 @@ def _config(*more):
     return load_config(SegmenterConfig, "proscale_lite0", given, "segmenter")
 
 
+@pytest.mark.slow
 def test_a_progressive_run_starts_from_an_original(trained, folder):
     assert cli.main(arguments(folder, "original", "epochs=1", settings=ORIGINAL)) == 0
     start = folder / "original/best.safetensors"

@@ -187,6 +187,7 @@ class StopAfter(lightning.Callback):
         trainer.should_stop = trainer.current_epoch + 1 == self.epochs
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_bit_for_bit(shapes, tmp_path):
     whole = SegmenterTraining(tiny_model(), VOCABULARY, QUICK)
     _, curve = fit(whole, shapes, epochs=4)
@@ -220,6 +221,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(shapes, tmp_path):
     assert not [name for name in saved if "relations" in name]
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_too(shapes):
     training = SegmenterTraining(tiny_model(), VOCABULARY, QUICK)
     _, curve = fit(training, shapes, epochs=8, precision="bf16-mixed", check_val_every_n_epoch=8)
