@@ -11,7 +11,8 @@ BUCKET = "drives"
 DRIVE = ROOT / "examples" / "drive"
 
 GIVEN = (
-    *("--weights", "toyroom", "--device", "cpu", "--end", "3", "--target-frame", "map"),
+    *("--weights", "toyroom", "--device", "cpu", "--precision", "bfloat16"),
+    *("--end", "3", "--target-frame", "map"),
     *("--no-latency", "--no-overlay"),
 )
 

@@ -15,7 +15,7 @@ from dsflash_ros.cli import main
 DRIVE = ROOT / "examples" / "drive"
 
 
-QUICK = ("--weights", "toyroom", "--device", "cpu", "--no-overlay")
+QUICK = ("--weights", "toyroom", "--device", "cpu", "--precision", "float32", "--no-overlay")
 
 
 def replay(*arguments):
