@@ -78,7 +78,7 @@ def attempt(seed: int, task: Task, eyes: Eyes, say: Callable[[str], None]) -> Ro
         "failure": kind,
         "plans": report.plans,
         "steps": report.steps,
-        "graphs": world.graphs,
+        "graphs seen": world.graphs,
         "seconds": round(time.perf_counter() - start, 1),
         "message": report.message,
     }

@@ -120,6 +120,15 @@ def test_rotary_positions():
     assert rows == [line.split() for line in text.splitlines()[3:] if line.strip()]
 
 
+def test_tasks_of_the_agent():
+    text = " ".join(read_page(ROOT / "docs/agent.md").lines)
+    told = re.search(r"first (\d+) of the 50 .*?(\d+) tasks were solved \((\d+) %\)", text)
+    truth, *rows = result("cpu_2_cores_agent")["rows"]
+    assert truth["graphs"] == "truth" and truth["tasks"] == len(rows) == int(told[1])
+    assert sum(row["solved"] for row in rows) == int(told[2])
+    assert_row([told[3]], [truth["solved %"]])
+
+
 def test_the_readme(scores):
     text = " ".join(read_page(ROOT / "README.md").lines)
     told = re.search(
