@@ -191,6 +191,14 @@ class ModelConfig:
             words = f"{self.size} model with backbone {self.backbone}"
         return words if self.relater == "dsflash" else f"{words}, relation stage {self.relater!r}"
 
+    def describe_sizes(self) -> dict:
+        """Plain values about what fixes the sizes of the segmenter, beside its input."""
+        sizes = {"size": self.size} if self.size else {}
+        sizes["backbone"] = self.backbone
+        if self.segmenter_settings:
+            sizes["settings"] = self.segmenter_settings
+        return sizes
+
     def to_dict(self) -> dict:
         """Plain values, for a checkpoint's metadata."""
         return asdict(self)

@@ -77,6 +77,32 @@ class Header:
         relations = self.recipe.get("relations")
         return isinstance(relations, dict) and relations.get("pruning") is True
 
+    def describe_model(self) -> dict:
+        """Plain values about the model's parts, in the order in which a person wants them."""
+        config = self.config
+        return {
+            "segmenter": config.segmenter,
+            "relater": config.relater,
+            **config.describe_sizes(),
+            "image_size": config.image_size,
+            "queries": config.num_queries,
+        }
+
+    def describe_training(self) -> dict:
+        """Plain values about what the model learned, in the order in which a person wants them."""
+        config = self.config
+        return {
+            "vocabulary": {
+                "things": config.num_things,
+                "stuff": config.num_stuff,
+                "predicates": config.num_predicates,
+            },
+            "trained": list(self.trained),
+            "thresholds": self.all_thresholds,
+            "recipe": self.recipe,
+            "scores": self.scores,
+        }
+
     def to_metadata(self) -> dict[str, str]:
         """Texts by name, for the metadata of a file."""
         return {

@@ -8,7 +8,6 @@ from dsflash_ros.conversion.foreign import read_foreign
 from dsflash_ros.conversion.recognize import recognize
 from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import Checkpoint
-from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.weights.ours import open_ours
 
 _NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -26,40 +25,18 @@ def describe(path: str | Path) -> dict:
 
 def _describe_ours(checkpoint: Checkpoint) -> dict:
     path, header = checkpoint.path, checkpoint.header
-    config = header.config
     stored = [checkpoint.stored.get_slice(name) for name in checkpoint.stored.keys()]  # noqa: SIM118, no mapping
     types = {tensor.get_dtype() for tensor in stored}
     return {
         "file": str(path),
         "layout": "dsflash_ros",
-        "segmenter": config.segmenter,
-        "relater": config.relater,
-        **_sizes(config),
-        "image_size": config.image_size,
-        "queries": config.num_queries,
+        **header.describe_model(),
         "parameters": sum(prod(tensor.get_shape()) for tensor in stored),
         "numbers": sorted(_NUMBERS.get(name, name) for name in types),
-        "vocabulary": {
-            "things": config.num_things,
-            "stuff": config.num_stuff,
-            "predicates": config.num_predicates,
-        },
-        "trained": list(header.trained),
-        "thresholds": header.all_thresholds,
-        "recipe": header.recipe,
-        "scores": header.scores,
+        **header.describe_training(),
         "bytes": path.stat().st_size,
         "sha256": {path.name: sha256_of(path)},
     }
-
-
-def _sizes(config: ModelConfig) -> dict:
-    """What fixes the sizes of the segmenter, beside its input."""
-    sizes = {"size": config.size} if config.size else {}
-    sizes["backbone"] = config.backbone
-    if config.segmenter_settings:
-        sizes["settings"] = config.segmenter_settings
-    return sizes
 
 
 def _describe_foreign(path: Path) -> dict:
@@ -68,7 +45,7 @@ def _describe_foreign(path: Path) -> dict:
     about: dict = {"file": str(foreign.path), "layout": found.layout}
     if found.config:
         about |= {
-            **_sizes(found.config),
+            **found.config.describe_sizes(),
             "image_size": found.image_size,
             "queries": found.config.num_queries,
             "classes": found.config.num_classes,

@@ -76,23 +76,13 @@ class ExportedModel:
 
     def describe(self) -> dict:
         """Plain values, in the order in which a person wants them."""
-        config = self.header.config
         return {
             "folder": str(self.folder),
             "layout": EXPORT_FORMAT,
             "source": self.source,
-            "segmenter": config.segmenter,
-            "relater": config.relater,
-            "size": config.size,
-            "image_size": config.image_size,
+            **self.header.describe_model(),
             "parameters": self.parameters,
-            "vocabulary": {
-                "things": config.num_things,
-                "stuff": config.num_stuff,
-                "predicates": config.num_predicates,
-            },
-            "trained": list(self.header.trained),
-            "thresholds": self.header.all_thresholds,
+            **self.header.describe_training(),
             "bytes": sum(path.stat().st_size for path in self.files.values()),
             "sha256": {self.source: self.sha256},
         }

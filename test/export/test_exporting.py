@@ -114,3 +114,6 @@ def test_a_mask2former_is_exported_and_runs(tmp_path):
     image = random_scene(3, 384, 8).image
     graph = SceneGraphPipeline.from_weights(folder)(image)
     assert graph.nodes and graph.nodes[0].box[2] <= 384
+    about = open_weights(folder).exported.describe()
+    assert (about["segmenter"], about["backbone"], about["queries"]) == ("mask2former", "lite0", 48)
+    assert about["settings"]["p1"] == 3 and "size" not in about

@@ -10,6 +10,7 @@ import onnx
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.weights.describe import describe
 from dsflash_ros.weights.loading import open_weights, require_file
 from dsflash_ros.weights.onnx_metadata import read_onnx_metadata
 
@@ -90,3 +91,12 @@ def test_damaged_metadata(folder):
         edit(path, model="{")
     with pytest.raises(WeightsError, match="the metadata is damaged"):
         open_weights(folder)
+
+
+def test_it_is_described_as_the_checkpoint_that_it_was_made_from(exported_shapes):
+    whole = describe(exported_shapes.checkpoint)
+    exported = open_weights(exported_shapes.folder).exported.describe()
+    of_the_file = {"file", "layout", "numbers", "bytes", "sha256"}
+    assert {name: exported[name] for name in whole.keys() - of_the_file} == {
+        name: value for name, value in whole.items() if name not in of_the_file
+    }
