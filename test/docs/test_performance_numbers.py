@@ -52,6 +52,12 @@ def test_scores_in_bfloat16():
         for precision in ("_bfloat16", "")
     ]
     assert_row(list(re.search(pattern, told).groups()), expected)
+    openvino = result("toyroom_sgdet_openvino")
+    found = re.search(r"OpenVINO in bfloat16, SGDet mR@50 is (\S+) and PQ (\d+\.\d)", told)
+    scores = openvino["relations"]["mR@50"], openvino["panoptic"]["PQ"]
+    assert_row(list(found.groups()), [100 * score for score in scores])
+    options = openvino["options"]
+    assert (options["backend"], options["precision"]) == ("openvino", "bfloat16")
 
 
 def test_times_of_what_follows_the_segmenter():
