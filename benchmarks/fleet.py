@@ -39,7 +39,7 @@ def replays(recipe: Recipe, bag: Path, workers: list) -> float:
     task = ray.remote(replay_job).options(num_cpus=0)
     options = ray.get(workers[0].options.remote())
     with tempfile.TemporaryDirectory() as out:
-        job = Job(str(bag.resolve()), f"{out}/bag")
+        job = Job("bag", str(bag.resolve()), f"{out}/bag")
         start = time.perf_counter()
         end = ray.get(task.remote(job, recipe, workers, options, 2 * len(workers)))
         seconds = time.perf_counter() - start
@@ -62,7 +62,7 @@ def measure(recipe: Recipe, bag: Path, cores: int, repeat: int) -> dict[str, lis
     with Cameras(bag, end_s=recipe.end_s) as cameras:
         images = list(islice(cameras, 50))
     with cluster(""):
-        workers = start_workers(recipe, cores)
+        workers = start_workers(recipe.choice, recipe.is_tracked, cores)
         counts = [count for count in (1, 2) if count <= len(workers)]
         ray.get([worker.options.remote() for worker in workers])
         rates: dict[str, list[float]] = {}

@@ -29,7 +29,8 @@ from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import DSFlashError, missing_extra
 from dsflash_ros.evaluation.matching import match_segments
 from dsflash_ros.evaluation.metrics import RecallMetrics
-from dsflash_ros.evaluation.runner import PROTOCOLS, predict
+from dsflash_ros.evaluation.prediction import predict
+from dsflash_ros.evaluation.runner import PROTOCOLS
 from dsflash_ros.files import replacing
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.machine import machine

@@ -16,10 +16,13 @@ mkdir -p "$out"
 dsflash toyroom render --scenes "$scenes" --views 2 --seed 1 --test-share 0.02 --out "$out/train"
 dsflash toyroom render --scenes $((scenes / 19)) --seed 2 --split test --out "$out/test"
 
-dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse"
+# As many warm-up steps as the configurations have, for fewer rooms fewer.
+warmup="warmup_steps=[$((scenes * 50 / 9500)),$((scenes * 100 / 9500))]"
+dsflash train segmenter toyroom_coarse dataset="$out/train" start="$start" out="$out/coarse" \
+    "warmup_steps=[$((scenes * 100 / 9500)),$((scenes * 200 / 9500))]"
 dsflash train segmenter toyroom dataset="$out/train" start="$out/coarse/last.safetensors" out="$out/middle" \
-    image_size=320 epochs=1
-dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine"
+    image_size=320 epochs=1 "$warmup"
+dsflash train segmenter toyroom dataset="$out/train" start="$out/middle/last.safetensors" out="$out/fine" "$warmup"
 dsflash weights thresholds "$out/fine/last.safetensors" "$out/train" --out "$out/segmenter.safetensors"
 
 for name in toyroom toyroom_neck; do

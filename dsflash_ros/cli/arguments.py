@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive
+from dsflash_ros.errors import missing_extra
 from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.tracking.tracking_options import TrackingOptions
@@ -83,10 +84,42 @@ def tracking_from(args: argparse.Namespace) -> TrackingOptions:
     return TrackingOptions.of(vars(args))
 
 
-def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `dataset_from` reads, and `--limit`."""
+def add_fleet_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add `--ray` and `--ray-cores`; returns their group."""
+    fleet = parser.add_argument_group("many bags, on many cores or machines (see docs/fleet.md)")
+    fleet.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="split the work over a Ray cluster: HOST:PORT, or auto for that of this machine "
+        "(default: Ray is started here)",
+    )
+    fleet.add_argument(
+        "--ray-cores",
+        type=positive,
+        metavar="N",
+        help="cores of each model; with GPUs each has one of them (default: 1)",
+    )
+    return fleet
+
+
+def check_fleet_extra() -> None:
+    """Raise `MissingExtraError` when Ray or fsspec is not installed."""
+    try:
+        import fsspec  # noqa: F401
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("fleet", error) from error
+
+
+def add_dataset_arguments(parser: argparse.ArgumentParser, count: str | None = None) -> None:
+    """Add what `dataset_from` reads, and `--limit`. `count`: "+" for a list of data sets."""
     parser.add_argument(
-        "dataset", metavar="DATASET", help="psg.json, another file in its format, or its folder"
+        "dataset",
+        nargs=count,
+        metavar="DATASET",
+        help="psg.json, another file in its format, or its folder",
     )
     parser.add_argument("--split", default="test", help="train, val, test or all (default: test)")
     parser.add_argument(

@@ -8,6 +8,9 @@ the relation threshold is 0 and there may be 65535 of them, unless you say other
 On a bag with the true graphs, as `dsflash toyroom camera --record` makes, sgdet also scores tracks
 (HOTA, IDF1), graphs with and without tracking, and positions; --tracking scores nothing else.
 
+Several bags need --out: each has its own report there, the scores of all together are printed, and
+the same command again evaluates only bags that have no report yet.
+
 --speed also measures the latency of the forward pass and relations a second, in half a minute;
 --speed-seconds gives it longer, as the paper's 400 passes and 25 batches take on a CPU.
 
@@ -19,6 +22,8 @@ examples:
   dsflash tables base.json                        the paper's tables with these numbers beside
   dsflash eval drive/ --protocol sgdet            on a recorded drive with the truth ...
   dsflash eval drive/ --tracking --true-segments  ... its tracks alone, of the true segments
+  dsflash eval drives/* --out scores --json all.json     many of them, each and together ...
+  dsflash eval 's3://drives/*/*.mcap' --out s3://scores --ray head:6379   ... on a cluster
 """
 
 import argparse
@@ -26,99 +31,24 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.arguments import (
-    add_dataset_arguments,
-    add_model_arguments,
-    add_option_arguments,
     dataset_from,
     output_files,
     pipeline_from,
     tracking_from,
 )
+from dsflash_ros.cli.eval_arguments import RANKED, SPEED_SETTINGS, add_arguments
 from dsflash_ros.files import expand
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
+
+__all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "score a model on a data set: recall, panoptic quality, speed"
 
 _log = logging.getLogger(__name__)
 
-_RANKED = {"relation_threshold": 0.0, "max_relations": 0xFFFF}
-"""Recall ranks all relations; tracks are scored with the pipeline's own values."""
-
-_SPEED_SETTINGS = {"warm_up": 200, "timed": 200, "batch": 16, "speed_seconds": 30.0}
-
 SPEED_IMAGES = 32
 """How many images of the data set, spread evenly, --speed uses."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Data set, protocol, output, speed, model."""
-    add_dataset_arguments(parser)
-    protocols = ("sgdet", "predcls")
-    parser.add_argument(
-        "--protocol", choices=protocols, default="sgdet", help="what is given (default: sgdet)"
-    )
-    bag = parser.add_argument_group("bags")
-    bag.add_argument("--topic", help="image topic of a bag; needed when it has several")
-    bag.add_argument(
-        "--annotations",
-        metavar="FILE",
-        help="truth of some of a bag's frames in PSG's format, in place of that in the bag; each "
-        "image's file is named after the stamp of its frame, seconds; --masks as for data sets",
-    )
-    parser.add_argument("--json", metavar="FILE", help="store everything there")
-    parser.add_argument(
-        "--export",
-        nargs=2,
-        metavar=("FORMAT", "FILE"),
-        help="write the predictions, too; FORMAT is sgbench: a zip",
-    )
-    parser.add_argument(
-        "--report", metavar="FILE.html", help="write a page with plots and the worst pictures"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the files of --json, --export, --report"
-    )
-    parser.add_argument(
-        "--tracking",
-        action="store_true",
-        help="score nothing but tracks; DATASET is a bag with the true graphs",
-    )
-    parser.add_argument(
-        "--target-frame",
-        default="",
-        metavar="FRAME",
-        help="frame of the positions that bags with depth give, such as map",
-    )
-    parser.add_argument(
-        "--true-segments",
-        action="store_true",
-        help="with --tracking: track those of /ground_truth/panoptic in place of the model's",
-    )
-    speed = parser.add_argument_group("speed")
-    speed.add_argument("--speed", action="store_true", help="measure it, too")
-    speed.add_argument(
-        "--speed-seconds",
-        type=positive_float,
-        metavar="S",
-        help="begin no further pass after so long (default: %(default)g)",
-    )
-    for name, text in (
-        ("warm-up", "at most so many forward passes before the clock starts"),
-        ("timed", "at most so many forward passes to time"),
-        ("batch", "images in a pass, for relations per second"),
-    ):
-        help = f"{text} (default: %(default)s)"
-        speed.add_argument(f"--{name}", type=positive, metavar="N", help=help)
-    speed.add_argument("--no-speed", action="store_true", help="the default now; does nothing")
-    usual = {name: getattr(Options(), name) for name in _RANKED}
-    add_model_arguments(
-        parser, {name: f"{_RANKED[name]:g}; of tracks {usual[name]}" for name in _RANKED}
-    )
-    add_option_arguments(parser.add_argument_group("tracks, of bags"), TRACKING_OPTIONS)
-    parser.set_defaults(**_SPEED_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -128,15 +58,22 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
 
-    not_given = [name for name in _RANKED if getattr(args, name) is None]
+    not_given = [name for name in RANKED if getattr(args, name) is None]
     usual = {name: getattr(Options(), name) for name in not_given}
-    vars(args).update(usual if args.tracking else {name: _RANKED[name] for name in not_given})
+    vars(args).update(usual if args.tracking else {name: RANKED[name] for name in not_given})
+    if args.out or args.ray is not None or len(args.dataset) > 1:
+        from dsflash_ros.cli.eval_bags import evaluate_bags
+
+        return evaluate_bags(args, usual)
+    (args.dataset,) = args.dataset
+    if args.ray_cores:
+        args.parser.error("--ray-cores needs --ray")
     if args.tracking:
         return _run_tracking(args)
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
     json_path, export_path, report_path = output_files(args, "json", "export", "report")
-    changed = [name for name, value in _SPEED_SETTINGS.items() if getattr(args, name) != value]
+    changed = [name for name, value in SPEED_SETTINGS.items() if getattr(args, name) != value]
     if changed and not args.speed:
         option = changed[0].replace("_", "-")
         args.parser.error(f"--{option} says how to measure speed: give --speed, too")
@@ -253,7 +190,8 @@ def _tracks(args: argparse.Namespace, dataset, pipeline, usual: dict):
     from dsflash_ros.evaluation.bag_tracking import TracksObserver
 
     graph_options = replace(pipeline.options, **usual)
-    return TracksObserver(pipeline, tracking_from(args), graph_options, args.target_frame)
+    pipeline.for_trackers = True
+    return TracksObserver(tracking_from(args), graph_options, args.target_frame)
 
 
 def _evaluate(

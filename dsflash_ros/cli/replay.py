@@ -22,11 +22,13 @@ import logging
 
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import (
+    add_fleet_arguments,
     add_model_arguments,
     add_option_arguments,
+    check_fleet_extra,
     pipeline_from,
 )
-from dsflash_ros.errors import DSFlashError, missing_extra, missing_ros
+from dsflash_ros.errors import DSFlashError, missing_ros
 from dsflash_ros.files import expand
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
@@ -74,21 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out how long the stages took: two replays then give the same messages",
     )
-    fleet = parser.add_argument_group("many bags, on many cores or machines (see docs/fleet.md)")
-    fleet.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="split the work over a Ray cluster: HOST:PORT, or auto for that of this machine "
-        "(default: Ray is started here)",
-    )
-    fleet.add_argument(
-        "--ray-cores",
-        type=positive,
-        metavar="N",
-        help="cores of each model; with GPUs each has one of them (default: 1)",
-    )
+    add_fleet_arguments(parser)
     add_model_arguments(parser)
     add_option_arguments(parser.add_argument_group("tracking"), TRACKING_OPTIONS)
 
@@ -112,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _replay_here(args: argparse.Namespace) -> int:
     from dsflash_ros.ros.replay.graph_maker import GraphMaker
-    from dsflash_ros.ros.replay.recipe import numbered, without_suffix
+    from dsflash_ros.sources.bag_names import numbered, without_suffix
 
     recipe = recipe_from(args)
     maker = GraphMaker(pipeline_from(args), recipe.is_tracked)
@@ -132,11 +120,7 @@ def _replay_here(args: argparse.Namespace) -> int:
 
 
 def _replay_on_ray(args: argparse.Namespace) -> int:
-    try:
-        import fsspec  # noqa: F401
-        import ray  # noqa: F401
-    except ImportError as error:
-        raise missing_extra("fleet", error) from error
+    check_fleet_extra()
     from dsflash_ros.fleet.fleet_replay import replay_fleet
     from dsflash_ros.fleet.jobs import find_jobs
 
@@ -175,8 +159,9 @@ def recipe_of(*arguments: object):
 
 def recipe_from(args: argparse.Namespace):
     """The `Recipe` that the arguments ask for."""
+    from dsflash_ros.pipeline.choice import OPTIONS
     from dsflash_ros.ros.replay.bag_replay import Written
-    from dsflash_ros.ros.replay.recipe import OPTIONS, Recipe
+    from dsflash_ros.ros.replay.recipe import Recipe
 
     return Recipe(
         topics=tuple(args.topic),

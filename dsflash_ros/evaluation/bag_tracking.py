@@ -30,16 +30,14 @@ class TracksObserver:
 
     def __init__(
         self,
-        pipeline: SceneGraphPipeline,
         options: TrackingOptions,
         graph_options: Options,
         target_frame: str = "",
     ) -> None:
-        """Track with these options what the pipeline would tell with `graph_options`.
+        """Track with these options what a pipeline would tell with `graph_options`.
 
-        `target_frame` is of positions, see `GraphFollower`. Sets the pipeline's `for_trackers`.
+        The pipeline must be `for_trackers`. `target_frame` is of positions, see `GraphFollower`.
         """
-        pipeline.for_trackers = True
         self._options = graph_options
         self._least = min(RELATION_FLOOR, graph_options.relation_threshold)
         self._follower = GraphFollower(options, target_frame)

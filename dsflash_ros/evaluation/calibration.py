@@ -2,6 +2,7 @@
 (Platt, 1999).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.score_bins import bins_of, score_bins
+from dsflash_ros.evaluation.score_bins import bins_of, merged_bins, score_bins
 
 SCORE_THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Of relations' scores, at which precision and recall are told."""
@@ -67,13 +68,16 @@ class Reliability:
 
         `calibration_error` is that of these scores, `score_bins` are as from `score_bins`.
         `thresholds`: by threshold `relations` (an image), `precision` and `recall`, each over all
-        images together.
+        images together. `annotated`: how many relations all images have;
+        `scored_images`: how many images that are.
         """
         scores, true = self._together()
         kept = {threshold: scores >= threshold for threshold in SCORE_THRESHOLDS}
         return {
             "calibration_error": self.calibration_error(),
             "score_bins": score_bins(scores, true),
+            "annotated": self._annotated,
+            "scored_images": self._images,
             "thresholds": {
                 f"{threshold}": {
                     "relations": _share(keep.sum(), self._images),
@@ -126,6 +130,40 @@ class Reliability:
         return np.concatenate([np.empty(0), *self._scores]), np.concatenate(
             [np.empty(0, bool), *self._true]
         )
+
+
+def merged_reliability(results: Sequence[dict]) -> dict:
+    """`Reliability.results` of all images, from those of parts of them; at least one."""
+    bins = merged_bins([part["score_bins"] for part in results])
+    annotated = sum(part["annotated"] for part in results)
+    images = sum(part["scored_images"] for part in results)
+    errors = [  # bins from SCORE_THRESHOLDS[0] on
+        (one["relations"], abs(one["score"] - one["true"]))
+        for one in bins
+        if one["score"] >= SCORE_THRESHOLDS[0]
+    ]
+    counted = sum(count for count, _ in errors)
+    thresholds = {}
+    for threshold in results[0]["thresholds"]:
+        parts = [(part["scored_images"], part["thresholds"][threshold]) for part in results]
+        kept = sum(round(count * (part["relations"] or 0)) for count, part in parts)
+        true = sum(
+            round(count * (part["relations"] or 0) * (part["precision"] or 0))
+            for count, part in parts
+        )
+        thresholds[threshold] = {
+            "relations": _share(kept, images),
+            "precision": _share(true, kept),
+            "recall": _share(true, annotated),
+        }
+    error = sum(count * distance for count, distance in errors) / counted if counted else None
+    return {
+        "calibration_error": error,
+        "score_bins": bins,
+        "thresholds": thresholds,
+        "annotated": annotated,
+        "scored_images": images,
+    }
 
 
 def _most_likely(scores: torch.Tensor, true: torch.Tensor) -> Calibration:

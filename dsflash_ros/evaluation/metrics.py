@@ -79,7 +79,7 @@ class RecallMetrics:
         _check_range("predicted", predicted, len(matching), len(self.predicates))
         _check_protocol(predicted, matching, num_truth)
         if not len(truth):
-            self.images_without_relations += 1
+            self.count(None)
             return None
         remapped = np.column_stack((matching[predicted[:, :2]], predicted[:, 2]))
         rank_of = {tuple(relation): rank for rank, relation in enumerate(remapped.tolist())}
@@ -89,8 +89,15 @@ class RecallMetrics:
         is_found = np.isin(np.arange(num_truth), matching)
         reachable = is_found[truth[:, :2]].all(1)
         image = ImageRecall(truth[:, 2], ranks, reachable, int(is_found.sum()), num_truth)
-        self._images.append(image)
+        self.count(image)
         return image
+
+    def count(self, image: ImageRecall | None) -> None:
+        """Count an image by what `add` returned of it, perhaps elsewhere."""
+        if image is None:
+            self.images_without_relations += 1
+        else:
+            self._images.append(image)
 
     def merge(self, others: Iterable["RecallMetrics"]) -> None:
         """Take in the images that others counted, such as other processes."""

@@ -58,8 +58,12 @@ class PanopticQuality:
         found_ids = classes[hits], classes[wrong], truth_classes[missed]
         for counts, ids in zip(image[1:], found_ids, strict=True):
             np.add.at(counts, ids, 1)
-        self._counts += image
+        self.count(image)
         return image
+
+    def count(self, image: np.ndarray) -> None:
+        """Count an image by what `add` returned of it, perhaps elsewhere."""
+        self._counts += image
 
     def results(self) -> dict:
         """`PQ`, `SQ`, `RQ`, 0..1; the same of things and stuff, as in `PQ_things`; `per_class`.

@@ -78,6 +78,7 @@ class Report:
         images: fields of `ImageScores`, for each image; None in files of earlier versions.
         latency_ms: as from `latency_percentiles`, of SGDet.
         tracking: as from `TrackingEvaluator.results`, of a bag whose truth has identities.
+        settings: as from `BagEvaluation.settings`, of one of several bags.
     """
 
     dataset: dict
@@ -92,19 +93,24 @@ class Report:
     images: list[dict] | None = None
     latency_ms: dict | None = None
     tracking: dict | None = None
+    settings: dict | None = None
 
     def write(self, path: str | Path) -> None:
         """Write the JSON, whole or not at all.
 
         Raises `OutputError` when it cannot be written.
         """
+        with replacing(expand(path)) as partial:
+            partial.write_text(self.to_text())
+
+    def to_text(self) -> str:
+        """The JSON; images have a line each."""
         content = {"format": FORMAT, **asdict(self)}
         images = content.pop("images")
-        rows = ",\n    ".join(json.dumps(image) for image in images or ())  # one line each
+        rows = ",\n    ".join(json.dumps(image) for image in images or ())
         listed = "null" if images is None else f"[\n    {rows}\n  ]"
         head = json.dumps(content, indent=2).removesuffix("\n}")
-        with replacing(expand(path)) as partial:
-            partial.write_text(f'{head},\n  "images": {listed}\n}}\n')
+        return f'{head},\n  "images": {listed}\n}}\n'
 
     @classmethod
     def read(cls, path: str | Path) -> "Report":
@@ -113,7 +119,19 @@ class Report:
         Raises `EvaluationError` when it is anything else.
         """
         try:
-            raw = json.loads(expand(path).read_text())
+            content = expand(path).read_bytes()
+        except OSError as error:
+            raise EvaluationError(f"cannot read {path}: {error.strerror}") from error
+        return cls.parse(content, path)
+
+    @classmethod
+    def parse(cls, content: bytes, name: str | Path) -> "Report":
+        """Read what `write` wrote to a file of that name.
+
+        Raises `EvaluationError` when it is anything else.
+        """
+        try:
+            raw = json.loads(content)
             _check(raw, {"format": str, **_EXPECTED}, "it")
             if raw.pop("format") != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
@@ -122,13 +140,11 @@ class Report:
             for image in raw.get("images") or ():
                 _check(image, _EXPECTED_IMAGE, "an image")
             return cls(**raw)
-        except OSError as error:
-            raise EvaluationError(f"cannot read {path}: {error.strerror}") from error
         except (ValueError, RecursionError, TypeError) as error:
             is_json = not isinstance(error, (UnicodeDecodeError, json.JSONDecodeError))
             reason = error if is_json else "it is not JSON"
             raise EvaluationError(
-                f"{path} is not a result of `dsflash eval --json`: {reason}"
+                f"{name} is not a result of `dsflash eval --json`: {reason}"
             ) from error
 
 

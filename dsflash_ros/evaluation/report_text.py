@@ -1,5 +1,7 @@
 """A report as text: tables of its scores."""
 
+from collections.abc import Mapping
+
 from dsflash_ros.evaluation.phrases import (
     describe_dataset,
     describe_machine,
@@ -120,3 +122,18 @@ def _thresholds(relations: dict) -> str:
             f"\ncalibration error {error} %: how far mean scores are from the share that is true",
         ]
     )
+
+
+def bags_text(reports: Mapping[str, Report], merged: Report) -> str:
+    """The scores of bags, a row each, and those of all of them together."""
+    rows = [_bag_row(name, report) for name, report in reports.items()]
+    return table("bags, scores in %", [*rows, _bag_row("all", merged)])
+
+
+def _bag_row(name: str, report: Report) -> Row:
+    row: Row = {"bag": name, "images": report.dataset["images"]}
+    row |= {key: percent(report.relations.get(key)) for key in ("R@50", "mR@50")}
+    if report.protocol == "sgdet":
+        row["PQ"] = percent((report.panoptic or {}).get("PQ"))
+        row |= {key: percent((report.tracking or {}).get(key)) for key in ("HOTA", "IDF1")}
+    return row

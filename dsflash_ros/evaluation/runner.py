@@ -1,9 +1,9 @@
 """Run a pipeline over a data set and compare its predictions with the truth."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,37 +15,21 @@ from dsflash_ros.evaluation.image_scores import ImageScores
 from dsflash_ros.evaluation.matching import check_segments, match_segments, true_relations
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
-from dsflash_ros.graph.scene_graph import SceneGraph, unpack_panoptic
+from dsflash_ros.evaluation.prediction import Predicted, Prediction, predict_all
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.tracked import untracked
 from dsflash_ros.progress_bar import progress
-
-if TYPE_CHECKING:
-    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 PROTOCOLS = ("predcls", "sgdet")
 """PredCls: the true masks and classes are given. SGDet: nothing is given but the image."""
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a model predicts for an image.
+class Model(Protocol):
+    """What `evaluate` must know of a model; a `SceneGraphPipeline` tells it."""
 
-    Attributes:
-        labels: (H, W) int, index of the pixel's segment, -1 where none is.
-        class_ids: (P,) int64.
-        relations: (r, 3) int64, best first: subject, object (indexes of segments), predicate.
-        scores: (r,) float, of the relations, 0..1.
-        graph: from which it was made, whole where the pipeline is `for_trackers`; None for PredCls,
-            where no graph is.
-    """
-
-    labels: np.ndarray
-    class_ids: np.ndarray
-    relations: np.ndarray
-    scores: np.ndarray
-    graph: SceneGraph | None = None
+    weights: str
+    vocabulary: Vocabulary
+    relates: bool
+    device: object
 
 
 class Observation(NamedTuple):
@@ -134,9 +118,7 @@ class Evaluator:
         if self._relates:
             relations |= self.reliability.results()
         else:
-            for scores in (relations, *relations["per_predicate"].values()):
-                unknown = [key for key in scores if "R@" in key and not key.endswith("inf")]
-                scores.update(dict.fromkeys(unknown))
+            forget_recall(relations)
         panoptic = self._quality.results() if self._quality else None
         images = [image._asdict() for image in self.images]
         latency_ms = latency_percentiles(self._latencies)
@@ -146,6 +128,13 @@ class Evaluator:
             "images": images,
             "latency_ms": latency_ms or None,
         }
+
+
+def forget_recall(relations: dict) -> None:
+    """In results of `RecallMetrics`, make unknown what weights that do not relate cannot reach."""
+    for scores in (relations, *relations["per_predicate"].values()):
+        unknown = [key for key in scores if "R@" in key and not key.endswith("inf")]
+        scores.update(dict.fromkeys(unknown))
 
 
 def latency_percentiles(latencies: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -159,24 +148,27 @@ def latency_percentiles(latencies: Sequence[Mapping[str, float]]) -> dict[str, d
 
 
 def evaluate(
-    pipeline: "SceneGraphPipeline",
+    model: Model,
     dataset: PsgDataset,
     protocol: str,
     limit: int | None = None,
     export: SgbenchFile | None = None,
     observers: Sequence[Callable[[Observation], None]] = (),
+    predicted: Callable[[Iterable[Record]], Iterator[Predicted]] | None = None,
 ) -> Evaluator:
-    """Compare a pipeline's predictions with the truth of a data set.
+    """Compare a model's predictions with the truth of a data set.
 
     All true segments are objects to be found, crowds too, as in sgbench.
 
     Args:
-        pipeline: with its options.
+        model: a `SceneGraphPipeline` with its options; or, with `predicted`, anything that tells
+            what is to be known of it.
         dataset: of the same vocabulary.
         protocol: of `PROTOCOLS`.
         limit: only the first images, so many.
         export: gets the predictions, too.
         observers: are called with each image after it was counted.
+        predicted: makes the predictions, in the order of the images; by default the pipeline does.
 
     Returns:
         an evaluator that has counted the images.
@@ -186,18 +178,18 @@ def evaluate(
             a prediction breaks the protocol.
         DatasetError: an image or a mask cannot be read.
     """
-    check_vocabulary(pipeline.weights, pipeline.vocabulary, dataset)
-    if protocol == "predcls" and not pipeline.relates:
+    check_vocabulary(model.weights, model.vocabulary, dataset)
+    if protocol == "predcls" and not model.relates:
         raise EvaluationError(
-            f"the weights {pipeline.weights!r} have no trained relation stage, which is all that "
+            f"the weights {model.weights!r} have no trained relation stage, which is all that "
             "predcls evaluates; use --protocol sgdet for their segments"
         )
-    evaluator = Evaluator(dataset.vocabulary, protocol, pipeline.relates, pipeline.device)
+    evaluator = Evaluator(dataset.vocabulary, protocol, model.relates, model.device)
     count = min(limit or len(dataset), len(dataset))
-    for record in progress(islice(dataset, count), protocol, count, "image"):
-        truth_labels = record.labels()
-        prediction = predict(pipeline, record, truth_labels, protocol)
-        seen = evaluator.add(record, truth_labels, prediction)
+    records = progress(islice(dataset, count), protocol, count, "image")
+    for one in (predicted or partial(predict_all, model, protocol))(records):
+        record, prediction = one.record, one.prediction
+        seen = evaluator.add(*one)
         for observer in observers:
             observer(seen)
         if export:
@@ -215,30 +207,3 @@ def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) 
             f"the weights {weights!r} do not speak of what the data set {dataset.path} does, but "
             f"of {difference}; use weights trained for the data set's vocabulary"
         )
-
-
-def predict(
-    pipeline: "SceneGraphPipeline", record: Record, truth_labels: np.ndarray, protocol: str
-) -> Prediction:
-    """The pipeline's prediction for an image; PredCls gives it the true segments, crowds too."""
-    rgb = record.image()
-    if protocol == "sgdet":
-        return _prediction_of(pipeline(rgb, record.stamp or 0.0), pipeline.options)
-    count = len(record.class_ids)
-    ranked = pipeline.relate_segments(rgb, truth_labels, count, record.class_ids)
-    pairs, predicates, scores = ranked.as_arrays()
-    relations, options = np.column_stack((pairs, predicates)), pipeline.options
-    kept = np.flatnonzero(scores >= options.relation_threshold)[: options.max_relations]
-    return Prediction(truth_labels, record.class_ids, relations[kept], scores[kept])
-
-
-def _prediction_of(graph: SceneGraph, options: Options) -> Prediction:
-    told = untracked(graph, options).relations
-    relations = [(r.subject, r.object, r.predicate_id) for r in told]
-    return Prediction(
-        labels=unpack_panoptic(graph.panoptic)[1],
-        class_ids=np.array([node.class_id for node in graph.nodes], np.int64),
-        relations=np.array(relations, np.int64).reshape(-1, 3),
-        scores=np.array([relation.score for relation in told]),
-        graph=graph,
-    )

@@ -1,5 +1,8 @@
 """How often relations are true, by their score: the points of a calibration plot."""
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 
 BINS = 10
@@ -34,3 +37,19 @@ def score_bins(scores: np.ndarray, true: np.ndarray) -> list[dict]:
         }
         for k in np.flatnonzero(counts)
     ]
+
+
+def merged_bins(parts: Sequence[list[dict]]) -> list[dict]:
+    """The bins of all relations, from those of parts of them."""
+    found: dict[int, list[dict]] = {}
+    for one in chain.from_iterable(parts):
+        found.setdefault(int(bins_of(np.array(one["score"]))), []).append(one)
+    merged = []
+    for _, same in sorted(found.items()):
+        count = sum(one["relations"] for one in same)
+        sums = {
+            key: sum(one["relations"] * one[key] for one in same) / count
+            for key in ("score", "true")
+        }
+        merged.append({"relations": count, **sums})
+    return merged

@@ -20,7 +20,7 @@ from dsflash_ros.ros.replay.recipe import Recipe, Replayed
 
 
 def replay_job(
-    job: Job, recipe: Recipe, workers: Sequence, options: Options, most_ranges: int
+    job: Job, recipe: Recipe, options: Options, workers: Sequence, most_ranges: int
 ) -> Replayed | DSFlashError:
     """Read the images, have the workers look at them, track and write.
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 from dsflash_ros.errors import DeviceError, FleetError, first_line
 from dsflash_ros.files import expand
 from dsflash_ros.fleet.model_worker import ModelWorker
-from dsflash_ros.ros.replay.recipe import Recipe
+from dsflash_ros.option import Value
 from dsflash_ros.threads import usable_cores
 
 ANSWER_S = 20.0
@@ -107,18 +107,18 @@ def _signals_kept() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def start_workers(recipe: Recipe, cores: int) -> list:
+def start_workers(choice: Mapping[str, Value], for_trackers: bool, cores: int) -> list:
     """Handles of `ModelWorker` actors, as many as the cluster has room for.
 
     Each has a GPU, where the cluster has some and the device is not the CPU, and so many cores.
-    One that is lost is started anew.
+    One that is lost is started anew. `choice` and `for_trackers` are as of `ModelWorker`.
 
     Raises:
         FleetError: there is no room.
         DeviceError: a GPU is asked for and there is none.
     """
-    count, gpus = _room(recipe, cores)
-    choice = dict(recipe.choice)
+    count, gpus = _room(choice["device"], cores)
+    choice = dict(choice)
     choice["device"] = "cuda" if gpus else "cpu"
     choice["threads"] = choice["threads"] or cores
     if (weights := expand(choice["weights"])).exists():
@@ -126,7 +126,7 @@ def start_workers(recipe: Recipe, cores: int) -> list:
     actor = ray.remote(ModelWorker).options(
         num_cpus=cores, num_gpus=gpus, max_restarts=-1, max_task_retries=0
     )
-    workers = [actor.remote(choice, recipe.is_tracked) for _ in range(count)]
+    workers = [actor.remote(choice, for_trackers) for _ in range(count)]
     asked = {worker.is_here.remote(): worker for worker in workers}
     here, missing = ray.wait(list(asked), num_returns=count, timeout=FREE_S)
     for answer in missing:
@@ -140,7 +140,7 @@ def start_workers(recipe: Recipe, cores: int) -> list:
     return [asked[answer] for answer in here]
 
 
-def _room(recipe: Recipe, cores: int) -> tuple[int, int]:
+def _room(device: str, cores: int) -> tuple[int, int]:
     """How many models there can be, and the GPUs of each."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     by_cores = [int(machine.get("CPU", 0)) // cores for machine in machines]
@@ -148,7 +148,6 @@ def _room(recipe: Recipe, cores: int) -> tuple[int, int]:
         most = max((int(machine.get("CPU", 0)) for machine in machines), default=0)
         raise FleetError(f"no machine of the Ray cluster has {cores} cores, at most {most}")
     by_gpus = [int(machine.get("GPU", 0)) for machine in machines]
-    device = recipe.choice["device"]
     if device.startswith("cuda:"):
         raise DeviceError(f"--device {device} is of one machine: with --ray give cuda, cpu or auto")
     if device == "cpu" or (device == "auto" and not sum(by_gpus)):

@@ -5,27 +5,19 @@ which go to models anywhere. What depends on all images before, tracking, and th
 by one process for each bag, in order. So the result is that of `dsflash replay` without Ray.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from dsflash_ros.errors import DSFlashError, FleetError
+from dsflash_ros.errors import DSFlashError
 from dsflash_ros.fleet.bag_task import replay_job
 from dsflash_ros.fleet.cluster import cluster, start_workers, told
+from dsflash_ros.fleet.job_runner import run_jobs
 from dsflash_ros.fleet.jobs import Job, known_ends
 from dsflash_ros.fleet.storage import check_writable
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.ros.replay.recipe import Recipe, Replayed
-
-MOST_TRIES = 4
-"""So often a bag is tried whose process is lost."""
-
-_FEWEST_RANGES = 8
-
-_log = logging.getLogger(__name__)
 
 
 def replay_fleet(
@@ -62,37 +54,9 @@ def replay_fleet(
 def _ends(
     jobs: Sequence[Job], recipe: Recipe, cores: int
 ) -> Iterator[tuple[Job, Replayed | DSFlashError]]:
-    """The jobs as they end. As many bags as there are models are read at a time."""
     try:
-        workers = start_workers(recipe, cores)
+        workers = start_workers(recipe.choice, recipe.is_tracked, cores)
         options = ray.get([worker.options.remote() for worker in workers])[0]
     except RayError as error:
         raise told(error) from error
-    # Reading, tracking and writing keep few cores busy, and the models have most of them.
-    task = ray.remote(replay_job).options(
-        num_cpus=0, max_retries=MOST_TRIES - 1, scheduling_strategy="SPREAD"
-    )
-    at_once = min(len(jobs), len(workers))
-    most_ranges = min(2 * len(workers), max(_FEWEST_RANGES, 2 * len(workers) // at_once))
-    running: dict[Any, Job] = {}
-    for number, job in enumerate(jobs):
-        if len(running) == at_once:
-            yield _next_end(running)
-        first = number % len(workers)  # bags begin with different models
-        turned = workers[first:] + workers[:first]
-        running[task.remote(job, recipe, turned, options, most_ranges)] = job
-    while running:
-        yield _next_end(running)
-
-
-def _next_end(running: dict[Any, Job]) -> tuple[Job, Replayed | DSFlashError]:
-    answer = ray.wait(list(running), num_returns=1)[0][0]
-    job = running.pop(answer)
-    try:
-        return job, ray.get(answer)
-    except RayError as error:  # a bug, or a process that was lost each time
-        problem = told(error)
-        if not isinstance(problem, DSFlashError):
-            _log.error("%s", error)
-            problem = FleetError(f"it failed unexpectedly: {problem!r}")
-        return job, problem
+    yield from run_jobs(jobs, workers, replay_job, recipe, options)

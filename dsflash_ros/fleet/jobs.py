@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dsflash_ros.errors import DSFlashError, OutputError
 from dsflash_ros.fleet.storage import local_path, matching, read_notes, version
-from dsflash_ros.ros.replay.parts import check_settings
-from dsflash_ros.ros.replay.recipe import Recipe, Replayed, local_bag, numbered, without_suffix
+from dsflash_ros.pipeline.choice import check_settings
+from dsflash_ros.ros.replay.recipe import Recipe, Replayed
+from dsflash_ros.sources.bag_names import local_bag, numbered, without_suffix
 
 _AT_ONCE = 16
 """Requests to a storage."""
@@ -19,10 +20,12 @@ class Job:
     """A bag, and the folder for its results: paths on this machine, or URLs.
 
     Attributes:
+        name: of the bag among the others, the last part of `folder`: `drive`, `1/front`.
         content: what changes with the content of a bag at a URL; empty for a path.
         problem: why the bag cannot be read, if that is known already.
     """
 
+    name: str
     bag: str
     folder: str
     content: str = ""
@@ -49,18 +52,18 @@ def find_jobs(patterns: Sequence[str], out: str) -> list[Job]:
         for bag, name in matching(pattern):
             found.setdefault(bag, without_suffix(name))
     out = str(local_path(out) or out.rstrip("/"))
-    folders = [f"{out}/{name}" for name in numbered(found.values())]
+    names = numbered(found.values())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_job, found, folders))
+        return list(pool.map(lambda name, bag: _job(name, bag, f"{out}/{name}"), names, found))
 
 
-def _job(bag: str, folder: str) -> Job:
+def _job(name: str, bag: str, folder: str) -> Job:
     if local_path(bag):
-        return Job(bag, folder)
+        return Job(name, bag, folder)
     try:
-        return Job(bag, folder, version(bag))
+        return Job(name, bag, folder, version(bag))
     except DSFlashError as problem:
-        return Job(bag, folder, problem=problem)
+        return Job(name, bag, folder, problem=problem)
 
 
 def known_ends(jobs: Sequence[Job], recipe: Recipe) -> list[Replayed | DSFlashError | None]:

@@ -14,8 +14,11 @@ from dsflash_ros.pipeline.choice import pipeline_of
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.ros.replay.graph_maker import graph_of
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # bags are replayed by processes without torch
+    from dsflash_ros.evaluation.bag_evaluation import ModelFacts
+    from dsflash_ros.evaluation.prediction import Prediction, Query
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+    from dsflash_ros.weights.loading import OpenedWeights
 
 Picture = tuple[np.ndarray, float, str]
 """An image as a pipeline takes it: (H, W, 3) uint8 RGB, stamp in seconds, source."""
@@ -44,10 +47,28 @@ class ModelWorker:
         """The graph of each picture, or what is wrong with it."""
         return [graph_of(self._pipeline, *picture) for picture in pictures]
 
+    def facts(self) -> "ModelFacts":
+        """What a report says of the model."""
+        from dsflash_ros.evaluation.bag_evaluation import ModelFacts
+
+        return ModelFacts.of(self._opened, self._pipeline, self._choice["compile"])
+
+    def predictions(self, queries: "Sequence[Query]") -> "list[Prediction]":
+        """What the model predicts, for an evaluation."""
+        from dsflash_ros.evaluation.prediction import predict_image
+
+        return [predict_image(self._pipeline, query) for query in queries]
+
+    @cached_property
+    def _opened(self) -> "OpenedWeights":
+        from dsflash_ros.weights.loading import open_weights
+
+        show_log()
+        return open_weights(self._choice["weights"])
+
     @cached_property
     def _pipeline(self) -> "SceneGraphPipeline":
-        show_log()
-        pipeline = pipeline_of(self._choice)
+        pipeline = pipeline_of(self._choice, self._opened)
         pipeline.for_trackers = self._for_trackers
         return pipeline
 

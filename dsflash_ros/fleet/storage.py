@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 
 from dsflash_ros.errors import DSFlashError, OutputError, SourceError, first_line
-from dsflash_ros.files import expand
+from dsflash_ros.files import expand, replacing
 from dsflash_ros.ros.replay.part import BAG, LINES
 from dsflash_ros.ros.replay.parts import SETTINGS
 
@@ -89,33 +89,63 @@ def fetch(url: str, folder: Path) -> Path:
     return target
 
 
-def read_notes(folders: Iterable[str]) -> dict[str, dict | OutputError]:
-    """What the `replay.json` of folders say, or that one is damaged; those without are left out.
+def read_files(places: Iterable[str]) -> dict[str, bytes]:
+    """What is in files of one storage; those that are not there are left out.
 
     Raises `OutputError` when the storage cannot be reached.
     """
-    files = {f"{folder}/{SETTINGS}": folder for folder in folders}
-    if not files:
+    places = list(places)
+    if not places:
         return {}
-    first = next(iter(files))
-    with reaching(first, OutputError):
-        system, _ = _open(first)
-        paths = {system._strip_protocol(file): folder for file, folder in files.items()}
+    with reaching(places[0], OutputError):
+        system, _ = _open(places[0])
+        paths = {system._strip_protocol(place): place for place in places}
         read = system.cat(list(paths), on_error="return")
-    notes: dict[str, dict | OutputError] = {}
+    found: dict[str, bytes] = {}
     for path, content in read.items():
         if isinstance(content, FileNotFoundError):
             continue
         with reaching(paths[path], OutputError):
             if isinstance(content, Exception):
                 raise content
+        found[paths[path]] = content
+    return found
+
+
+def read_notes(folders: Iterable[str]) -> dict[str, dict | OutputError]:
+    """What the `replay.json` of folders say, or that one is damaged; those without are left out.
+
+    Raises `OutputError` when the storage cannot be reached.
+    """
+    notes: dict[str, dict | OutputError] = {}
+    for file, content in read_files(f"{folder}/{SETTINGS}" for folder in folders).items():
+        folder = file.removesuffix(f"/{SETTINGS}")
         try:
-            notes[paths[path]] = dict(json.loads(content))
+            notes[folder] = dict(json.loads(content))
         except (ValueError, TypeError):
-            notes[paths[path]] = OutputError(
-                f"{paths[path]}/{SETTINGS} cannot be read: give another --out, or --overwrite"
+            notes[folder] = OutputError(
+                f"{file} cannot be read: give another --out, or --overwrite"
             )
     return notes
+
+
+def write_text(place: str, text: str) -> None:
+    """Write a file whole, and the folders that it is in.
+
+    Raises `OutputError` when that is not possible.
+    """
+    path = local_path(place)
+    if path is None:
+        with reaching(place, OutputError):
+            system, inside = _open(place)
+            system.pipe_file(inside, text.encode())
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    with replacing(path) as partial:
+        partial.write_text(text)
 
 
 def check_writable(folder: str) -> None:

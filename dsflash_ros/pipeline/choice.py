@@ -1,15 +1,25 @@
-"""A pipeline from the values of all options by name, as arguments and parameters have them."""
+"""The values of all options by name, as arguments and parameters have them; pipelines of them."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsflash_ros.errors import OutputError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.option import Value
-from dsflash_ros.pipeline.options import FRAME_OPTIONS, Options
+from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS, Options
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
 if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
     from dsflash_ros.weights.loading import OpenedWeights
+
+OPTIONS = (*MODEL_OPTIONS, *FRAME_OPTIONS, *TRACKING_OPTIONS)
+"""Of the model, of images and of tracking."""
+
+_OF_A_MACHINE = ("threads", "device")
+"""Options that may change when work goes on."""
 
 
 def pipeline_of(
@@ -42,3 +52,19 @@ def vocabulary_of(choice: Mapping[str, Value]) -> Vocabulary | None:
     """The vocabulary that the weights must have; None for any."""
     name = choice["vocabulary"]
     return Vocabulary.load(name) if name else None
+
+
+def settings_of(choice: Mapping[str, Value]) -> dict[str, Value]:
+    """Those of `OPTIONS` that must not change when work on the same results goes on."""
+    return {one.name: choice[one.name] for one in OPTIONS if one.name not in _OF_A_MACHINE}
+
+
+def check_settings(place: Path | str, known: Mapping, wanted: Mapping) -> None:
+    """Raise `OutputError` when the results at a place were made with other settings than wanted."""
+    wanted = json.loads(json.dumps(wanted))
+    changed = [key for key, value in wanted.items() if known.get(key) != value]
+    if changed:
+        raise OutputError(
+            f"{place} was made with other settings ({', '.join(changed)}): give another --out, or "
+            "--overwrite to replace it"
+        )

@@ -7,7 +7,8 @@ import numpy as np
 
 from dsflash_ros.data.psg import Record
 from dsflash_ros.drawing.overlay import draw_overlay
-from dsflash_ros.evaluation.runner import Observation, Prediction
+from dsflash_ros.evaluation.prediction import Prediction
+from dsflash_ros.evaluation.runner import Observation
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.scene_graph import (
     NOTHING,

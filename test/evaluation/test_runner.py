@@ -5,7 +5,8 @@ import torch
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import DatasetError, EvaluationError
-from dsflash_ros.evaluation.runner import Evaluator, Prediction, evaluate
+from dsflash_ros.evaluation.prediction import Prediction
+from dsflash_ros.evaluation.runner import Evaluator, evaluate
 from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph, pack_panoptic
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.ranking import RankedRelations

@@ -23,7 +23,8 @@ from dsflash_ros.data.shapes import write_shapes
 from dsflash_ros.evaluation.export import sgbench_file
 from dsflash_ros.evaluation.matching import match_segments
 from dsflash_ros.evaluation.metrics import RecallMetrics
-from dsflash_ros.evaluation.runner import Evaluator, Prediction
+from dsflash_ros.evaluation.prediction import Prediction
+from dsflash_ros.evaluation.runner import Evaluator
 
 PREDICATES = ("on", "in", "holding", "beside", "over", "rare")
 KS = (1, 4, 20, 50, 100)

@@ -1,13 +1,11 @@
 """`dsflash replay --ray`: it gives what one process gives, whatever is lost on the way."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
 
-import psutil
 import pytest
+from lost import kill_the_next
 from places import ROOT
 from recorded import DRIVE, GIVEN, assert_same, replay
 
@@ -41,7 +39,7 @@ def test_split_it_is_the_same_and_a_broken_bag_does_not_keep_the_others(
     assert f"{out}/broken/replay.json cannot be read" in caplog.text
     other = ("--ray", nobody, "--stride", 2)
     assert replay(tmp_path / "bags" / "d*", "--out", out, *GIVEN, *other) == 1
-    assert "holds a replay with other settings (stride)" in caplog.text
+    assert "was made with other settings (stride)" in caplog.text
 
 
 def test_lost_processes_lose_and_double_nothing(ray_address, unsplit, tmp_path):
@@ -58,18 +56,6 @@ def test_lost_processes_lose_and_double_nothing(ray_address, unsplit, tmp_path):
         process.kill()
     assert process.returncode == 0, told
     assert_same(tmp_path / "drive", unsplit)
-
-
-def kill_the_next(title):
-    """Kill -9 a process of this title as soon as there is one."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [""])[0] == title:
-                os.kill(process.pid, signal.SIGKILL)
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no process {title} came")
 
 
 def test_the_process_of_a_bag_does_without_torch():

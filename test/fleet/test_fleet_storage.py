@@ -40,7 +40,7 @@ def test_from_s3_to_s3(ray_address, s3, unsplit, tmp_path, capsys, caplog):
     key = f"in/monday/drive/{changed.name}"
     s3.put_object(Bucket=BUCKET, Key=key, Body=changed.read_bytes() + b"\n")
     assert replay(*given, "--ray", "127.0.0.1:1") == 1
-    assert "holds a replay with other settings (content)" in caplog.text
+    assert "was made with other settings (content)" in caplog.text
 
 
 @pytest.fixture

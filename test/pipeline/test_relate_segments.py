@@ -107,7 +107,7 @@ def test_given_segments_are_related_as_pair_by_pair(pipeline, record, options):
 
 
 def test_predcls_leaves_out_relations_below_the_threshold(pipeline, record):
-    from dsflash_ros.evaluation.runner import predict
+    from dsflash_ros.evaluation.prediction import predict
 
     pipeline.options = Options(relation_threshold=0, max_relations=0xFFFF)
     labels = record.labels()

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from dsflash_ros.errors import OutputError
 from dsflash_ros.files import replacing
+from dsflash_ros.pipeline.choice import check_settings
 from dsflash_ros.ros.replay.part import BAG, LINES, STATE, Part
 from dsflash_ros.sinks.sink import writing_to
 
@@ -34,7 +35,7 @@ class Parts:
     def __init__(self, folder: Path, settings: dict, overwrite: bool) -> None:
         """Begin, or go on where another process ended. A context manager, which lets the folder go.
 
-        Raises `OutputError` when the folder holds a replay with other settings, or other files, or
+        Raises `OutputError` when the folder holds a replay of other settings, or other files, or
         another process writes it.
         """
         self.folder, self._parts = folder, folder / _PARTS
@@ -157,17 +158,6 @@ class Parts:
         (partial / "metadata.yaml").write_text(text)
         partial.chmod(0o755)
         partial.rename(bag)
-
-
-def check_settings(folder: Path | str, known: dict, wanted: dict) -> None:
-    """Raise `OutputError` when the replay in a folder has other settings than those wanted."""
-    wanted = json.loads(json.dumps(wanted))
-    changed = [key for key, value in wanted.items() if known.get(key) != value]
-    if changed:
-        raise OutputError(
-            f"{folder} holds a replay with other settings ({', '.join(changed)}): give another "
-            "--out, or --overwrite to replace it"
-        )
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,22 +1,18 @@
 """What is replayed of bags, and how: the same for all bags of a command, on every machine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from dsflash_ros.option import Value
-from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
+from dsflash_ros.pipeline.choice import settings_of
 from dsflash_ros.ros.replay.bag_replay import Replay, Written, replay_bag
 from dsflash_ros.ros.replay.cameras import Cameras
 from dsflash_ros.ros.replay.graph_maker import GraphMaker
 from dsflash_ros.ros.replay.parts import Parts
-from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
-
-_OF_A_MACHINE = ("threads", "device")
-"""Options that may change when a replay goes on."""
-
-_SUFFIXES = (".mcap", ".db3", ".bag")
+from dsflash_ros.sources.bag_names import local_bag
+from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 
 class Replayed(NamedTuple):
@@ -67,7 +63,6 @@ class Recipe:
 
         `bag` says which bag it is.
         """
-        names = [one.name for one in OPTIONS if one.name not in _OF_A_MACHINE]
         return {
             **bag,
             "start": self.start_s,
@@ -76,7 +71,7 @@ class Recipe:
             "track": self.is_tracked,
             "target_frame": self.target_frame,
             "written": asdict(self.written),
-            "options": {name: self.choice[name] for name in names},
+            "options": settings_of(self.choice),
         }
 
     def replay(
@@ -103,29 +98,3 @@ class Recipe:
                 replay_bag(replay, path, parts, self.written)
             skipped = sum(source.skipped for source in cameras.sources)
         return Replayed(replay.position.graphs, skipped)
-
-
-OPTIONS = (*MODEL_OPTIONS, *FRAME_OPTIONS, *TRACKING_OPTIONS)
-"""Those of `Recipe.choice`."""
-
-
-def local_bag(path: Path) -> dict[str, str]:
-    """Which bag it is: that of this path."""
-    return {"bag": str(path.resolve())}
-
-
-def without_suffix(name: str) -> str:
-    """A bag's name without the ending of its file."""
-    for suffix in _SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
-
-
-def numbered(names: Iterable[str]) -> list[str]:
-    """The names; those that come again have numbers, as `drive_2`."""
-    counts: dict[str, int] = {}
-    found = []
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        found.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
-    return found

@@ -78,7 +78,7 @@ def test_a_finished_one_stays_and_other_settings_are_refused(whole, tmp_path, ca
     assert replay(*given, "--end", 2) == 0
     assert "is complete already" in capsys.readouterr().out
     assert replay(*given, "--end", 3) == 1
-    assert "holds a replay with other settings (end)" in capsys.readouterr().err
+    assert "was made with other settings (end)" in capsys.readouterr().err
     assert replay(*given, "--end", 1, "--overwrite") == 0
     assert len(lines(out / "drive")) == 6
 
