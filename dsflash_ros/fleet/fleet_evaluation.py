@@ -5,6 +5,7 @@ tracks and counts in order. So the reports are those of `dsflash eval` without R
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import ray
 from ray.exceptions import RayError
@@ -12,12 +13,10 @@ from ray.exceptions import RayError
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.evaluation.bag_evaluation import BagEvaluation
 from dsflash_ros.evaluation.report import Report
-from dsflash_ros.fleet.cluster import cluster, start_workers, told
+from dsflash_ros.fleet.cluster import start_workers, told
 from dsflash_ros.fleet.evaluation_task import evaluate_job, known_reports
-from dsflash_ros.fleet.job_runner import run_jobs
+from dsflash_ros.fleet.job_runner import run_jobs, run_missing
 from dsflash_ros.fleet.jobs import Job
-from dsflash_ros.fleet.storage import check_writable
-from dsflash_ros.progress_bar import progress
 
 
 def evaluate_fleet(
@@ -40,22 +39,12 @@ def evaluate_fleet(
         OutputError: the folder of the reports cannot be written.
     """
     known = [job.problem for job in jobs] if is_anew else known_reports(jobs, evaluation)
-    left = []
-    for job, end in zip(jobs, known, strict=True):
-        if end is None:
-            left.append(job)
-        else:
-            yield job, end
-    if not left:
-        return
-    check_writable(left[0].folder.rpartition("/")[0])
-    with cluster(address):
-        ends = _ends(left, evaluation, is_anew, cores)
-        yield from progress(ends, "eval", len(left), "bag")
+    ends = partial(_ends, evaluation, is_anew, cores)
+    yield from run_missing(jobs, known, address, "eval", ends)
 
 
 def _ends(
-    jobs: Sequence[Job], evaluation: BagEvaluation, is_anew: bool, cores: int
+    evaluation: BagEvaluation, is_anew: bool, cores: int, jobs: Sequence[Job]
 ) -> Iterator[tuple[Job, Report | DSFlashError]]:
     try:
         workers = start_workers(evaluation.choice, evaluation.is_tracked, cores)

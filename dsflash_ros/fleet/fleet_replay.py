@@ -6,17 +6,16 @@ by one process for each bag, in order. So the result is that of `dsflash replay`
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import ray
 from ray.exceptions import RayError
 
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.fleet.bag_task import replay_job
-from dsflash_ros.fleet.cluster import cluster, start_workers, told
-from dsflash_ros.fleet.job_runner import run_jobs
+from dsflash_ros.fleet.cluster import start_workers, told
+from dsflash_ros.fleet.job_runner import run_jobs, run_missing
 from dsflash_ros.fleet.jobs import Job, known_ends
-from dsflash_ros.fleet.storage import check_writable
-from dsflash_ros.progress_bar import progress
 from dsflash_ros.ros.replay.recipe import Recipe, Replayed
 
 
@@ -38,21 +37,12 @@ def replay_fleet(
         WeightsError, DeviceError: the models cannot be loaded.
         OutputError: the folder of the results cannot be written.
     """
-    left = []
-    for job, end in zip(jobs, known_ends(jobs, recipe), strict=True):
-        if end is None:
-            left.append(job)
-        else:
-            yield job, end
-    if not left:
-        return
-    check_writable(left[0].folder.rpartition("/")[0])
-    with cluster(address):
-        yield from progress(_ends(left, recipe, cores), "replay", len(left), "bag")
+    known = known_ends(jobs, recipe)
+    yield from run_missing(jobs, known, address, "replay", partial(_ends, recipe, cores))
 
 
 def _ends(
-    jobs: Sequence[Job], recipe: Recipe, cores: int
+    recipe: Recipe, cores: int, jobs: Sequence[Job]
 ) -> Iterator[tuple[Job, Replayed | DSFlashError]]:
     try:
         workers = start_workers(recipe.choice, recipe.is_tracked, cores)

@@ -8,8 +8,10 @@ import ray
 from ray.exceptions import RayError
 
 from dsflash_ros.errors import DSFlashError, FleetError
-from dsflash_ros.fleet.cluster import told
+from dsflash_ros.fleet.cluster import cluster, told
 from dsflash_ros.fleet.jobs import Job
+from dsflash_ros.fleet.storage import check_writable
+from dsflash_ros.progress_bar import progress
 
 MOST_TRIES = 4
 """So often a bag is tried whose process is lost."""
@@ -19,6 +21,35 @@ _FEWEST_RANGES = 8
 End = TypeVar("End")
 
 _log = logging.getLogger(__name__)
+
+
+def run_missing(
+    jobs: Sequence[Job],
+    known: Sequence[End | DSFlashError | None],
+    address: str,
+    what: str,
+    run: Callable[[list[Job]], Iterator[tuple[Job, End | DSFlashError]]],
+) -> Iterator[tuple[Job, End | DSFlashError]]:
+    """All jobs with their ends: first those that are known, then those that `run` runs on Ray.
+
+    Args:
+        jobs: the bags, and where their results go.
+        known: how each has ended or must end, as far as that is known; else None.
+        address: of the cluster, see `cluster`; it is not needed when all is known.
+        what: is done to the bags, a word for the progress that is shown.
+        run: runs jobs on the cluster.
+    """
+    left = []
+    for job, end in zip(jobs, known, strict=True):
+        if end is None:
+            left.append(job)
+        else:
+            yield job, end
+    if not left:
+        return
+    check_writable(left[0].folder.rpartition("/")[0])
+    with cluster(address):
+        yield from progress(run(left), what, len(left), "bag")
 
 
 def run_jobs(
