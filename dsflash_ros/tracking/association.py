@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from dsflash_ros.graph.scene_graph import Node
+from dsflash_ros.tracking.track_masks import TrackMasks
 from dsflash_ros.tracking.tracks import Track
 
 UNLIKELY = -1e3
@@ -36,6 +37,7 @@ POSITION, POSITION_NEUTRAL_M = 6.0, 0.5
 
 def affinities(
     tracks: Sequence[Track],
+    masks: TrackMasks,
     nodes: Sequence[Node],
     labels: np.ndarray,
     appearance: np.ndarray | None,
@@ -44,7 +46,8 @@ def affinities(
     """The affinity of each track and each node, (T, S). Stuff goes with stuff of its class.
 
     Args:
-        tracks: T of them, their masks moved into the present image.
+        tracks: T of them.
+        masks: theirs, moved into the present image.
         nodes: S of them.
         labels: (h, w) int, index of the node of each pixel of the small image, or below 0.
         appearance: (S, D) of unit length; None where that is not known.
@@ -54,7 +57,7 @@ def affinities(
     taken = [node.class_id for node in nodes]
     shares = [[track.classes.shares.get(one, 0.0) for one in taken] for track in tracks]
     shares = np.array(shares, float).reshape(shape)
-    iou, part = mask_overlaps([track.mask for track in tracks], labels, len(nodes))
+    iou, part = masks.overlaps([track.id for track in tracks], labels, len(nodes))
     affinity = from_masks(iou, part, shares) + from_classes(shares)
     places = rows([track.position for track in tracks], 3)
     affinity += from_positions(places, positions)
@@ -63,7 +66,7 @@ def affinities(
         looks = rows([track.appearance for track in tracks], appearance.shape[1])
         affinity += from_appearance(looks, appearance)
         is_known |= ~np.isnan(looks).any(1)
-    has_mask = np.array([track.mask is not None for track in tracks], bool)
+    has_mask = np.array([track.id in masks.areas for track in tracks], bool)
     affinity[~has_mask & ~is_known] = UNLIKELY  # a class alone does not tell who it is
     track_things = np.array([track.node.is_thing for track in tracks], bool)[:, None]
     things = np.array([node.is_thing for node in nodes], bool)
@@ -80,32 +83,8 @@ def rows(vectors: Sequence[Sequence[float] | None], length: int) -> np.ndarray:
     return np.array(found, float).reshape(len(vectors), length)
 
 
-def mask_overlaps(
-    masks: Sequence[np.ndarray | None], labels: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """How tracks' masks and segments overlap: (T, S) each, 0 to 1.
-
-    These are intersection over union, and intersection over the smaller of both.
-
-    Args:
-        masks: (h, w) uint8 each; None overlaps with nothing.
-        labels: (h, w) int, the segment of each pixel, or below 0.
-        count: of segments.
-    """
-    shared = np.zeros((len(masks), count))
-    own = np.zeros((len(masks), 1))
-    for row, mask in enumerate(masks):
-        if mask is not None:
-            inside = labels[mask > 0]
-            shared[row] = np.bincount(inside[inside >= 0], minlength=count)
-            own[row] = len(inside)
-    areas = np.bincount(labels[labels >= 0], minlength=count)
-    union, smaller = own + areas - shared, np.minimum(own, areas)
-    return shared / np.maximum(union, 1), shared / np.maximum(smaller, 1)
-
-
 def from_masks(iou: np.ndarray, part: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """What masks say, of `mask_overlaps` and `from_classes`' shares.
+    """What masks say, of `TrackMasks.overlaps` and `from_classes`' shares.
 
     An object half hidden is part of its former mask, if its class says so, too: other things come
     in front of it.

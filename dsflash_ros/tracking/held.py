@@ -7,6 +7,7 @@ from itertools import count
 import numpy as np
 
 from dsflash_ros.graph.scene_graph import Node, SceneGraph
+from dsflash_ros.tracking.track_masks import TrackMasks
 from dsflash_ros.tracking.tracks import LASTING, Track
 
 _IN_VIEW, _COVERED = 0.6, 0.5
@@ -16,7 +17,11 @@ things.
 
 
 def held_nodes(
-    missing: Sequence[Track], graph: SceneGraph, labels: np.ndarray, hold_s: float
+    missing: Sequence[Track],
+    masks: TrackMasks,
+    graph: SceneGraph,
+    labels: np.ndarray,
+    hold_s: float,
 ) -> list[tuple[Track, Node]]:
     """Of the tracks that an image does not show, those that are in all likelihood there.
 
@@ -24,33 +29,34 @@ def held_nodes(
     comes with a node that has their place now, and an id that the graph does not use. Such a node
     has no pixels in the panoptic map.
 
-    `labels` is (h, w) int, index of the node of each pixel of the small image, or -1.
+    `masks` are those of the tracks now, `labels` is (h, w) int, index of the node of each pixel of
+    the small image, or -1.
     """
     is_thing = np.array([*(node.is_thing for node in graph.nodes), False])  # label -1: the last
     things = is_thing[labels]
     used = {node.id for node in graph.nodes}
     free = (number for number in count() if number not in used)
     return [
-        (track, _node(track, next(free), graph.panoptic.shape))
+        (track, _node(track, masks.mask(track.id), next(free), graph.panoptic.shape))
         for track in missing
-        if graph.stamp - track.last_seen <= hold_s and _is_there(track, things)
+        if graph.stamp - track.last_seen <= hold_s and _is_there(track, masks, things)
     ]
 
 
-def _is_there(track: Track, things: np.ndarray) -> bool:
+def _is_there(track: Track, masks: TrackMasks, things: np.ndarray) -> bool:
     if not (track.existence.holds and track.node.is_thing and track.observations >= LASTING):
         return False
-    if track.mask is None:
+    pixels = masks.areas.get(track.id)
+    if pixels is None:
         return False
-    pixels = np.count_nonzero(track.mask)
-    covered = np.count_nonzero(things[track.mask > 0])
+    covered = np.count_nonzero(things[masks.mask(track.id) > 0])
     return pixels >= max(1, _IN_VIEW * track.area) and covered < _COVERED * pixels
 
 
-def _node(track: Track, number: int, size: tuple[int, int]) -> Node:
+def _node(track: Track, mask: np.ndarray, number: int, size: tuple[int, int]) -> Node:
     """The track's last node, where its mask is now; `size` is the image's, height and width."""
-    rows, columns = np.nonzero(track.mask)
-    down, right = size[0] / track.mask.shape[0], size[1] / track.mask.shape[1]
+    rows, columns = np.nonzero(mask)
+    down, right = size[0] / mask.shape[0], size[1] / mask.shape[1]
     box = (
         int(columns.min() * right),
         int(rows.min() * down),

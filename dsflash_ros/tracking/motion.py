@@ -70,11 +70,3 @@ def shrink(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = (np.arange(size[0]) + 0.5) * height / size[0]
     columns = (np.arange(size[1]) + 0.5) * width / size[1]
     return labels[rows.astype(int)[:, None], columns.astype(int)]
-
-
-def move(mask: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """What a mask, (h, w) uint8, becomes when its pixels move as `ImageMotion` says.
-
-    `origin` is (h, w, 2) float32. What was outside of the image becomes 0.
-    """
-    return cv2.remap(mask, origin, None, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, 0)

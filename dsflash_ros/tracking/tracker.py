@@ -10,8 +10,9 @@ from dsflash_ros.tracking.association import affinities, best_pairs, rows
 from dsflash_ros.tracking.events import Event, EventLog
 from dsflash_ros.tracking.frame_maps import repainted, small_labels
 from dsflash_ros.tracking.held import held_nodes
-from dsflash_ros.tracking.motion import ImageMotion, move
+from dsflash_ros.tracking.motion import ImageMotion
 from dsflash_ros.tracking.relation_filter import RelationFilter
+from dsflash_ros.tracking.track_masks import TrackMasks
 from dsflash_ros.tracking.tracking_options import TrackingOptions
 from dsflash_ros.tracking.tracks import Track
 
@@ -80,6 +81,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracks: list[Track] = []
+        self._masks = TrackMasks()
         self._motion, self._standardize = ImageMotion(), Standardizer()
         self._relations = RelationFilter()
         self._stamp, self._size = float("-inf"), None
@@ -108,9 +110,9 @@ class Tracker:
         seen = {track.id for track in owners}
         missing = [track for track in self._tracks if track.id not in seen]
         for track in missing:
-            track.miss()
+            track.miss(self._masks.areas.get(track.id))
         hold_s = self.options.track_hold_s
-        held = held_nodes(missing, graph, labels, hold_s)
+        held = held_nodes(missing, self._masks, graph, labels, hold_s)
         self._forget(seen)
         nodes = self._nodes(graph, owners, held)
         relations = self._relate(graph, owners, nodes)
@@ -119,32 +121,32 @@ class Tracker:
         return replace(graph, nodes=nodes, relations=relations, panoptic=panoptic, appearance=None)
 
     def _move(self, origin: np.ndarray | None) -> None:
-        """Move the tracks' masks as the image moved; drop those that are old or have left it."""
-        for track in self._tracks:
-            if track.mask is not None and origin is not None:
-                track.mask = move(track.mask, origin)
-            is_old = self._stamp - track.last_seen > _MASKS_S
-            if track.mask is not None and (is_old or not track.mask.any()):
-                track.mask = None
+        """Move the tracks' masks as the image moved, and drop those that are old."""
+        if origin is not None:
+            self._masks.move(origin)
+        old = [track.id for track in self._tracks if self._stamp - track.last_seen > _MASKS_S]
+        self._masks.drop(old)
 
     def _assign(self, graph: SceneGraph, labels: np.ndarray) -> list[Track]:
         """The track of each node; new ones where there was none."""
         appearance, positions = self._seen(graph)
         known = [None] * len(graph.nodes)
-        affinity = affinities(self._tracks, graph.nodes, labels, appearance, positions)
+        affinity = affinities(self._tracks, self._masks, graph.nodes, labels, appearance, positions)
         for row, column in best_pairs(affinity):
             known[column] = self._tracks[row]
         owners = []
+        areas = np.bincount((labels + 1).ravel(), minlength=len(graph.nodes) + 1)[1:]
         for index, (node, track) in enumerate(zip(graph.nodes, known, strict=True)):
             self._labels[node.class_id] = node.label
             if track is None:
                 track = Track(self._new_id(), node, graph.stamp, graph.stamp)
                 self._tracks.append(track)
-            mask = (labels == index).astype(np.uint8)
             looks = None if appearance is None else appearance[index]
             where = None if np.isnan(positions[index]).any() else positions[index]
-            track.see(node, graph.stamp, mask, looks, where, self.options.track_smoothing)
+            smoothing = self.options.track_smoothing
+            track.see(node, graph.stamp, int(areas[index]), looks, where, smoothing)
             owners.append(track)
+        self._masks.show(labels, [track.id for track in owners])
         return owners
 
     def _seen(self, graph: SceneGraph) -> tuple[np.ndarray | None, np.ndarray]:
@@ -169,6 +171,7 @@ class Tracker:
         self._tracks = kept
         if dropped:
             self._relations.forget(dropped)
+            self._masks.drop(dropped)
 
     def _is_remembered(self, track: Track) -> bool:
         if not track.node.is_thing:

@@ -37,7 +37,6 @@ class Track:
         node: how it was seen last.
         first_seen, last_seen: seconds.
         area: pixels of the small image, when it was seen last.
-        mask: (h, w) uint8, where it should be in the present small image; None when it left.
         observations: in how many images it was seen.
         classes: what it was taken for.
         existence: whether it is there at all.
@@ -50,7 +49,6 @@ class Track:
     first_seen: float
     last_seen: float
     area: int = 0
-    mask: np.ndarray | None = None
     observations: int = 0
     classes: Shares = field(default_factory=Shares)
     existence: Evidence = field(default_factory=Evidence)
@@ -61,14 +59,17 @@ class Track:
         self,
         node: Node,
         stamp: float,
-        mask: np.ndarray,
+        area: int,
         appearance: np.ndarray | None,
         position: np.ndarray | None,
         smoothing: float,
     ) -> None:
-        """Take an observation in. `smoothing`: see `TrackingOptions.track_smoothing`."""
+        """Take an observation in. `smoothing`: see `TrackingOptions.track_smoothing`.
+
+        The others are as the attributes.
+        """
         self.node, self.last_seen = node, max(self.last_seen, stamp)
-        self.mask, self.area = mask, int(np.count_nonzero(mask))
+        self.area = area
         self.observations += 1
         self.classes.add(node.class_id, node.score, 1 / min(self.observations, 2 * smoothing))
         self.existence.add(0.5 + logit(node.score) / 4, MOST)
@@ -84,9 +85,12 @@ class Track:
     def _is_far(self, position: np.ndarray) -> bool:
         return self.position is not None and math.dist(position, self.position) > _MOVED_M
 
-    def miss(self) -> None:
-        """Take in that no segment shows it."""
-        if self.mask is not None and np.count_nonzero(self.mask) >= _HIDDEN * self.area:
+    def miss(self, expected: int | None) -> None:
+        """Take in that no segment shows it.
+
+        `expected`: pixels of the small image that should; None where it is not known or out of it.
+        """
+        if expected is not None and expected >= _HIDDEN * self.area:
             self.existence.add(-MISSED, MOST)
             self.existence.decide(BEGIN, END)
 

@@ -9,10 +9,9 @@ from dsflash_ros.tracking.association import (
     best_pairs,
     from_appearance,
     from_positions,
-    mask_overlaps,
 )
 from dsflash_ros.tracking.beliefs import Evidence, Shares
-from dsflash_ros.tracking.motion import ImageMotion, move, shrink, small_size
+from dsflash_ros.tracking.motion import ImageMotion, shrink, small_size
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -26,21 +25,6 @@ def test_pairs_have_the_largest_sum(seed):
     assert sum(affinity[pair] for pair in pairs) == pytest.approx(best)
     assert all(affinity[pair] > 0 for pair in pairs)
     assert best_pairs(np.zeros((0, 3))) == best_pairs(np.zeros((3, 0))) == []
-
-
-def test_overlaps_are_those_of_loops():
-    random = np.random.default_rng(1)
-    labels = random.integers(-1, 4, (30, 40))
-    masks = [(random.random((30, 40)) < 0.3).astype(np.uint8), None, np.zeros((30, 40), np.uint8)]
-    iou, part = mask_overlaps(masks, labels, 4)
-    for row, mask in enumerate(masks):
-        for segment in range(4):
-            theirs = labels == segment
-            mine = np.zeros_like(theirs) if mask is None else mask > 0
-            shared, union = (mine & theirs).sum(), (mine | theirs).sum()
-            smaller = max(min(mine.sum(), theirs.sum()), 1)
-            assert iou[row, segment] == pytest.approx(shared / union)
-            assert part[row, segment] == pytest.approx(shared / smaller)
 
 
 def test_what_is_not_known_says_nothing():
@@ -79,15 +63,6 @@ def test_motion_is_that_of_the_image():
     assert motion(now[:100]) is None  # another size
     motion.reset()
     assert motion(now) is None
-
-
-def test_maps_move_with_the_image():
-    mask = np.zeros((20, 30), np.uint8)
-    mask[5:9, 10:14] = 1
-    rows, columns = np.mgrid[:20, :30].astype(np.float32)
-    origin = np.stack((columns - 3, rows + 2), 2)
-    moved = move(mask, origin)
-    assert moved.sum() == 16 and moved[3:7, 13:17].all()
 
 
 def test_small_maps():
