@@ -88,7 +88,41 @@ def test_a_goal_that_names_nothing_is_refused_before_anything_moves():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
+def test_a_node_that_comes_back_does_not_matter_and_one_that_is_gone_ends_the_task(robot):
+    processes = []
+
+    def start(*command, **options):
+        processes.append(subprocess.Popen([sys.executable, *map(str, command)], **options))
+        return processes[-1]
+
+    def plan():
+        goal = (AGENT / "task_planner.py", "all bottles on the dining table", "--silence", "30")
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        planner = start(*goal, "--places", "1", **pipes)
+        assert "waiting" in planner.stdout.readline()
+        assert planner.stdout.readline() == "looking around\n"
+        return planner
+
+    node = ("-m", "dsflash_ros.cli", "node", "--ros-args", "-p", "target_frame:=map")
+    try:
+        first = start(*node)
+        planner = plan()
+        first.kill()
+        second = start(*node)
+        assert planner.stdout.readline().startswith("known: ")
+        planner.kill()
+        planner = plan()
+        second.kill()
+        _, told = planner.communicate(timeout=60)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert planner.returncode == 1
+    assert told.startswith("task_planner: there are no graphs any more: ")
+    assert told.count("\n") == 1
+
+
 def test_a_task_is_played_as_separate_processes(tmp_path):
     command = [sys.executable, str(AGENT / "play.py"), "--truth", "--places", "2"]
     done = subprocess.run(
