@@ -98,8 +98,8 @@ MODEL_OPTIONS = (
         "backend",
         "auto",
         "What runs the model: torch (PyTorch); of exported models onnx (ONNX Runtime), openvino or "
-        "tensorrt (through ONNX Runtime, on NVIDIA GPUs); or auto (torch for checkpoints, onnx "
-        "for exported models).",
+        "tensorrt (through ONNX Runtime, on NVIDIA GPUs); or auto (torch for checkpoints, for "
+        "exported models the fastest that is installed).",
         choices=("auto", "torch", "onnx", "openvino", "tensorrt"),
     ),
     Option(

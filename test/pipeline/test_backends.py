@@ -134,7 +134,34 @@ def test_providers_that_are_not_there_are_named_with_what_works(exported_shapes)
     for name, device in (("onnx", "cuda:1"), ("tensorrt", "auto")):
         with pytest.raises(DeviceError, match="what works: the backend onnx with device cpu"):
             check_backend(name, opened, device, "auto")
-    assert check_backend("auto", opened, "auto", "auto") == "onnx"
+
+
+def test_the_fastest_that_works_is_chosen(exported_shapes, monkeypatch):
+    import sys
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    opened = open_weights(exported_shapes.folder)
+    assert check_backend("auto", opened, "cpu", "auto") == "openvino"
+    given = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    with monkeypatch.context() as patch:
+        patch.setattr(onnxruntime, "get_available_providers", lambda: given)
+        assert check_backend("auto", opened, "auto", "auto") == "onnx"
+        assert check_backend("auto", opened, "cuda:1", "auto") == "onnx"
+        assert check_backend("auto", opened, "cpu", "auto") == "openvino"
+    with pytest.raises(DeviceError, match="float16"):
+        check_backend("auto", opened, "cpu", "float16")
+
+    def missing():
+        raise ImportError(name="openvino")
+
+    monkeypatch.setattr("dsflash_ros.pipeline.backends.openvino._core", missing)
+    assert check_backend("auto", opened, "cpu", "auto") == "onnx"
+    with pytest.raises(DeviceError, match="computes in float32, not bfloat16"):
+        check_backend("auto", opened, "cpu", "bfloat16")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'dsflash_ros\[runtime\]'"):
+        check_backend("auto", opened, "cpu", "auto")
 
 
 def test_checkpoints_are_for_torch():

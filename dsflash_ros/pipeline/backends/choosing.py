@@ -8,7 +8,7 @@ OF_EXPORTED = {"onnx": "runtime", "openvino": "openvino", "tensorrt": "runtime"}
 """The backends that run exported models, and the extra that installs each."""
 
 CHOSEN_ALONE = ("onnx", "openvino")
-"""What `auto` takes for an exported model: the first one that is installed."""
+"""What `auto` takes for an exported model, see `_chosen`."""
 
 
 def make_backend(
@@ -70,14 +70,33 @@ def check_backend(
     if name != "auto":
         _check_exported(name, device, precision)
         return name
-    missing: list[MissingExtraError] = []
-    for candidate in CHOSEN_ALONE:
+    return _chosen(device, precision)
+
+
+def _chosen(device: str, precision: str) -> str:
+    """The first that works of ONNX Runtime on a GPU, OpenVINO, and ONNX Runtime.
+
+    On processors OpenVINO was the faster one, see docs/performance.md.
+    """
+    problems: dict[str, DeviceError | MissingExtraError] = {}
+    for candidate in CHOSEN_ALONE if _has_gpu(device) else reversed(CHOSEN_ALONE):
         try:
             _check_exported(candidate, device, precision)
             return candidate
-        except MissingExtraError as error:
-            missing.append(error)
-    raise missing[0]
+        except (DeviceError, MissingExtraError) as error:
+            problems[candidate] = error
+    installed = [error for error in problems.values() if isinstance(error, DeviceError)]
+    raise installed[0] if installed else problems[CHOSEN_ALONE[0]]
+
+
+def _has_gpu(device: str) -> bool:
+    """Whether ONNX Runtime is installed and could use one."""
+    try:
+        from dsflash_ros.pipeline.backends.onnx import check_onnx
+
+        return device != "cpu" and check_onnx("onnx", device, "auto") != "cpu"
+    except (ImportError, DeviceError):
+        return False
 
 
 def _check_exported(name: str, device: str, precision: str) -> None:
