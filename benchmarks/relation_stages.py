@@ -25,6 +25,7 @@ import yaml
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
+from dsflash_ros.bench.scaling import random_pairs
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import DSFlashError, missing_extra
 from dsflash_ros.evaluation.matching import match_segments
@@ -34,7 +35,7 @@ from dsflash_ros.evaluation.runner import PROTOCOLS
 from dsflash_ros.files import replacing
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.machine import machine
-from dsflash_ros.model.relaters.relater import PairInputs, RelationStage
+from dsflash_ros.model.relaters.relater import RelationStage
 from dsflash_ros.model.segmenters.segmenter import Segmenter
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
@@ -62,6 +63,12 @@ STAGES = (*OBJECTS, *NECKS)
 SLOW = ("objects and neck", *NECKS)
 """Trained once, not with several seeds."""
 
+_SMALL_NECK = ["neck_dim=128", "neck_depth=3", "neck_heads=4", "pruning=random"]
+_SMALL_NECK += ["negative_share=0.5", "pairs_at_once=64"]
+"""What the configuration `toyroom_neck` has, for the kind "objects" with a neck; all pairs would
+take days.
+"""
+
 SEGMENTS = (10, 20, 50)
 FAR = 1 / 3
 SCORES = ("R@20", "R@50", "mR@20", "mR@50")
@@ -77,6 +84,7 @@ def train(args: argparse.Namespace, name: str, seed: int) -> Path:
         kind = "toyroom_neck" if name in NECKS else "toyroom"
         settings = {"patch": NECKS[name]} if name in NECKS else _settings(OBJECTS[name])
         given.append(f"relater_settings={json.dumps(settings)}")
+        given += _SMALL_NECK if "neck" in settings.get("parts", ()) else []
         config = load_config(RelationConfig, kind, [*given, *args.set], "relations")
         train_relations(config)
     return weights
@@ -125,23 +133,7 @@ def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str)
 @torch.inference_mode()
 def milliseconds(stage: RelationStage, segmenter: Segmenter, classes: int, segments: int) -> float:
     """Median time for all pairs of so many segments, rectangles at random places."""
-    torch.manual_seed(0)
-    coverage = torch.zeros(segments, stage.grid, stage.grid)
-    for mask in coverage:
-        y, x = torch.randint(1 + stage.grid // 2, (2,)).tolist()
-        height, width = torch.randint(1, 2 + stage.grid // 3, (2,)).tolist()
-        mask[y : y + height, x : x + width] = 1
-    side = stage.grid * stage.cell // segmenter.feature_stride
-    features = torch.randn(1, segmenter.feature_channels, side, side)
-    inputs = PairInputs(
-        features,
-        coverage.flatten(1),
-        torch.rand(segments, 2, 2).sort(1).values.flatten(1) * 2 - 1,
-        torch.zeros(segments, dtype=torch.long),
-        torch.rand(segments, classes).softmax(1),
-        torch.zeros(segments, dtype=torch.long),
-        torch.combinations(torch.arange(segments)),
-    )
+    inputs, features = random_pairs(stage, segmenter, classes, segments)
     options = {"pruning": True} if "pruning" in stage.options else {}
     times = []
     for _ in range(30 if segments <= 20 else 10):

@@ -4,11 +4,16 @@ from dsflash_ros import Options, SceneGraphPipeline
 
 pipeline = SceneGraphPipeline.from_weights("toyroom", options=Options(relation_threshold=0.5))
 graph = pipeline(rgb)  # (H, W, 3) uint8 to a `SceneGraph`
+
+Importing this package bounds how long the threads of OpenMP and OpenBLAS wait busily, which works
+where torch and NumPy are imported later; see `dsflash_ros.threads`.
 """
 
 from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING
+
+from dsflash_ros.threads import bound_spinning
 
 if TYPE_CHECKING:
     from dsflash_ros.graph import SceneGraph
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 # sources.
 __path__ = extend_path(__path__, __name__)
 __version__ = "0.1.0"
+bound_spinning()
 __all__ = ["Options", "SceneGraph", "SceneGraphClient", "SceneGraphPipeline"]
 
 _HOMES = {

@@ -1,35 +1,43 @@
-"""Cores that this process may use, and what OpenMP must be told before torch is imported.
+"""Cores that this process may use, and what must be said of waiting before torch and NumPy come.
 
-Imports no torch.
+Imports neither.
 """
 
 import math
 import os
 from pathlib import Path
 
-SPINNING = {"GOMP_SPINCOUNT": "5000"}
-"""How often a thread of GNU's OpenMP, which is in PyTorch's wheels, looks whether the others of its
-team are there before it sleeps: for about 0.1 ms.
+SPINNING = {"GOMP_SPINCOUNT": "5000", "OPENBLAS_THREAD_TIMEOUT": "4"}
+"""How long threads that have nothing to do keep a core busy before they sleep.
 
-By default it is 300,000 times, several milliseconds, and a frame has hundreds of places to wait.
-Beside other programs the thread that is waited for often has no core just then, and spinning keeps
-it from the very core that it needs: a frame takes ten times as long. `dsflash bench load` measures
-it. (Intel's and LLVM's OpenMP, which share their code, yield while they wait; Intel's did not
-collapse.)
+GOMP_SPINCOUNT: how often a thread of GNU's OpenMP, which is in PyTorch's wheels, looks whether the
+others of its team are there: for about 0.1 ms. By default it is 300,000 times, several
+milliseconds, and a frame has hundreds of places to wait. Beside other programs the thread that is
+waited for often has no core just then, and spinning keeps it from the very core that it needs: a
+frame takes ten times as long. `dsflash bench load` measures it. (Intel's and LLVM's OpenMP, which
+share their code, yield while they wait; Intel's did not collapse.)
+
+OPENBLAS_THREAD_TIMEOUT: 2 to that power cycles of the processor for the threads of OpenBLAS, which
+is in NumPy's wheels. By default they look for tens of milliseconds after each larger product, on
+cores that PyTorch's next layers need: a frame that was tracked took a third more.
 """
 
-USERS_OWN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+USERS_OWN = {
+    "GOMP_SPINCOUNT": ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"),
+    "OPENBLAS_THREAD_TIMEOUT": ("OPENBLAS_THREAD_TIMEOUT",),
+}
 """Variables with which users say for themselves how threads wait."""
 
 
 def bound_spinning() -> None:
-    """Bound how long OpenMP's threads wait busily, in this process and its children.
+    """Bound how long threads of OpenMP and OpenBLAS wait busily, in this process and its children.
 
-    Call it before torch is imported: OpenMP reads the environment once, when it is loaded. Does
-    nothing where the user has chosen how threads wait.
+    Call it before torch and NumPy are imported: these libraries read the environment once, when
+    they are loaded. Leaves alone what the user has chosen.
     """
-    if not any(name in os.environ for name in USERS_OWN):
-        os.environ.update(SPINNING)
+    for name, value in SPINNING.items():
+        if not any(own in os.environ for own in USERS_OWN[name]):
+            os.environ[name] = value
 
 
 def affinity_cores() -> int:

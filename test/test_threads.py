@@ -82,20 +82,16 @@ def test_usable_cores(monkeypatch, quota, usable):
 
 
 def test_spinning_is_bounded_unless_the_user_said_how_to_wait(monkeypatch):
-    for name in threads.USERS_OWN:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in (("OMP_WAIT_POLICY", "active"), ("GOMP_SPINCOUNT", "7")):
-        with monkeypatch.context() as users:
-            users.setenv(name, value)
-            before = dict(os.environ)
-            threads.bound_spinning()
-            assert dict(os.environ) == before
-    try:
+    openmp, blas = threads.SPINNING
+    for own, bounded in (
+        ({"OMP_WAIT_POLICY": "active"}, {blas}),
+        ({openmp: "7"}, {blas}),
+        ({blas: "20"}, {openmp}),
+        ({}, {openmp, blas}),
+    ):
+        monkeypatch.setattr(os, "environ", dict(own))
         threads.bound_spinning()
-        assert {name: os.environ[name] for name in threads.SPINNING} == threads.SPINNING
-    finally:
-        for name in threads.SPINNING:
-            os.environ.pop(name, None)
+        assert os.environ == own | {name: threads.SPINNING[name] for name in bounded}
 
 
 @pytest.mark.parametrize(
@@ -107,20 +103,24 @@ def test_spinning_is_bounded_unless_the_user_said_how_to_wait(monkeypatch):
         "import dsflash_ros.ros.node; import torch",
     ],
 )
-def test_it_is_bounded_before_torch_is_imported(program):
-    """Library, command and node: what torch would find in the environment."""
+@pytest.mark.parametrize(
+    ("library", "name"), zip(("torch", "numpy"), threads.SPINNING, strict=True)
+)
+def test_it_is_bounded_before_the_library_is_imported(program, library, name):
+    """Library, command and node: what torch and NumPy would find in the environment."""
     if "ros.node" in program:
         pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
     finder = (
         "import os, sys\n"
         "class Finder:\n"
         "    def find_spec(name, path=None, target=None):\n"
-        "        if name == 'torch':\n"
-        "            print(os.environ.get('GOMP_SPINCOUNT'))\n"
+        f"        if name == {library!r}:\n"
+        f"            print(os.environ.get({name!r}))\n"
         "            sys.exit()\n"
         "sys.meta_path.insert(0, Finder)\n"
     )
-    environment = {k: v for k, v in os.environ.items() if k not in threads.USERS_OWN}
+    known = {*threads.USERS_OWN[name], name}
+    environment = {k: v for k, v in os.environ.items() if k not in known}
     done = subprocess.run(
         [sys.executable, "-c", finder + program],
         env=environment,
@@ -128,4 +128,4 @@ def test_it_is_bounded_before_torch_is_imported(program):
         text=True,
         check=True,
     )
-    assert done.stdout.split() == [threads.SPINNING["GOMP_SPINCOUNT"]]
+    assert done.stdout.split() == [threads.SPINNING[name]]

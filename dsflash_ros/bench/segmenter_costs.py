@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
 from itertools import islice
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
+from dsflash_ros.bench.floor import flops_of
 from dsflash_ros.bench.frame import WARM_UP
 from dsflash_ros.bench.results import spread
 from dsflash_ros.data.psg import PsgDataset
@@ -68,12 +67,8 @@ def gflops(segmenter: Segmenter, side: int) -> float:
     """Billions of multiply-adds of an image, as papers on segmenters count: products and
     convolutions, without sampling, normalisation and other work on single elements.
     """
-    # The counter trips over parameters that could learn.
-    frozen = deepcopy(segmenter).requires_grad_(False)
-    image = torch.zeros(1, 3, side, side, device=next(frozen.parameters()).device)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        frozen(image)
-    return counter.get_total_flops() / 2e9
+    image = torch.zeros(1, 3, side, side, device=next(segmenter.parameters()).device)
+    return flops_of(segmenter, image) / 2e9
 
 
 def encoder_gflops(segmenter: Segmenter, config: ModelConfig) -> float | None:

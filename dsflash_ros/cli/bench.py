@@ -6,6 +6,7 @@
   node         what the ROS node adds to the pipeline's time
   loader       images a second that training gets from a data set
   segmenter    segmenters side by side: parameters, GFLOPs, time, PQ
+  scaling      how costs grow with segments, batch, image size, cameras and threads
 
 examples:
   dsflash bench frame --weights random-base --size 1920x1080
@@ -18,6 +19,7 @@ examples:
   dsflash bench segmenter --compare toyroom random-proscale-lite0 random-tiny
   dsflash bench segmenter data/toy --compare a.safetensors b.safetensors --limit 100
                                                   with the PQ on these images
+  dsflash bench scaling --weights toyroom --plot curves.png
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
@@ -62,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeat",
         type=positive,
         metavar="N",
-        help="frames to measure (default: 50); images for loader (512); rounds for load (5)",
+        help="frames to measure (default: 50); images for loader (512); rounds for load (5) "
+        "and scaling (20)",
     )
     parser.add_argument(
         "--duration",
@@ -111,6 +114,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     segmenter.add_argument(
         "--limit", type=positive, metavar="N", help="PQ on the first N images (default: all)"
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="for scaling: draw the curves as a PNG, too"
+    )
     add_model_arguments(parser)
 
 
@@ -122,18 +128,25 @@ def run(args: argparse.Namespace) -> int:
 
     if args.what == "loader" and args.source is None:
         args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
-    if args.what in ("conversions", "node") and args.source is not None:
+    if args.what in ("conversions", "node", "scaling") and args.source is not None:
         args.parser.error(f"{args.what} makes its own images and takes no source")
+    if args.plot and args.what != "scaling":
+        args.parser.error(f"--plot is for scaling, not for {args.what}")
     if args.compare and args.what != "segmenter":
         args.parser.error(f"--compare is for segmenter, not for {args.what}")
-    args.repeat = args.repeat or {"loader": 512, "load": 5}.get(args.what, 50)
+    args.repeat = args.repeat or {"loader": 512, "load": 5, "scaling": 20}.get(args.what, 50)
     args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
     on = machine()
     title, rows = _MEASURES[args.what](args)
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     show(title, rows)
+    if args.plot:
+        from dsflash_ros.bench.scaling import draw
+
+        draw(rows, args.plot)
+        print(f"written: {args.plot}")
     if args.json:
-        left_out = ("run", "parser", "json", "command")
+        left_out = ("run", "parser", "json", "plot", "command")
         settings = {key: value for key, value in vars(args).items() if key not in left_out}
         store(args.json, args.what, settings, rows, on)
     return 0
@@ -183,6 +196,14 @@ def _segmenter(args: argparse.Namespace) -> tuple[str, list]:
     return f"segmenters on {where}, ms an image; GFLOPs are multiply-adds", rows
 
 
+def _scaling(args: argparse.Namespace) -> tuple[str, list]:
+    from dsflash_ros.bench import scaling
+
+    pipeline = pipeline_from(args)
+    rows = scaling.measure(pipeline, args.repeat)
+    return f"{args.weights} on {pipeline.device} in {pipeline.precision}, in turn", rows
+
+
 def _conversions(args: argparse.Namespace) -> tuple[str, list]:
     try:
         from dsflash_ros.bench import conversions
@@ -230,6 +251,7 @@ _MEASURES = {
     "node": _node,
     "loader": _loader,
     "segmenter": _segmenter,
+    "scaling": _scaling,
 }
 """Each gives the title and the rows of its table."""
 

@@ -1,18 +1,14 @@
 """From image arrays to scene graphs, without ROS.
 
-Importing this package imports no torch: the ROS node and the command read `Options` without it. It
-bounds how long OpenMP's threads wait busily, which works only where torch is imported later.
+Importing this package imports no torch: the ROS node and the command read `Options` without it.
 """
 
 from typing import TYPE_CHECKING
 
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.threads import bound_spinning
 
 if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-
-bound_spinning()
 
 __all__ = ["Options", "SceneGraphPipeline"]
 

@@ -31,6 +31,11 @@ CLASS = 2.0
 APPEARANCE, APPEARANCE_NEUTRAL = 4.0, 0.5
 """Weight of the cosine of the appearances, and the cosine that says nothing."""
 
+_ONE_THREAD = 2**18
+"""Multiplications up to which OpenBLAS takes one thread; others would keep cores busy for longer
+than the product takes, see `dsflash_ros.threads`.
+"""
+
 POSITION, POSITION_NEUTRAL_M = 6.0, 0.5
 """Weight of the positions, and the distance, metres, that says nothing."""
 
@@ -100,7 +105,10 @@ def from_classes(shares: np.ndarray) -> np.ndarray:
 
 def from_appearance(tracks: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """What appearance says, of rows of unit length (T, D) and (S, D); rows of NaN say nothing."""
-    return np.nan_to_num(APPEARANCE * (tracks @ segments.T - APPEARANCE_NEUTRAL))
+    at_once = max(1, _ONE_THREAD // max(1, segments.size))
+    parts = [tracks[i : i + at_once] @ segments.T for i in range(0, len(tracks), at_once)]
+    cosines = np.concatenate(parts) if parts else np.zeros((0, len(segments)))
+    return np.nan_to_num(APPEARANCE * (cosines - APPEARANCE_NEUTRAL))
 
 
 def from_positions(tracks: np.ndarray, segments: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ segments.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.graph.scene_graph import NOTHING, pack_panoptic
@@ -72,7 +73,8 @@ class ArraySegments:
         grid = features.shape[-1]
         shares = self.runs.coverage(self.letterbox.image_size // self.stride // grid, grid)
         shares /= np.maximum(shares.sum(1, keepdims=True), 1e-6)
-        return shares @ features.reshape(len(features), -1).T.astype(np.float32)
+        # Most shares are 0. A dense product would also wake OpenBLAS's threads, see `threads`.
+        return csr_array(shares) @ features.reshape(len(features), -1).T.astype(np.float32)
 
     def panoptic(self) -> np.ndarray:
         """(H, W) int32 at source resolution, packed as `SceneGraph.panoptic`."""
