@@ -213,7 +213,7 @@ def draw(rows: Sequence[Row], path) -> None:
             axis.legend(fontsize=8)
         if sweep != "segments":
             axis.set_xticks(list(places), [str(row["value"]) for row in own], fontsize=7)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.15 * max(row["median ms"] for row in own))
         axis.set_xlabel(sweep)
         axis.set_title(f"{own[-1]['of'] if sweep != 'segments' else 'relation stage'}, ms", size=9)
         axis.spines[["top", "right"]].set_visible(False)

@@ -5,7 +5,7 @@ from statistics import median
 
 from pages import read_page
 from places import ROOT
-from results_told import assert_row, frame_times, result
+from results_told import assert_row, frame_times, result, shows
 
 PERFORMANCE = read_page(ROOT / "docs/performance.md")
 
@@ -83,6 +83,23 @@ def test_time_of_a_replay():
     told = re.search(r"replay` takes (\d+) % more.*?(\d+) images", " ".join(PERFORMANCE.lines))
     assert int(told[1]) == round(100 * (replay["of alone"] - 1))
     assert int(told[2]) == replay["images"]
+
+
+def test_how_costs_grow():
+    _, *rows = PERFORMANCE.table("How costs grow")
+    found = {(r["sweep"], str(r["value"])): r for r in result("cpu_2_cores_scaling")["rows"]}
+    sweep = ""
+    for told, value, ms, floor in rows:
+        sweep = told.partition(":")[0] or sweep
+        row = found[sweep, value]
+        assert_row([ms], [row["median ms"]])
+        assert shows(floor, float(row["floor ms"])) if floor else row["floor ms"] == "-"
+    text = " ".join(PERFORMANCE.lines)
+    ratio = found["segments", "100"]["median ms"] / found["segments", "10"]["median ms"]
+    assert re.search(r"100 segments have (\d+) times .* take (\d+) times", text).groups() == (
+        str(round(4950 / 45)),
+        str(round(ratio)),
+    )
 
 
 def test_latencies_of_the_node():
