@@ -121,12 +121,15 @@ def test_rotary_positions():
 
 
 def test_tasks_of_the_agent():
-    text = " ".join(read_page(ROOT / "docs/agent.md").lines)
-    told = re.search(r"first (\d+) of the 50 .*?(\d+) tasks were solved \((\d+) %\)", text)
+    page = read_page(ROOT / "docs/agent.md")
+    text = " ".join(page.lines)
+    told = re.search(r"(\d+) of the (\d+) tasks were solved \((\d+) %\)", text)
     truth, *rows = result("cpu_2_cores_agent")["rows"]
-    assert truth["graphs"] == "truth" and truth["tasks"] == len(rows) == int(told[1])
-    assert sum(row["solved"] for row in rows) == int(told[2])
+    assert truth["graphs"] == "truth" and truth["tasks"] == len(rows) == int(told[2]) == 50
+    assert sum(row["solved"] for row in rows) == int(told[1])
     assert_row([told[3]], [truth["solved %"]])
+    for name, tasks, _ in page.table("How many tasks are solved")[1:]:
+        assert truth[name] == sum(row["failure"] == name for row in rows) == int(tasks)
 
 
 def test_the_readme(scores):
