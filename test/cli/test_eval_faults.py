@@ -63,7 +63,7 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
 
     Besides, stderr is no terminal here: the command says in lines how far it is.
     """
-    write_shapes(tmp_path / "data", 40, test_share=1.0, height=32, width=32)
+    write_shapes(tmp_path / "data", 60, test_share=1.0, height=32, width=32)
     export, result = tmp_path / "p.zip", tmp_path / "r.json"
     arguments = [
         "--mask-threshold",
@@ -84,7 +84,7 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
     program = (
         "import resource, sys; from dsflash_ros import progress_bar; "
         "from dsflash_ros.cli import main; progress_bar.FIRST_LINE_S = 0.0\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (25500, 25500))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (32000, 32000))\n"
         f"sys.exit(main({arguments!r}))"
     )
     done = subprocess.run(
@@ -95,10 +95,10 @@ def test_a_full_disk_takes_the_export_but_not_the_scores(folder, tmp_path):
     assert "recall of relations" in done.stdout and f"written: {result}" in done.stdout
     assert (
         "the export fails" in done.stderr
-        and json.loads(result.read_text())["dataset"]["images"] == 40
+        and json.loads(result.read_text())["dataset"]["images"] == 60
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "r.json"]
-    assert re.search(r"^dsflash: sgdet: 1 of 40 images, \S+ a second, .* left$", done.stderr, re.M)
+    assert re.search(r"^dsflash: sgdet: 1 of 60 images, \S+ a second, .* left$", done.stderr, re.M)
 
 
 def test_a_split_without_images(folder, tmp_path, capsys):
