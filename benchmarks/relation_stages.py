@@ -133,12 +133,12 @@ def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str)
 @torch.inference_mode()
 def milliseconds(stage: RelationStage, segmenter: Segmenter, classes: int, segments: int) -> float:
     """Median time for all pairs of so many segments, rectangles at random places."""
-    inputs, features = random_pairs(stage, segmenter, classes, segments)
+    inputs = random_pairs(stage, segmenter, classes, segments)
     options = {"pruning": True} if "pruning" in stage.options else {}
     times = []
     for _ in range(30 if segments <= 20 else 10):
         start = time.perf_counter()
-        stage(inputs._replace(prepared=stage.prepare(features)), 32, **options)
+        stage(inputs._replace(prepared=stage.prepare(inputs.prepared)), 32, **options)
         times.append(time.perf_counter() - start)
     return 1000 * median(times)
 

@@ -94,3 +94,17 @@ def save_tensors(
             )
         except SafetensorError as error:  # how it reports a full disk
             raise OSError(str(error)) from error
+
+
+def write_whole(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all, and make the folders that it is in.
+
+    Raises `OutputError` when that is not possible.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    with replacing(path) as partial:
+        partial.write_text(text)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ import torch
 from dsflash_ros.bench.floor import Floor, flops_of, measure_floor, weight_bytes
 from dsflash_ros.bench.frame import WARM_UP, noise
 from dsflash_ros.bench.results import spread
-from dsflash_ros.errors import DeviceError
+from dsflash_ros.errors import DeviceError, missing_extra
+from dsflash_ros.files import replacing
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.relaters.relater import RelationStage
 from dsflash_ros.model.segmenters.segmenter import Segmenter
@@ -55,9 +56,10 @@ def measure(pipeline: SceneGraphPipeline, repeat: int) -> list[Row]:
 
 def random_pairs(
     stage: RelationStage, segmenter: Segmenter, num_classes: int, segments: int
-) -> tuple[PairInputs, torch.Tensor]:
-    """What a relation stage is given of rectangles at random places, except for `prepared`; and the
-    features that this is made of.
+) -> PairInputs:
+    """What a relation stage is given of rectangles at random places, all pairs of them.
+
+    `prepared` is what it is still to be made of: features, (1, channels, h, w).
     """
     random = torch.Generator().manual_seed(segments)
     coverage = torch.zeros(segments, stage.grid, stage.grid)
@@ -68,7 +70,7 @@ def random_pairs(
     side = stage.grid * stage.cell // segmenter.feature_stride
     features = torch.randn(1, segmenter.feature_channels, side, side, generator=random)
     corners = torch.rand(segments, 2, 2, generator=random).sort(1).values.flatten(1)
-    inputs = PairInputs(
+    return PairInputs(
         features,
         coverage.flatten(1),
         2 * corners - 1,
@@ -77,7 +79,6 @@ def random_pairs(
         torch.zeros(segments, dtype=torch.long),
         torch.combinations(torch.arange(segments)),
     )
-    return inputs, features
 
 
 def _of_segments(pipeline: SceneGraphPipeline, floor: Floor, repeat: int) -> Iterator[Row]:
@@ -85,14 +86,10 @@ def _of_segments(pipeline: SceneGraphPipeline, floor: Floor, repeat: int) -> Ite
     works, flops = {}, {}
     for count in SEGMENTS:
         classes = pipeline.config.num_classes
-        inputs, features = random_pairs(model.relations, model.segmenter, classes, count)
-        inputs, features = (
-            PairInputs(*(one.to(backend.device) for one in inputs)),
-            features.to(backend.device, getattr(torch, pipeline.precision)),
-        )
+        found = random_pairs(model.relations, model.segmenter, classes, count)
+        inputs = PairInputs(*(one.to(backend.device) for one in found))
         with backend.running():
-            prepared = backend.prepare(features)
-        inputs = inputs._replace(prepared=prepared)
+            inputs = inputs._replace(prepared=backend.prepare(inputs.prepared))
         works[count] = lambda inputs=inputs: backend.relate(inputs, options)
         chosen = {name: getattr(options, name) for name in backend.relater_options}
         at_once = PAIRS_AT_ONCE[backend.device.type]
@@ -137,20 +134,22 @@ def _of_cameras(pipeline: SceneGraphPipeline, repeat: int) -> Iterator[Row]:
         return work
 
     before, pipeline.for_trackers = pipeline.for_trackers, True
-    works = {count: round_of(count) for count in CAMERAS}
-    for count, times in _in_turn(pipeline, works, repeat).items():
+    try:
+        found = _in_turn(pipeline, {count: round_of(count) for count in CAMERAS}, repeat)
+    finally:
+        pipeline.for_trackers = before
+    for count, times in found.items():
         yield _row("cameras", count, "tracked frame", [ms / count for ms in times])
-    pipeline.for_trackers = before
 
 
 def _of_threads(pipeline: SceneGraphPipeline, repeat: int) -> Iterator[Row]:
-    images, before = list(islice(noise(640, 480), 8)), torch.get_num_threads()
+    rgb, before = next(noise(640, 480)), torch.get_num_threads()
     counts = [2**power for power in range(8) if 2**power < usable_cores()] + [usable_cores()]
 
     def with_threads(count: int) -> Callable[[], object]:
         def work() -> object:
             torch.set_num_threads(count)
-            return pipeline(images[0])
+            return pipeline(rgb)
 
         return work
 
@@ -188,16 +187,13 @@ def _row(
     return row | {"floor ms": floor, "of floor": ratio}
 
 
-def draw(rows: Sequence[Row], path) -> None:
+def draw(rows: Sequence[Row], path: Path) -> None:
     """The sweeps as curves, a PNG.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
         OutputError: the file cannot be written.
     """
-    from dsflash_ros.errors import missing_extra
-    from dsflash_ros.files import replacing
-
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dsflash_ros.cli.arguments import check_fleet_extra, output_files, pipeline_from
 from dsflash_ros.errors import DSFlashError, SourceError
-from dsflash_ros.files import expand
+from dsflash_ros.files import expand, write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _here(args: argparse.Namespace, evaluation) -> Iterator[tuple]:
                     facts = ModelFacts.of(opened, pipeline, args.compile)
                     given = facts, partial(predict_all, pipeline, args.protocol)
                 report = evaluation.report(*given, bag, local_bag(bag))
-                _write(report, place)
+                write_whole(place, report.to_text())
             yield name, bag, report
         except DSFlashError as problem:
             yield name, bag, problem
@@ -105,16 +105,6 @@ def _check_bag(bag: Path) -> None:
 
     if bag.exists() and not is_bag(bag):
         raise SourceError(f"{bag} is no bag, and several are evaluated together only of bags")
-
-
-def _write(report, place: Path) -> None:
-    from dsflash_ros.errors import OutputError
-
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {place}: {error.strerror}") from error
-    report.write(place)
 
 
 def _on_ray(args: argparse.Namespace, evaluation) -> Iterator[tuple]:

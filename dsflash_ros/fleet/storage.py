@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 
 from dsflash_ros.errors import DSFlashError, OutputError, SourceError, first_line
-from dsflash_ros.files import expand, replacing
+from dsflash_ros.files import expand, write_whole
 from dsflash_ros.ros.replay.part import BAG, LINES
 from dsflash_ros.ros.replay.parts import SETTINGS
 
@@ -140,12 +140,7 @@ def write_text(place: str, text: str) -> None:
             system, inside = _open(place)
             system.pipe_file(inside, text.encode())
         return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    with replacing(path) as partial:
-        partial.write_text(text)
+    write_whole(path, text)
 
 
 def check_writable(folder: str) -> None:

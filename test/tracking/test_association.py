@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scenes import texture
 
+from dsflash_ros.tracking import association
 from dsflash_ros.tracking.appearance import Standardizer
 from dsflash_ros.tracking.association import (
     best_pairs,
@@ -25,6 +26,17 @@ def test_pairs_have_the_largest_sum(seed):
     assert sum(affinity[pair] for pair in pairs) == pytest.approx(best)
     assert all(affinity[pair] > 0 for pair in pairs)
     assert best_pairs(np.zeros((0, 3))) == best_pairs(np.zeros((3, 0))) == []
+
+
+def test_appearance_in_parts_is_that_of_one_product():
+    """As many as take several parts, so that OpenBLAS needs one thread."""
+    random = np.random.default_rng(3)
+    tracks, segments = random.normal(size=(40, 768)), random.normal(size=(30, 768))
+    assert tracks.size * len(segments) > 3 * association._ONE_THREAD
+    expected = association.APPEARANCE * (tracks @ segments.T - association.APPEARANCE_NEUTRAL)
+    np.testing.assert_allclose(from_appearance(tracks, segments), expected, rtol=1e-9)
+    assert from_appearance(tracks[:0], segments).shape == (0, 30)
+    assert from_appearance(tracks, segments[:0]).shape == (40, 0)
 
 
 def test_what_is_not_known_says_nothing():
