@@ -45,6 +45,10 @@ class ConfigError(DSFlashError):
     """A training configuration is wrong: an unknown key, a value out of range, a contradiction."""
 
 
+class LanguageError(DSFlashError):
+    """Words that weights cannot be asked for, or a text encoder that cannot be had."""
+
+
 class TrainingError(DSFlashError):
     """A training run cannot start or go on."""
 

@@ -5,7 +5,7 @@ Imports neither torch nor ROS.
 
 from dataclasses import Field, dataclass, field, fields
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Option:
 
     @property
     def kind(self) -> type:
-        """`bool`, `int`, `float` or `str`."""
+        """`bool`, `int`, `float`, `str`, or `tuple` for a list of texts."""
         return type(self.default)
 
     @property
@@ -40,7 +40,13 @@ class Option:
         """The values that will do, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        words = {bool: "True or False", int: "a whole number", float: "a number", str: "a string"}
+        words = {
+            bool: "True or False",
+            int: "a whole number",
+            float: "a number",
+            str: "a string",
+            tuple: "a list of strings",
+        }
         if self.limits is None:
             return words[self.kind]
         return f"{words[self.kind]} from {self.bounds}"
@@ -58,6 +64,8 @@ class Option:
         """
         if self.kind is bool or isinstance(value, bool):
             return self.kind is bool and isinstance(value, bool)
+        if self.kind is tuple:
+            return isinstance(value, (tuple, list)) and all(isinstance(x, str) for x in value)
         if not isinstance(value, (int, float) if self.kind is float else self.kind):
             return False
         if self.choices:

@@ -34,6 +34,10 @@ def _add_option(group: argparse._ArgumentGroup, option: Option, later: str | Non
     if option.default is False:
         group.add_argument(flag, action="store_true", help=option.description)
         return
+    if option.kind is tuple:
+        text = f"{option.description} Separated by commas."
+        group.add_argument(flag, default=(), type=_names, metavar="NAMES", help=text)
+        return
     text = option.description
     if option.limits is not None:
         text += f" From {option.bounds}."
@@ -48,6 +52,11 @@ def _add_option(group: argparse._ArgumentGroup, option: Option, later: str | Non
         metavar=metavars.get(option.kind),
         help=text,
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _type_of(option: Option) -> Callable[[str], Value]:

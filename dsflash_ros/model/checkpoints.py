@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
@@ -57,6 +58,12 @@ class Checkpoint:
         self._check(names, model.state_dict())
         model.load_state_dict({name: self.stored.get_tensor(name).float() for name in names})
         return model.eval()
+
+    def phrases(self) -> np.ndarray:
+        """(n, D) float32, the embeddings of the phrases that the header's language names."""
+        if not self.header.config.num_phrases:
+            return np.zeros((0, self.header.config.text_dim), np.float32)
+        return self.stored.get_tensor("phrases").float().numpy()
 
     def _check(self, names: set[str], expected: dict[str, torch.Tensor]) -> None:
         wrong = [f"missing: {name}" for name in expected if name not in names]

@@ -74,6 +74,9 @@ class ModelConfig:
         num_queries: segments that the segmenter can find in an image.
         neck_dim, neck_depth, neck_heads: of DSFlash's relation stage: width, blocks and attention
             heads of its transformer.
+        class_text_dim, predicate_text_dim: numbers in the text embeddings that classes and
+            predicates are known by (open vocabulary); 0: each has an output of its own (closed).
+        num_phrases: texts whose embeddings are stored with the weights, see `Language`.
         segmenter: its kind, a name in `SEGMENTERS`.
         relater: kind of the relation stage, a name in `RELATERS`.
         segmenter_settings, relater_settings: what other kinds need besides, in values that JSON
@@ -90,6 +93,9 @@ class ModelConfig:
     neck_dim: int = 384
     neck_depth: int = 6
     neck_heads: int = 8
+    class_text_dim: int = 0
+    predicate_text_dim: int = 0
+    num_phrases: int = 0
     segmenter: str = "eomt"
     relater: str = "dsflash"
     segmenter_settings: dict = field(default_factory=dict)
@@ -113,6 +119,7 @@ class ModelConfig:
             raise WeightsError(
                 f"there must be classes: got {self.num_things} things and {self.num_stuff} stuff"
             )
+        self._check_language()
         if self.segmenter == "eomt":
             self._check_eomt()
         if self.segmenter == "mask2former":
@@ -123,6 +130,21 @@ class ModelConfig:
         for name in names:
             if getattr(self, name) < 1:
                 raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def _check_language(self) -> None:
+        sizes = {self.class_text_dim, self.predicate_text_dim} - {0}
+        if min(*sizes, self.num_phrases, 0, 0) < 0 or len(sizes) > 1:
+            raise WeightsError(
+                "class_text_dim and predicate_text_dim must be 0 or the same size, got "
+                f"{self.class_text_dim} and {self.predicate_text_dim}"
+            )
+        if self.num_phrases and not sizes:
+            raise WeightsError("phrases need class_text_dim or predicate_text_dim")
+
+    @property
+    def text_dim(self) -> int:
+        """Numbers in a text embedding; 0 where the whole vocabulary is closed."""
+        return self.class_text_dim or self.predicate_text_dim
 
     def _check_eomt(self) -> None:
         if self.size not in ARCHITECTURES:

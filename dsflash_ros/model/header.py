@@ -10,6 +10,7 @@ from pathlib import Path
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.config import EOMT_THRESHOLD, ModelConfig
+from dsflash_ros.model.language import Language
 
 SEGMENT_THRESHOLDS = ("mask_threshold", "overlap_threshold")
 """See `merge_panoptic`."""
@@ -31,6 +32,7 @@ class Header:
         scores: what it reached (free form).
         thresholds: those of `Options` that were chosen for these weights, by name, 0..1; EoMT's
             where there is none.
+        language: the words that it knows by text embeddings; None for a closed vocabulary.
     """
 
     config: ModelConfig
@@ -39,9 +41,15 @@ class Header:
     recipe: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
+    language: Language | None = None
 
     def __post_init__(self) -> None:
         vocabulary, config = self.vocabulary, self.config
+        stored = len(self.language.phrases) if self.language else 0
+        if stored != config.num_phrases:
+            raise WeightsError(
+                f"the header names {stored} phrases, but there are {config.num_phrases} embeddings"
+            )
         if not set(self.thresholds) <= set(SEGMENT_THRESHOLDS):
             raise WeightsError(
                 f"thresholds can be {' and '.join(SEGMENT_THRESHOLDS)}, "
@@ -97,10 +105,23 @@ class Header:
                 "stuff": config.num_stuff,
                 "predicates": config.num_predicates,
             },
+            **({"language": self._describe_language()} if self.language else {}),
             "trained": list(self.trained),
             "thresholds": self.all_thresholds,
             "recipe": self.recipe,
             "scores": self.scores,
+        }
+
+    def _describe_language(self) -> dict:
+        """Of open weights: what is open, and the text encoder."""
+        sizes = {
+            "classes": self.config.class_text_dim,
+            "predicates": self.config.predicate_text_dim,
+        }
+        return {
+            "open": [kind for kind, size in sizes.items() if size],
+            "encoder": self.language.encoder,
+            "phrases": len(self.language.phrases),
         }
 
     def to_metadata(self) -> dict[str, str]:
@@ -112,6 +133,7 @@ class Header:
             "recipe": json.dumps(self.recipe),
             "scores": json.dumps(self.scores),
             "thresholds": json.dumps(self.thresholds),
+            **({"language": self.language.to_json()} if self.language else {}),
         }
 
     @classmethod
@@ -131,6 +153,7 @@ class Header:
                 recipe,
                 scores,
                 json.loads(metadata.get("thresholds", "{}")),  # older checkpoints have none
+                Language.from_json(metadata["language"]) if "language" in metadata else None,
             )
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dsflash_ros.errors import OutputError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.option import Value
+from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS, Options
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
@@ -44,6 +45,8 @@ def pipeline_of(
         compile=choice["compile"],
         threads=choice["threads"],
         vocabulary=vocabulary_of(choice),
+        asked=asked_of(choice),
+        text_encoder=choice["text_encoder"],
         options=Options(**{option.name: choice[option.name] for option in FRAME_OPTIONS}),
     )
 
@@ -52,6 +55,11 @@ def vocabulary_of(choice: Mapping[str, Value]) -> Vocabulary | None:
     """The vocabulary that the weights must have; None for any."""
     name = choice["vocabulary"]
     return Vocabulary.load(name) if name else None
+
+
+def asked_of(choice: Mapping[str, Value]) -> Asked:
+    """The names to tell apart."""
+    return Asked(*(tuple(choice[name]) for name in ("classes", "stuff_classes", "predicates")))
 
 
 def settings_of(choice: Mapping[str, Value]) -> dict[str, Value]:

@@ -126,6 +126,30 @@ MODEL_OPTIONS = (
         "things, stuff and predicates. Empty: any.",
     ),
     Option(
+        "classes",
+        (),
+        "Names of things to look for, as in cup, person; all others are left out. Weights with an "
+        "open vocabulary take any words, others their own. Empty: all things that the weights "
+        "know.",
+    ),
+    Option(
+        "stuff_classes",
+        (),
+        "The same for stuff, as in wall, floor. Empty: all stuff that the weights know.",
+    ),
+    Option(
+        "predicates",
+        (),
+        "Names of relations to tell, as in holding, on; all others are left out. Empty: all that "
+        "the weights know.",
+    ),
+    Option(
+        "text_encoder",
+        "",
+        "Folder or hub id of the text encoder of weights with an open vocabulary, for words that "
+        "are not stored with them. Empty: the one that the weights name, downloaded once.",
+    ),
+    Option(
         "threads",
         0,
         "CPU threads that the model computes with; 0 takes as many as the process may use, by its "

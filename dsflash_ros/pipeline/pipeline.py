@@ -12,15 +12,19 @@ from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
+from dsflash_ros.language.available import encoder_of
+from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.header import Header
 from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline import understood
+from dsflash_ros.pipeline.asking import Asked, Asking
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.pipeline.graph_building import build_graph
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.stopwatch import Stopwatch
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
@@ -44,7 +48,6 @@ class SceneGraphPipeline:
     Attributes:
         backend: what runs the model.
         config: kinds and sizes of the model's parts.
-        vocabulary: the names behind class and predicate ids.
         weights: what was asked for.
         relates: False when the weights have no trained relation stage; graphs then have no
             relations.
@@ -56,12 +59,19 @@ class SceneGraphPipeline:
     """
 
     def __init__(
-        self, backend: Backend, header: Header, weights: str, options: Options | None = None
+        self,
+        backend: Backend,
+        header: Header,
+        weights: str,
+        options: Options | None = None,
+        encoder: TextEncoder | None = None,
     ) -> None:
         """See `from_weights`, which makes the backend."""
         self.backend = backend
         self.config = header.config
-        self.vocabulary = header.vocabulary
+        self._header = header
+        self._translation = Translation.without_change(header.vocabulary)
+        self._encoder = encoder
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
         self.weights = weights
@@ -84,6 +94,8 @@ class SceneGraphPipeline:
         precision: str = "auto",
         compile: bool = False,
         vocabulary: Vocabulary | None = None,
+        asked: Asked | None = None,
+        text_encoder: str = "",
         threads: int = 0,
         options: Options | None = None,
     ) -> "SceneGraphPipeline":
@@ -101,12 +113,16 @@ class SceneGraphPipeline:
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
             vocabulary: refuse weights that were trained for any other.
+            asked: names to tell apart, see `ask`.
+            text_encoder: folder or hub id of the weights' text encoder, for asked names whose
+                embeddings are not stored with them; empty: the one that they name.
             threads: CPU threads (of PyTorch in the whole process); 0: as many as the process may
                 use, by its affinity and its container's CPU quota.
             options: what can change later, see `Options`.
 
         Raises:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
+            LanguageError: the weights cannot be asked for these names.
             DeviceError: the device is not there, or the backend does not run these weights.
             MissingExtraError: what the backend needs is not installed.
             OptionError: the weights' segmenter does not understand an option.
@@ -114,11 +130,31 @@ class SceneGraphPipeline:
         """
         opened = open_weights(weights, vocabulary)
         runner = make_backend(backend, opened, device, precision, compile, threads)
-        pipeline = cls(runner, opened.header, opened.name, options)
+        encoder = encoder_of(opened, text_encoder)
+        pipeline = cls(runner, opened.header, opened.name, options, encoder)
+        if asked:
+            pipeline.ask(asked)
         pipeline._tell_what_the_weights_are()
         side = pipeline.config.image_size
         pipeline(np.zeros((side, side, 3), np.uint8))
         return pipeline
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names behind the graphs' class and predicate ids."""
+        return self._translation.asked
+
+    def ask(self, asked: Asked) -> None:
+        """Tell these names apart from the next image on; the log says what they mean.
+
+        Names that the weights know keep their scores: of known names alone, the graph is the part
+        of the weights' own graph that has them. Raises `LanguageError` for names that cannot be
+        asked for; then the former ones stay.
+        """
+        asking = Asking.of(asked, self._header, self.weights, self._encoder)
+        self.backend.tell_apart(asking)
+        self._translation = asking.translation
+        asking.log(self.weights)
 
     def _tell_what_the_weights_are(self) -> None:
         if self._prunes:
@@ -204,7 +240,8 @@ class SceneGraphPipeline:
 
         segmentation = self.backend.segment(fitted, options)
         watch.lap("segment")
-        num_things = self.config.num_things
+        translation = self._translation
+        num_things = len(translation.inner.things)
         found = [
             steps.merge_segments(segmentation, index, num_things, box, options)
             for index, box in enumerate(boxed)
@@ -221,12 +258,14 @@ class SceneGraphPipeline:
             graph = build_graph(
                 segments,
                 relations,
-                self.vocabulary,
+                translation.inner,
                 stamp=float(stamps[index]),
                 source=sources[index],
                 weights=self.weights,
                 appearance=looks,
             )
+            if translation.changes:
+                graph = translation.graph(graph, self._limits(options)[1])
             graphs.append(graph)
         watch.lap("finish")
         for graph in graphs:
@@ -259,15 +298,19 @@ class SceneGraphPipeline:
         Returns one relation for each directed pair, whatever its score, best first.
         """
         check_labels(labels, count, check_image(rgb).shape[:2])
+        translation = self._translation
         if class_ids is None:
             class_ids = np.full(count, -1)
+        class_ids = translation.inner_classes(np.asarray(class_ids))
         seen, box = self.segment(rgb)
         steps = self.backend.steps
         with self.backend.running():
+            num_classes = len(translation.inner.classes)
             inputs = steps.pairs_of_labels(
-                labels, class_ids, box, seen.features, self.config, self.backend
+                labels, class_ids, box, seen.features, num_classes, self.backend
             )
-            return steps.rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
+            ranked = steps.rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
+            return translation.relations(ranked) if translation.changes else ranked
 
     def _relate(
         self,
@@ -278,9 +321,9 @@ class SceneGraphPipeline:
         """The relations of each image, best first."""
         if not self.relates:
             return [NO_RELATIONS for _ in found]
-        least, most = options.relation_threshold, options.max_relations
-        if self.for_trackers:
-            least, most = min(least, RELATION_FLOOR), options.max_segments**2
+        least, most = self._limits(options)
+        if self._translation.changes:
+            most = None  # those that were asked for are chosen later
         steps = self.backend.steps
         inputs, pairs = steps.pairs_of_found(found, features, self.backend)
         logits = self.backend.relate(inputs, options)
@@ -289,6 +332,13 @@ class SceneGraphPipeline:
             steps.rank_relations(logits[end - len(own) : end], own, least, most)
             for own, end in zip(pairs, ends, strict=True)
         ]
+
+    def _limits(self, options: Options) -> tuple[float, int]:
+        """Least score and largest number of relations in a graph."""
+        if self.for_trackers:
+            floor = min(options.relation_threshold, RELATION_FLOOR)
+            return floor, options.max_segments**2
+        return options.relation_threshold, options.max_relations
 
 
 def check_labels(labels: np.ndarray, count: int, size: tuple[int, int]) -> None:

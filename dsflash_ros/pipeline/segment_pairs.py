@@ -5,7 +5,6 @@ import torch
 
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.images.letterbox import Letterbox
-from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.coverage import label_coverage, mask_coverage
 from dsflash_ros.model.relaters.relater import PairInputs, known_classes
 from dsflash_ros.pipeline.backends.base import Backend
@@ -45,7 +44,7 @@ def pairs_of_labels(
     class_ids: np.ndarray,
     letterbox: Letterbox,
     features: torch.Tensor,
-    config: ModelConfig,
+    num_classes: int,
     backend: Backend,
 ) -> PairInputs:
     """All unordered pairs of given segments of one image.
@@ -54,6 +53,7 @@ def pairs_of_labels(
         labels: (H, W) int, the segment of each source pixel, or -1.
         class_ids: (S,) int, the segments' classes, or -1 where unknown.
         letterbox: how the image lies in the network input.
+        num_classes: that the model tells apart.
     """
     device, count = features.device, len(class_ids)
     boxes = letterbox.scale_boxes(label_boxes(labels, count)) * (2 / letterbox.image_size) - 1
@@ -64,7 +64,7 @@ def pairs_of_labels(
         coverage=label_coverage(fitted, count, backend.cell, backend.grid),
         boxes=torch.from_numpy(boxes).float().to(device),
         class_ids=classes,
-        class_probabilities=known_classes(classes, config.num_classes),
+        class_probabilities=known_classes(classes, num_classes),
         images=torch.zeros(count, dtype=torch.long, device=device),
         pairs=torch.combinations(torch.arange(count, device=device)),
     )

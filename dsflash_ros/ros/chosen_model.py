@@ -3,8 +3,16 @@
 Importing the pipeline takes seconds, so it waits until one is wanted.
 """
 
-from dsflash_ros.pipeline.choice import pipeline_of, vocabulary_of
+from typing import TYPE_CHECKING
+
+from dsflash_ros.pipeline.choice import asked_of, pipeline_of, vocabulary_of
 from dsflash_ros.ros.parameters import Value
+
+if TYPE_CHECKING:
+    from dsflash_ros.weights.loading import OpenedWeights
+
+NAMES = ("classes", "stuff_classes", "predicates", "text_encoder")
+"""Parameters that say what to tell apart."""
 
 
 def check_choice(choice: dict[str, Value]) -> None:
@@ -17,8 +25,25 @@ def check_choice(choice: dict[str, Value]) -> None:
     from dsflash_ros.weights.loading import open_weights
 
     opened = open_weights(choice["weights"], vocabulary_of(choice))
+    check_names(choice, opened)
     names = ("device", "precision", "compile")
     check_backend(choice["backend"], opened, *(choice[name] for name in names))
+
+
+def check_names(choice: dict[str, Value], opened: "OpenedWeights | None" = None) -> None:
+    """Check that the weights can be asked for the names; raises `LanguageError` and others.
+
+    Words that are not stored with the weights may need their text encoder, which is then loaded.
+    """
+    asked = asked_of(choice)
+    if asked:
+        from dsflash_ros.language.available import encoder_of
+        from dsflash_ros.pipeline.asking import Asking
+        from dsflash_ros.weights.loading import open_weights
+
+        opened = opened or open_weights(choice["weights"], vocabulary_of(choice))
+        encoder = encoder_of(opened, choice["text_encoder"])
+        Asking.of(asked, opened.header, opened.name, encoder)
 
 
 def load_pipeline(choice: dict[str, Value]):

@@ -41,10 +41,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from std_srvs.srv import SetBool, Trigger
 
-from dsflash_ros.errors import OptionError
+from dsflash_ros.errors import DSFlashError, LanguageError, OptionError
 from dsflash_ros.option import Value
 from dsflash_ros.ros import parameters, qos
-from dsflash_ros.ros.chosen_model import check_choice, load_pipeline
+from dsflash_ros.ros.chosen_model import NAMES, check_choice, check_names, load_pipeline
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status
 from dsflash_ros.ros.process.lifecycle import result_unless, transition
 from dsflash_ros.ros.process.memory import free_memory, freeze_objects, sweep, thaw_objects
@@ -200,7 +200,7 @@ class DSFlashNode(LifecycleNode):
     def _check_parameters(self, changes: list[rclpy.Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
         reason = parameters.refusal(values, is_active=self._worker is not None)
-        reason = reason or self._refusal_of_model(values)
+        reason = reason or self._refusal_of_model(values) or self._refusal_of_names(values)
         return SetParametersResult(successful=not reason, reason=reason)
 
     def _refusal_of_model(self, changes: dict[str, Value]) -> str:
@@ -213,6 +213,23 @@ class DSFlashNode(LifecycleNode):
             pipeline.check_options(replace(pipeline.options, **options))
         except OptionError as error:
             return str(error)
+        return ""
+
+    def _refusal_of_names(self, changes: dict[str, Value]) -> str:
+        """Why the weights cannot be asked for these names; the former ones then stay."""
+        if not changes.keys() & set(NAMES):
+            return ""
+        changed = {
+            name: parameters.read(changes[name], parameters.BY_NAME[name])
+            for name in changes
+            if name in parameters.BY_NAME
+        }
+        try:
+            check_names(parameters.values(self) | changed)
+        except LanguageError as error:
+            return str(error)
+        except DSFlashError:
+            return ""  # of the weights, which on_configure tells
         return ""
 
     def _apply_options(self) -> None:

@@ -4,6 +4,7 @@
 docs/node.md. Imports neither torch nor ROS.
 """
 
+import json
 import sys
 import textwrap
 
@@ -110,6 +111,7 @@ def allowed(parameter: Option) -> str:
         int: "an integer",
         float: "a number with a decimal point",
         str: "a string",
+        tuple: "a list of strings",
     }
     if parameter.limits is None:
         return words[parameter.kind]
@@ -157,7 +159,7 @@ def markdown() -> str:
     lines = ["| parameter | default | live | meaning |", "|---|---|---|---|"]
     for parameter in PARAMETERS:
         default = yaml_value(parameter.default)
-        if parameter.kind in (bool, str):
+        if parameter.kind in (bool, str, tuple):
             default = f"`{default}`"
         live = " yes " if parameter.live else " "
         lines.append(f"| `{parameter.name}` | {default} |{live}| {_meaning(parameter)} |")
@@ -165,7 +167,12 @@ def markdown() -> str:
 
 
 def yaml_value(value: Value) -> str:
-    """The value as YAML has it: `true`, `""`, `0.8`."""
+    """The value as YAML has it: `true`, `""`, `0.8`.
+
+    An empty list is one empty text: ROS takes no list whose type it cannot see.
+    """
+    if isinstance(value, tuple):
+        return json.dumps(value or [""])
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) or '""'

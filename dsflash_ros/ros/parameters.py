@@ -44,9 +44,12 @@ def declare(node: Node) -> None:
     """
     for parameter in PARAMETERS:
         try:
-            value = node.declare_parameter(
-                parameter.name, parameter.default, descriptor(parameter)
-            ).value
+            value = read(
+                node.declare_parameter(
+                    parameter.name, _ros_default(parameter), descriptor(parameter)
+                ).value,
+                parameter,
+            )
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             # rclpy's errors do not carry the value that was given; an untyped declaration does
             untyped = ParameterDescriptor(dynamic_typing=True)
@@ -54,6 +57,21 @@ def declare(node: Node) -> None:
             raise ParameterError(problem(parameter, value)) from error
         if sentence := problem(parameter, value):
             raise ParameterError(sentence)
+
+
+def _ros_default(parameter: Option) -> Value:
+    """The default in a form whose type ROS can see."""
+    return [""] if parameter.default == () else parameter.default
+
+
+def read(value: object, parameter: Option) -> object:
+    """What Python makes of a parameter's value: of a list a tuple, of one empty text an empty one.
+
+    ROS gives None for an empty list of a file.
+    """
+    if parameter.kind is not tuple or not (value is None or isinstance(value, list)):
+        return value
+    return () if value in (None, [], [""]) else tuple(value)
 
 
 def descriptor(parameter: Option) -> ParameterDescriptor:
@@ -92,7 +110,7 @@ def unknown(node: Node) -> list[str]:
 
 def values(node: Node, names: tuple[str, ...] = tuple(BY_NAME)) -> dict[str, Value]:
     """The present values of these parameters."""
-    return {name: node.get_parameter(name).value for name in names}
+    return {name: read(node.get_parameter(name).value, BY_NAME[name]) for name in names}
 
 
 def refusal(changes: dict[str, Value], is_active: bool) -> str:
@@ -101,7 +119,7 @@ def refusal(changes: dict[str, Value], is_active: bool) -> str:
         parameter = BY_NAME.get(name)
         if parameter is None:
             continue
-        if sentence := problem(parameter, value):
+        if sentence := problem(parameter, read(value, parameter)):
             return sentence
         if is_active and not parameter.live:
             return (

@@ -62,6 +62,10 @@ class RelationConfig(RunConfig):
 
     Attributes:
         segmenter: weights whose segmenter is used, frozen.
+        text_encoder: folder or hub id of the encoder whose embeddings the relation stage is to know
+            predicates by (open vocabulary); None: as the weights say.
+        predicates_novel: names of predicates that the relation stage must not learn; pairs that
+            they relate are left out.
         keep_relations: start from the relation stage of those weights, not from a new one.
         relater, relater_settings: kind of the relation stage, see `ModelConfig`; None: as the
             weights say.
@@ -86,6 +90,8 @@ class RelationConfig(RunConfig):
     """
 
     segmenter: Text
+    text_encoder: Text | None = None
+    predicates_novel: tuple[Text, ...] = ()
     keep_relations: bool = False
     relater: str | None = None
     relater_settings: dict[str, Any] | None = None

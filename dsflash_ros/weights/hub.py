@@ -58,6 +58,18 @@ def fetch(
     return found
 
 
+def fetch_folder(repo_id: str, files: Iterable[str], optional: Iterable[str] = ()) -> Path:
+    """Download files of a repository; returns the folder of the cache that they are in.
+
+    Where the hub cannot be reached, the cache is used. Raises as `fetch` does, also when the
+    repository lacks one of `files`; those of `optional` may be missing.
+    """
+    paths = [fetch(repo_id, name) for name in files]
+    for name in optional:
+        fetch_file(repo_id, name, None)
+    return paths[0].parent
+
+
 def cached_checkpoint(repo_id: str, revision: str | None) -> Path | None:
     """The main file of a checkpoint that is in the cache with all its shards, else None.
 

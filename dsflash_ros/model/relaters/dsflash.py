@@ -27,6 +27,7 @@ class DSFlashRelations(PatchNeck, GatedRelations):
         depth: int = 6,
         heads: int = 8,
         patch: int = 3,
+        text_dim: int = 0,
     ) -> None:
         """A new stage.
 
@@ -35,10 +36,11 @@ class DSFlashRelations(PatchNeck, GatedRelations):
             cell, grid: see `RelationStage`; a cell is a patch.
             num_predicates: without "no relation".
             dim, depth, heads, patch: see `PatchNeck`.
+            text_dim: of predicates' text embeddings; 0 makes a closed head.
         """
         super().__init__(channels, patch, grid, dim, depth, heads)
         self.cell = cell
-        self.add_gate(dim, num_predicates)
+        self.add_gate(dim, num_predicates, text_dim)
 
     def chunks(
         self, inputs: PairInputs, pairs_at_once: int, pruning: bool = False
@@ -79,4 +81,5 @@ def make_dsflash(config: ModelConfig, channels: int, stride: int) -> DSFlashRela
         config.neck_depth,
         config.neck_heads,
         patch,
+        config.predicate_text_dim,
     )

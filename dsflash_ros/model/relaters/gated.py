@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from dsflash_ros.model.layers.named_logits import OpenLogits, make_logits, scale_none
 from dsflash_ros.model.relaters.relater import PairInputs, PairOutput, RelationStage
 
 
@@ -12,13 +13,23 @@ class GatedRelations(RelationStage):
     A subclass calls `add_gate` at the end of its `__init__`, and has `prepare` and `encode`.
     """
 
-    def add_gate(self, dim: int, num_predicates: int) -> None:
-        """Make gate and head for vectors of `dim` numbers; `num_predicates` is without "none"."""
+    def add_gate(self, dim: int, num_predicates: int, text_dim: int = 0) -> None:
+        """Make gate and head for vectors of `dim` numbers; `num_predicates` is without "none".
+
+        `text_dim`: of the text embeddings of an open head; 0 makes a closed one.
+        """
         self.num_predicates = num_predicates
         self.gate = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.head = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, num_predicates + 1)
+            nn.Linear(dim, 2 * dim),
+            nn.ReLU(),
+            make_logits(2 * dim, num_predicates, text_dim, none_first=True),
         )
+
+    @property
+    def predicate_names(self) -> torch.Tensor:
+        """(predicates, D), of an open head."""
+        return self.head[-1].names
 
     def encode(self, inputs: PairInputs, **options) -> torch.Tensor:
         """A vector x, (n, dim), for each unordered pair."""
@@ -38,10 +49,16 @@ class GatedRelations(RelationStage):
 
     def rescale(self, slope: float, intercept: float) -> None:
         """See `RelationStage`. Output 0 of the head is the logit of "no relation"."""
-        last = self.head[-1]
-        with torch.no_grad():
-            last.weight[0] *= slope
-            last.bias[0] = slope * last.bias[0] - intercept
+        scale_none(self.head[-1], slope, -intercept)
+
+    def name_predicates(
+        self, embeddings: torch.Tensor, offsets: torch.Tensor | None = None
+    ) -> None:
+        """See `RelationStage`."""
+        if not isinstance(self.head[-1], OpenLogits):
+            return super().name_predicates(embeddings, offsets)
+        self.num_predicates = len(embeddings)
+        self.head[-1].set_names(embeddings, offsets)
 
     def keep_precise(self) -> None:
         """Keep gate and head in float32: in bfloat16 a quarter of all scores would be ties."""

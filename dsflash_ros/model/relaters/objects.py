@@ -71,6 +71,7 @@ class ObjectRelations(GatedRelations):
         pair_dim: int,
         dropout: float = 0.0,
         neck_sizes: tuple[int, ...] = (),
+        text_dims: tuple[int, int] = (0, 0),
     ) -> None:
         """A new stage.
 
@@ -83,6 +84,7 @@ class ObjectRelations(GatedRelations):
             dim, depth, heads: of segments' tokens and of the transformer.
             pair_dim: width of a direction's features.
             dropout: share of what tokens and pairs are made of that training drops.
+            text_dims: of the text embeddings of classes and of predicates; 0 where there are none.
             neck_sizes: `dim`, `depth` and `heads` of the `PatchNeck`, where that is a part.
         """
         super().__init__()
@@ -93,7 +95,9 @@ class ObjectRelations(GatedRelations):
         hidden = 3 * pair_dim
         self.place = nn.Linear(PLACE_NUMBERS, dim)
         if "class" in self.parts:
-            self.class_embedding = nn.Linear(num_classes, dim, bias=False)
+            self.class_embedding = nn.Linear(text_dims[0] or num_classes, dim, bias=False)
+            if text_dims[0]:
+                self.register_buffer("class_names", torch.zeros(num_classes, text_dims[0]))
         if "pooled" in self.parts:
             self.pooled = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, dim))
         depth = depth if "graph" in self.parts else 0
@@ -111,7 +115,7 @@ class ObjectRelations(GatedRelations):
             self.neck = PatchNeck(channels, PATCH, self.grid // PATCH, *neck_sizes)
             self.from_neck = nn.Linear(neck_sizes[0], hidden, bias=False)
         self.mix = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, pair_dim))
-        self.add_gate(pair_dim, num_predicates)
+        self.add_gate(pair_dim, num_predicates, text_dims[1])
 
     def prepare(self, features: torch.Tensor) -> torch.Tensor:
         """The features of each cell, (B, grid * grid, channels)."""
@@ -161,7 +165,10 @@ class ObjectRelations(GatedRelations):
         dtype = self.place.weight.dtype
         x = self.place(place_of(inputs.boxes, inputs.coverage).to(dtype))
         if "class" in self.parts:
-            x = x + self.class_embedding(inputs.class_probabilities.to(dtype))
+            classes = inputs.class_probabilities.to(dtype)
+            if hasattr(self, "class_names"):
+                classes = classes @ self.class_names
+            x = x + self.class_embedding(classes)
         if "pooled" in self.parts:
             shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True).clamp(min=1e-6)
             laid_out = by_image.lay_out(shares.to(inputs.prepared.dtype))
@@ -177,6 +184,11 @@ class ObjectRelations(GatedRelations):
                 tokens = block(tokens, attended)
             x = by_image.pick(tokens)
         return self.norm(x)
+
+    def name_classes(self, embeddings: torch.Tensor) -> None:
+        """See `RelationStage`."""
+        if hasattr(self, "class_names"):
+            self.class_names = embeddings.to(self.class_names)
 
     def _contact_numbers(
         self, boxes: torch.Tensor, inputs: PairInputs, by_image: ByImage
@@ -232,8 +244,11 @@ def make_objects(config: ModelConfig, channels: int, stride: int) -> ObjectRelat
         refuse_small_images(config, PATCH * max(stride, CELL))
     counts = config.num_classes, config.num_predicates
     neck = config.neck_dim, config.neck_depth, config.neck_heads
+    texts = config.class_text_dim, config.predicate_text_dim
     size = config.image_size
-    return ObjectRelations(channels, stride, size, *counts, **settings, neck_sizes=neck)
+    return ObjectRelations(
+        channels, stride, size, *counts, **settings, neck_sizes=neck, text_dims=texts
+    )
 
 
 def _check(settings: dict) -> None:

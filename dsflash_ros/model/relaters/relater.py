@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 
 
@@ -64,6 +65,22 @@ class RelationStage(nn.Module):
         A relation's score is 1 - P(no relation), so that -x is the logit of "no relation".
         """
         raise NotImplementedError
+
+    def name_predicates(
+        self, embeddings: torch.Tensor, offsets: torch.Tensor | None = None
+    ) -> None:
+        """Tell these predicates apart from now on: (predicates, D) text embeddings, of length 1.
+
+        `offsets`, (predicates,), are added to their logits. Raises `WeightsError` for a stage with
+        a closed head.
+        """
+        raise WeightsError("the predicates of this relation stage are fixed: its head is closed")
+
+    def name_classes(self, embeddings: torch.Tensor) -> None:
+        """Let `PairInputs.class_probabilities` be those of these classes, (classes, D).
+
+        For stages that know classes by their text embeddings; others see no names.
+        """
 
     def forward(self, inputs: PairInputs, pairs_at_once: int = 64, **options) -> torch.Tensor:
         """Logits of both directions of each pair, (n, 2, 1 + predicates).

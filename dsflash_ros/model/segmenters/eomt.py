@@ -12,6 +12,7 @@ from timm.layers import LayerNorm2d
 from torch import nn
 
 from dsflash_ros.model.config import PATCH, ModelConfig
+from dsflash_ros.model.layers.named_logits import has_same_tensors, make_logits
 from dsflash_ros.model.layers.pixels import ImageNetPixels
 from dsflash_ros.model.segmenters import eomt_recipe, eomt_untrained
 from dsflash_ros.model.segmenters.backbone import Backbone, make_backbone
@@ -35,6 +36,7 @@ class EoMT(Segmenter):
         num_queries: int,
         query_blocks: int,
         feature_blocks: Sequence[int],
+        text_dim: int = 0,
     ) -> None:
         """A new EoMT around an encoder.
 
@@ -44,6 +46,7 @@ class EoMT(Segmenter):
             num_queries: segments that it can find in an image.
             query_blocks: how many of the last blocks see the queries.
             feature_blocks: the blocks after which the patch tokens are features.
+            text_dim: of the classes' text embeddings; 0 makes a closed head.
         """
         super().__init__()
         self.backbone = encoder
@@ -54,7 +57,7 @@ class EoMT(Segmenter):
 
         dim = encoder.dim
         self.q = nn.Embedding(num_queries, dim)
-        self.class_head = nn.Linear(dim, num_classes + 1)
+        self.class_head = make_logits(dim, num_classes, text_dim, none_first=False)
         self.mask_head = nn.Sequential(
             nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)
         )
@@ -141,11 +144,14 @@ class EoMT(Segmenter):
     def adapt_state(
         self, state: dict[str, torch.Tensor], same_classes: bool
     ) -> dict[str, torch.Tensor]:
-        """Positions are scaled to this grid; of other classes the class head is left out."""
+        """Positions are scaled to this grid; the class head of other classes, or of another kind,
+        is left out.
+        """
         state = dict(state)
         self.backbone.fit_positions(state, "backbone.vit.pos_embed")
-        if not same_classes:
-            own = self.class_head.state_dict(prefix="class_head.")
+        own = self.class_head.state_dict(prefix="class_head.")
+        if not (same_classes and has_same_tensors(own, state, "class_head.")):
+            state = {name: state[name] for name in state if not name.startswith("class_head.")}
             state.update(own)
         return state
 
@@ -239,4 +245,5 @@ def make_eomt(config: ModelConfig) -> EoMT:
         config.num_queries,
         architecture.query_blocks,
         architecture.feature_blocks,
+        config.class_text_dim,
     )

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.layers.named_logits import OpenLogits
 from dsflash_ros.model.segmenters.segmentation import MASK_STRIDE, Segmentation
 
 __all__ = ["MASK_STRIDE", "PretrainedPart", "Segmentation", "Segmenter"]
@@ -38,6 +39,7 @@ class Segmenter(nn.Module):
     A subclass sets the attributes and has `forward`; the rest is optional.
 
     Attributes:
+        class_head: the layer whose outputs are the class logits.
         feature_channels: channels of the features.
         feature_stride: pixels of the network input along one side of a pixel of the features.
         options: names of the fields of `Options` that `forward` and `features` take as arguments.
@@ -45,6 +47,7 @@ class Segmenter(nn.Module):
             deviation, when the same model is computed in float32 by other kernels.
     """
 
+    class_head: nn.Module
     feature_channels: int
     feature_stride: int
     rounding: float = 1e-4
@@ -59,6 +62,17 @@ class Segmenter(nn.Module):
     def features(self, images: torch.Tensor, **options) -> torch.Tensor:
         """The features alone, the same numbers as `forward`'s."""
         return self(images, **options).features
+
+    # Open vocabulary
+
+    def name_classes(self, embeddings: torch.Tensor) -> None:
+        """Tell these classes apart from now on: (classes, D) text embeddings, of length 1.
+
+        Raises `WeightsError` for a segmenter with a closed head.
+        """
+        if not isinstance(self.class_head, OpenLogits):
+            raise WeightsError("the classes of this segmenter are fixed: its head is closed")
+        self.class_head.set_names(embeddings)
 
     # Training
 

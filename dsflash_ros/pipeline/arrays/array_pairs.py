@@ -4,7 +4,6 @@ import numpy as np
 
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.images.letterbox import Letterbox
-from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.pipeline.arrays.array_segments import ArraySegments
 from dsflash_ros.pipeline.arrays.label_runs import LabelRuns
@@ -37,14 +36,14 @@ def pair_labelled_arrays(
     class_ids: np.ndarray,
     letterbox: Letterbox,
     features: np.ndarray,
-    config: ModelConfig,
+    num_classes: int,
     backend: Backend,
 ) -> PairInputs:
     """All unordered pairs of given segments of one image; see `pairs_of_labels`."""
     count, class_ids = len(class_ids), np.asarray(class_ids, np.int64)
     boxes = letterbox.scale_boxes(label_boxes(labels, count)) * (2 / letterbox.image_size) - 1
     runs = LabelRuns.of(letterbox.sample_labels(labels), count)
-    known = class_ids[:, None] == np.arange(config.num_classes)
+    known = class_ids[:, None] == np.arange(num_classes)
     return PairInputs(
         prepared=backend.prepare(features),
         coverage=runs.coverage(backend.cell, backend.grid),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Union
 
+from dsflash_ros.errors import LanguageError
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.options import Options
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from dsflash_ros.model.array_types import Array
+    from dsflash_ros.pipeline.asking import Asking
 
 
 class Steps(NamedTuple):
@@ -68,6 +70,17 @@ class Backend(ABC):
     @abstractmethod
     def relate(self, inputs: PairInputs, options: Options) -> "Array":
         """Logits of both directions of each pair, (n, 2, 1 + predicates)."""
+
+    def tell_apart(self, asking: "Asking") -> None:
+        """Take new names for what the model tells apart, or go back to those of the weights.
+
+        Raises `LanguageError` where its names are fixed.
+        """
+        if asking.classes.is_new or asking.predicates.is_new:
+            raise LanguageError(
+                "an exported model has the names that it was exported with: ask the checkpoint, "
+                "which runs with the backend torch"
+            )
 
     def running(self) -> AbstractContextManager:
         """What a frame is made in."""

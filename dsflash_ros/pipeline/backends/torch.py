@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dsflash_ros.language.wording import Wording
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.arrays import ARRAY_STEPS
+from dsflash_ros.pipeline.asking import Asking
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.device import choose_device, choose_precision, use_threads
 from dsflash_ros.pipeline.options import Options
@@ -54,6 +56,11 @@ class TorchBackend(Backend):
         self.segmenter_options = model.segmenter.options
         self.relater_options = model.relations.options
         self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.config = model.config
+        if self.config.class_text_dim:
+            self._class_names = model.segmenter.class_head.names
+        if self.config.predicate_text_dim:
+            self._predicate_names = model.relations.predicate_names
         self._segmenter = model.segmenter
         if compile:
             self._segmenter = torch.compile(model.segmenter, dynamic=False)
@@ -72,6 +79,19 @@ class TorchBackend(Backend):
         inputs = PairInputs(*map(torch.as_tensor, inputs))
         logits = self.model.relations(inputs, at_once, **_chosen(options, self.relater_options))
         return logits.float().numpy() if self.device.type == "cpu" else logits
+
+    def tell_apart(self, asking: Asking) -> None:
+        segmenter, relations = self.model.segmenter, self.model.relations
+        if self.config.class_text_dim:
+            names = _embeddings(self._class_names, asking.classes)[asking.class_order]
+            segmenter.name_classes(names)
+            relations.name_classes(names)
+        if self.config.predicate_text_dim:
+            names = _embeddings(self._predicate_names, asking.predicates)
+            offsets = torch.zeros(len(names))
+            if asking.predicates.is_new:
+                offsets[: -len(asking.predicates.embeddings)] = asking.base_offset
+            relations.name_predicates(names, offsets)
 
     def running(self) -> torch.inference_mode:
         return torch.inference_mode()
@@ -96,6 +116,13 @@ def make_torch(
     """
     use_threads(threads)
     return TorchBackend(opened.load(), *check_torch(device, precision), compile)
+
+
+def _embeddings(known: torch.Tensor, wording: Wording) -> torch.Tensor:
+    """Those of the kept and of the new names."""
+    kept = known[torch.from_numpy(wording.kept).to(known.device)]
+    new = torch.from_numpy(wording.embeddings).reshape(-1, known.shape[1])
+    return torch.cat((kept, new.to(kept)))
 
 
 def _chosen(options: Options, names: frozenset[str]) -> dict[str, bool | int | float]:

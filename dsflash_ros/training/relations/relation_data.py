@@ -14,6 +14,7 @@ from dsflash_ros.model.relaters.coverage import label_coverage
 from dsflash_ros.model.relaters.relater import PairInputs, known_classes
 from dsflash_ros.training.relations.feature_cache import FeatureCache
 from dsflash_ros.training.relations.found_segments import inputs_of_found
+from dsflash_ros.training.relations.held_out import without_novel
 from dsflash_ros.training.relations.pairs import sample_pairs
 
 
@@ -126,6 +127,8 @@ class RelationSamples(Dataset):
         found_share: share of the samples that have the segments which the cache holds, not the true
             ones.
         with_labels: give label maps, too.
+        predicates: relations with ids from here on are left out, with their pairs; None: those that
+            the model lacks.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class RelationSamples(Dataset):
         cache: FeatureCache | None = None,
         found_share: float = 0.0,
         with_labels: bool = False,
+        predicates: int | None = None,
     ) -> None:
         self.views = Views(
             records, config.image_size, augmentation, seed, with_images=cache is None
@@ -148,6 +152,7 @@ class RelationSamples(Dataset):
         self.cells = cell, grid
         self.negative_share, self.cache = negative_share, cache
         self.found_share, self.with_labels = found_share, with_labels
+        self.predicates = config.num_predicates if predicates is None else predicates
 
     def __len__(self) -> int:
         return len(self.records)
@@ -168,6 +173,8 @@ class RelationSamples(Dataset):
             )
         else:
             fields = self._true_inputs(view, labels, *truth, random)
+        known = without_novel(fields["relations"], fields["pairs"], self.predicates)
+        fields["relations"], fields["pairs"] = known
         return RelationSample(
             image=image,
             labels=labels if self.with_labels else labels.new_empty(0),

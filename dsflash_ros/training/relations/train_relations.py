@@ -9,13 +9,19 @@ import torch
 from dsflash_ros.data.psg import Record
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.language.available import encoder_of
+from dsflash_ros.language.naming import name_relations
+from dsflash_ros.language.neural_encoders import open_encoder
+from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.header import STAGES, Header
+from dsflash_ros.model.language import Language
 from dsflash_ros.model.relaters import make_relater
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.feature_cache import FeatureCache
+from dsflash_ros.training.relations.held_out import base_first, renumbered
 from dsflash_ros.training.relations.pairs import predicate_weights
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.relation_training import RelationTraining
@@ -35,8 +41,12 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     """
     train, val = run.open_data(config)
     _refuse_mirrored_sides(config, train.vocabulary)
-    model, header = prepare_model(config, train.vocabulary)
+    vocabulary, numbers = base_first(train.vocabulary, config.predicates_novel)
+    model, header = prepare_model(config, vocabulary)
     records, val_records = run.with_relations(train), list(val) if val else None
+    if config.predicates_novel:
+        records = [renumbered(record, numbers) for record in records]
+        val_records = val_records and [renumbered(record, numbers) for record in val_records]
     with run_folder(config, resume, run.is_first_process()) as state:
         cache = None
         if config.feature_cache:
@@ -74,7 +84,10 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
     opened = open_weights(config.segmenter)
     header = opened.header
     _check_segmenter(config.segmenter, header, vocabulary)
+    encoder, language = _language(config, opened)
     model_config = _model_config(config, header.config, vocabulary)
+    if config.text_encoder:
+        model_config = replace(model_config, predicate_text_dim=encoder.width)
     if config.keep_relations:
         _check_relations(config.segmenter, header, vocabulary, model_config)
         model = opened.load()
@@ -82,7 +95,8 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
         model = opened.load()
         torch.manual_seed(config.seed)
         model.config, model.relations = model_config, make_relater(model_config, model.segmenter)
-        header = replace(header, config=model_config, vocabulary=vocabulary)
+        header = replace(header, config=model_config, vocabulary=vocabulary, language=language)
+        name_relations(model, header, encoder)
     if config.pruning and "pruning" not in model.relations.options:
         raise ConfigError(
             f"pruning=true: the relation stage {model_config.relater!r} has nothing to prune"
@@ -90,6 +104,15 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
     recipe = {**header.recipe, "relations": config.model_dump(mode="json")}
     recipe.pop("calibration", None)  # of the scores of before
     return model, replace(header, trained=STAGES, recipe=recipe, scores={})
+
+
+def _language(config: RelationConfig, opened) -> tuple[TextEncoder | None, Language | None]:
+    """What encodes the names of a new relation stage, and what its weights will say of that."""
+    language = opened.header.language
+    if language is None and config.text_encoder:
+        encoder = open_encoder(config.text_encoder)
+        return encoder, Language(config.text_encoder, encoder.sha256)
+    return encoder_of(opened, config.text_encoder or ""), language
 
 
 def _model_config(
@@ -163,7 +186,8 @@ def _predicate_weights(
 ) -> torch.Tensor | None:
     if not config.balance_predicates:
         return None
-    relations = [torch.from_numpy(record.relations) for record in records]
+    known = header.config.num_predicates
+    relations = [torch.from_numpy(one.relations[one.relations[:, 2] < known]) for one in records]
     return predicate_weights(relations, header.config.num_predicates, config.negative_share)
 
 

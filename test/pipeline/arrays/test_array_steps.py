@@ -10,7 +10,6 @@ from dsflash_ros import Options
 from dsflash_ros.export.scenes import random_scene
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox
-from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.arrays import ARRAY_STEPS
 from dsflash_ros.pipeline.graph_building import build_graph
@@ -101,12 +100,13 @@ def test_pairs_of_given_segments(seed):
     scene = random_scene(seed, 120, CLASSES)
     labels = scene.labels[:80, :113]
     box = Letterbox(*labels.shape, SIDE)
-    config = ModelConfig.for_vocabulary(VOCABULARY, image_size=SIDE)
     class_ids = np.where(np.arange(len(scene.class_ids)) % 3 == 0, -1, scene.class_ids)
     features = np.zeros((1, 8, 6, 6), np.float32)
     given = (labels, class_ids, box)
-    found = ARRAY_STEPS.pairs_of_labels(*given, features, config, BACKEND)
-    plain = TENSOR_STEPS.pairs_of_labels(*given, torch.from_numpy(features), config, BACKEND)
+    found = ARRAY_STEPS.pairs_of_labels(*given, features, len(VOCABULARY.classes), BACKEND)
+    plain = TENSOR_STEPS.pairs_of_labels(
+        *given, torch.from_numpy(features), len(VOCABULARY.classes), BACKEND
+    )
     for name, array, tensor in zip(found._fields, found, plain, strict=True):
         assert array.dtype == tensor.numpy().dtype, name
         np.testing.assert_array_equal(array, tensor.numpy(), err_msg=name)

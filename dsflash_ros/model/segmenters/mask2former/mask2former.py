@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.pixels import NormalisedPixels
@@ -29,17 +30,24 @@ class Mask2Former(Segmenter):
         settings: Mask2FormerSettings,
         num_classes: int,
         num_queries: int,
+        text_dim: int = 0,
     ) -> None:
         """A new one around a backbone, which becomes a part of it.
 
         `num_classes`: without "no object". `num_queries`: segments that it can find in an image.
+        `text_dim`: of the classes' text embeddings; 0 makes a closed head.
         """
         super().__init__()
         self.settings = settings
         self.backbone = backbone
         self.pixel_decoder = PixelDecoder(backbone.channels, settings)
         self.decoder = QueryDecoder(
-            settings.dim, settings.decoder_ffn, settings.decoder_layers, num_queries, num_classes
+            settings.dim,
+            settings.decoder_ffn,
+            settings.decoder_layers,
+            num_queries,
+            num_classes,
+            text_dim,
         )
         self.normalise = NormalisedPixels(*backbone.pixels)
         self.feature_channels = 4 * settings.dim
@@ -81,6 +89,11 @@ class Mask2Former(Segmenter):
             return self.decoder(*self._see(images), every=True)
 
     # Starting points: see `Segmenter`
+
+    @property
+    def class_head(self) -> nn.Module:
+        """See `Segmenter`."""
+        return self.decoder.class_head
 
     @property
     def encoder(self) -> Pyramid:
@@ -126,4 +139,5 @@ def make_mask2former(config: ModelConfig) -> Mask2Former:
         Mask2FormerSettings.from_dict(config.segmenter_settings),
         config.num_classes,
         config.num_queries,
+        config.class_text_dim,
     )

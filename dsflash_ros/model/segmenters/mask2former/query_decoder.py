@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dsflash_ros.model.layers.attention import attention
+from dsflash_ros.model.layers.named_logits import make_logits
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import HEADS
 from dsflash_ros.model.segmenters.mask2former.sine_positions import sine_positions
 
@@ -20,15 +21,23 @@ class QueryDecoder(nn.Module):
     Each layer lets a query see only what the mask that it predicts by then covers.
     """
 
-    def __init__(self, dim: int, ffn: int, layers: int, num_queries: int, num_classes: int) -> None:
-        """`num_classes`: without "no object"."""
+    def __init__(
+        self,
+        dim: int,
+        ffn: int,
+        layers: int,
+        num_queries: int,
+        num_classes: int,
+        text_dim: int = 0,
+    ) -> None:
+        """`num_classes`: without "no object". `text_dim`: of their text embeddings, 0: none."""
         super().__init__()
         self.query_features = nn.Embedding(num_queries, dim)
         self.query_positions = nn.Embedding(num_queries, dim)
         self.level_embedding = nn.Embedding(3, dim)
         self.layers = nn.ModuleList(DecoderLayer(dim, ffn) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        self.class_head = nn.Linear(dim, num_classes + 1)
+        self.class_head = make_logits(dim, num_classes, text_dim, none_first=False)
         self.mask_head = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)
         )

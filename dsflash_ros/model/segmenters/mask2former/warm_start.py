@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dsflash_ros.model.layers.named_logits import has_same_tensors
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import HEADS
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def fitted_state(target: "Mask2Former", state: Layer, same_classes: bool) -> Lay
     - Where only the target recalibrates its tokens, which halves them at first, the tokens are
       doubled.
     - Where the pixel embedding is of the other kind, a 3x3 convolution is left out or is new.
-    - Without `same_classes` the class head is new.
+    - Without `same_classes`, or where only one of both knows classes by their text embeddings, the
+      class head is new.
 
     Tensors whose shapes still do not fit stay as they are.
     """
@@ -35,7 +37,8 @@ def fitted_state(target: "Mask2Former", state: Layer, same_classes: bool) -> Lay
     kept = dict(state)
     if _has(own, _GATE) and not _has(state, _GATE):
         _double_tokens(kept)
-    new = [_STAGES] if same_classes else [_STAGES, _CLASSES]
+    same_head = same_classes and has_same_tensors(own, state, _CLASSES)
+    new = [_STAGES] if same_head else [_STAGES, _CLASSES]
     new += [part for part in (_GATE, _CONV) if _has(own, part) != _has(state, part)]
     kept = {name: tensor for name, tensor in kept.items() if not name.startswith(tuple(new))}
     kept |= {name: tensor for name, tensor in own.items() if name.startswith(tuple(new))}

@@ -1,0 +1,1 @@
+"""Words: what names mean to weights that know them by text embeddings (open vocabulary)."""

@@ -1,0 +1,178 @@
+"""What asked names mean to weights: known names, their synonyms, or words never trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsflash_ros.errors import LanguageError
+from dsflash_ros.graph.words import plain_words
+from dsflash_ros.language.text_encoder import TextEncoder
+
+MOST_NAMES = 10_000
+"""That can be asked for at once, of one kind."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an asked name means.
+
+    Attributes:
+        asked: the name.
+        known: the known name that it means, or that is nearest.
+        similarity: cosine of the asked phrase and the nearest known one; 1 for the same words.
+        is_new: the weights never learned it: its text embedding decides.
+    """
+
+    asked: str
+    known: str
+    similarity: float = 1.0
+    is_new: bool = False
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The names of one kind (classes or predicates) that a model is to tell apart.
+
+    Attributes:
+        meanings: of the asked names, in their order.
+        kept: (known names,) bool, which known names the model goes on telling apart. Those that
+            were not asked for are among them, so that nothing is taken for an asked name that is
+            none; but not those that new names take the place of.
+        inner: (asked names,) int64, the output of the model that each asked name is, counting the
+            kept names, then the new ones; -1 where a nearer synonym has it.
+        embeddings: (new names, D) float32.
+    """
+
+    meanings: tuple[Meaning, ...]
+    kept: np.ndarray
+    inner: np.ndarray
+    embeddings: np.ndarray
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a name was never trained."""
+        return len(self.embeddings) > 0
+
+
+@dataclass(frozen=True)
+class KnownNames:
+    """The names of one kind that weights learned, and what else stands for them.
+
+    Attributes:
+        kind: the plural for them, `classes` or `predicates`.
+        names: in the order of the model's outputs.
+        weights: what has learned them.
+        synonyms: by name, other phrases for it.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    weights: str
+    synonyms: Mapping[str, Sequence[str]]
+
+    def phrases(self) -> dict[str, str]:
+        """The name that each known phrase, in plain words, stands for."""
+        found = {plain_words(text): name for name in self.names for text in self._synonyms(name)}
+        return found | {plain_words(name): name for name in self.names}
+
+    def _synonyms(self, name: str) -> Sequence[str]:
+        return self.synonyms.get(name, ())
+
+    def closed_wording(self, asked: Sequence[str]) -> Wording:
+        """The wording without a text encoder: only known phrases will do.
+
+        Raises `LanguageError` for others.
+        """
+        asked = check_names(self.kind, asked)
+        meanings = self._known(asked)
+        strange = [name for name in asked if name not in meanings]
+        if strange:
+            raise self._closed(strange)
+        return self._wording([meanings[name] for name in asked], np.zeros((0, 0), np.float32))
+
+    def open_wording(
+        self,
+        asked: Sequence[str],
+        phrase_of: Callable[[str], str],
+        encoder: TextEncoder,
+        snap: float,
+        takes_new: bool,
+    ) -> Wording:
+        """The wording with text embeddings.
+
+        Args:
+            asked: the names.
+            phrase_of: what is encoded of a name.
+            encoder: what encodes it.
+            snap: cosine from which a strange name means the nearest known one.
+            takes_new: whether the weights take names by their embeddings.
+
+        Raises `LanguageError` for bad names, for those that cannot be encoded, and for new ones
+        that cannot be taken.
+        """
+        asked = check_names(self.kind, asked)
+        meanings = self._known(asked)
+        strange = [name for name in asked if name not in meanings]
+        new = np.zeros((0, encoder.width), np.float32)
+        if strange:
+            phrases = self.phrases()
+            embeddings = encoder.encode([phrase_of(name) for name in strange])
+            near = embeddings @ encoder.encode([phrase_of(text) for text in phrases]).T
+            best, cosines = near.argmax(1), near.max(1)
+            names = list(phrases.values())
+            for name, row, cosine in zip(strange, best, cosines.tolist(), strict=True):
+                meanings[name] = Meaning(name, names[row], cosine, cosine < snap)
+            new = embeddings[cosines < snap]
+            if len(new) and not takes_new:
+                raise self._closed([name for name in strange if meanings[name].is_new])
+        return self._wording([meanings[name] for name in asked], new)
+
+    def _closed(self, strange: Sequence[str]) -> LanguageError:
+        return LanguageError(
+            f"{self.kind}: the weights {self.weights!r} have a closed vocabulary without "
+            f"{_some(strange)}; they know {_some(self.names)}"
+        )
+
+    def _known(self, asked: Sequence[str]) -> dict[str, Meaning]:
+        """Meanings of those asked names that are known phrases."""
+        exact, phrases = set(self.names), self.phrases()
+        found = {name: name if name in exact else phrases.get(plain_words(name)) for name in asked}
+        return {name: Meaning(name, known) for name, known in found.items() if known}
+
+    def _wording(self, meanings: list[Meaning], new: np.ndarray) -> Wording:
+        meant = {meaning.known for meaning in meanings if not meaning.is_new}
+        replaced = {meaning.known for meaning in meanings if meaning.is_new} - meant
+        kept = np.array([name not in replaced for name in self.names])
+        stay = [name for name in self.names if name not in replaced]
+        place = {name: index for index, name in enumerate(stay)}
+        inner, last = np.full(len(meanings), -1), len(stay)
+        for index in sorted(range(len(meanings)), key=lambda i: -meanings[i].similarity):
+            if not meanings[index].is_new:
+                inner[index] = place.pop(meanings[index].known, -1)
+        for index, meaning in enumerate(meanings):
+            if meaning.is_new:
+                inner[index], last = last, last + 1
+        return Wording(tuple(meanings), kept, inner, new)
+
+
+def check_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The names without spaces around them.
+
+    Raises `LanguageError` for empty, repeated or too many names; `kind` is the plural for them.
+    """
+    names = tuple(name.strip() for name in names)
+    if not all(names):
+        raise LanguageError(f"{kind}: a name is empty; an empty list asks for all that are known")
+    if len(names) > MOST_NAMES:
+        raise LanguageError(f"{kind}: {len(names)} names are too many, {MOST_NAMES} at most")
+    seen: set[str] = set()
+    twice = [name for name in names if name in seen or seen.add(name)]
+    if twice:
+        raise LanguageError(f"{kind}: {_some(twice)} is asked for more than once")
+    return names
+
+
+def _some(names: Sequence[str], most: int = 40) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more

