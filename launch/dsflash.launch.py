@@ -35,7 +35,10 @@ ARGUMENTS = {
 }
 # Those parameters of the node that count when it starts. The live ones belong into params_file.
 OVERRIDES = {parameter.name: parameter for parameter in PARAMETERS if not parameter.live}
-TYPES = {name: parameter.kind for name, parameter in OVERRIDES.items()} | {"use_sim_time": bool}
+TYPES = {
+    name: list[str] if parameter.kind is tuple else parameter.kind
+    for name, parameter in OVERRIDES.items()
+} | {"use_sim_time": bool}
 
 # The node sets this up for itself. It is here for rviz, and for a camera that the same launch
 # starts later, because what counts is the transport of the sender.

@@ -50,6 +50,11 @@ class Wording:
     embeddings: np.ndarray
 
     @property
+    def meant(self) -> tuple[str, ...]:
+        """For each asked name the known one that it means; empty for a new one."""
+        return tuple("" if meaning.is_new else meaning.known for meaning in self.meanings)
+
+    @property
     def is_new(self) -> bool:
         """Whether a name was never trained."""
         return len(self.embeddings) > 0

@@ -82,7 +82,9 @@ class Asking:
         )
         asked_classes = _places(classes.inner, len(order))[order]
         asked_predicates = _places(predicates.inner, len(inner.predicates))
-        translation = Translation(inner, vocabulary, asked_classes, asked_predicates)
+        translation = Translation(
+            inner, vocabulary, asked_classes, asked_predicates, classes.meant, predicates.meant
+        )
         offset = header.language.base_offset if header.language else 0.0
         return cls(translation, classes, predicates, order, offset)
 

@@ -144,6 +144,11 @@ class SceneGraphPipeline:
         """The names behind the graphs' class and predicate ids."""
         return self._translation.asked
 
+    @property
+    def translation(self) -> Translation:
+        """What the names of the graphs mean to the weights."""
+        return self._translation
+
     def ask(self, asked: Asked) -> None:
         """Tell these names apart from the next image on; the log says what they mean.
 

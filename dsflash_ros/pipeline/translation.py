@@ -18,18 +18,22 @@ class Translation:
         asked: the names of the graphs.
         classes: (inner classes,) int64, the asked class of each, or -1.
         predicates: (inner predicates,) int64, the asked predicate of each, or -1.
+        meant_classes, meant_predicates: for each asked name the one that the weights learned for
+            it; empty for a new word.
     """
 
     inner: Vocabulary
     asked: Vocabulary
     classes: np.ndarray
     predicates: np.ndarray
+    meant_classes: tuple[str, ...]
+    meant_predicates: tuple[str, ...]
 
     @classmethod
     def without_change(cls, vocabulary: Vocabulary) -> "Translation":
         """That of weights which are asked for nothing but what they know."""
         ids = np.arange(len(vocabulary.classes)), np.arange(len(vocabulary.predicates))
-        return cls(vocabulary, vocabulary, *ids)
+        return cls(vocabulary, vocabulary, *ids, vocabulary.classes, vocabulary.predicates)
 
     @property
     def changes(self) -> bool:

@@ -14,6 +14,8 @@ from dsflash_ros.ros import node, parameters
 from dsflash_ros.ros.process.lifecycle import run
 from dsflash_ros.ros.process.transport import prepare_transport
 
+QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
+
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, then end the process.
@@ -37,7 +39,8 @@ def main(args: list[str] | None = None) -> int:
     except parameters.ParameterError as error:
         return _refuse(str(error))
     except (ParameterException, RuntimeError) as error:
-        return _refuse(f"wrong ROS arguments: {error}")
+        hint = f"; {QUOTES}" if "Sequence should be of same type" in str(error) else ""
+        return _refuse(f"wrong ROS arguments: {error}{hint}")
     code = run(dsflash, dsflash.get_parameter("autostart").value, interrupted)
     dsflash.close()
     rclpy.try_shutdown()

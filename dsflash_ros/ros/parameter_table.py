@@ -123,7 +123,10 @@ def problem(parameter: Option, value: object) -> str:
     """What is wrong with that value, as a sentence; empty when it will do."""
     if type(value) is parameter.kind and parameter.accepts(value):
         return ""
-    return f"parameter '{parameter.name}' must be {allowed(parameter)}, not {value!r}"
+    hint = ""
+    if parameter.kind is tuple and isinstance(value, (list, tuple)):
+        hint = "; YAML reads on, off, yes and no as true and false without quotes"
+    return f"parameter '{parameter.name}' must be {allowed(parameter)}, not {value!r}{hint}"
 
 
 def help_text() -> str:

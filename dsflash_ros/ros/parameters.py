@@ -6,6 +6,7 @@ import re
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from dsflash_ros.option import Option, Value
 from dsflash_ros.ros.parameter_table import (
@@ -57,6 +58,8 @@ def declare(node: Node) -> None:
             raise ParameterError(problem(parameter, value)) from error
         if sentence := problem(parameter, value):
             raise ParameterError(sentence)
+        if value == ():  # ROS leaves a parameter unset that was given as []
+            node.set_parameters([Parameter(parameter.name, Parameter.Type.STRING_ARRAY, [""])])
 
 
 def _ros_default(parameter: Option) -> Value:
@@ -67,7 +70,7 @@ def _ros_default(parameter: Option) -> Value:
 def read(value: object, parameter: Option) -> object:
     """What Python makes of a parameter's value: of a list a tuple, of one empty text an empty one.
 
-    ROS gives None for an empty list of a file.
+    ROS gives None for an empty list.
     """
     if parameter.kind is not tuple or not (value is None or isinstance(value, list)):
         return value

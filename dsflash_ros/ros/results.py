@@ -12,7 +12,7 @@ from visualization_msgs.msg import MarkerArray
 from dsflash_ros import msg
 from dsflash_ros.drawing.overlay import draw_overlay, draw_panoptic
 from dsflash_ros.graph.scene_graph import SceneGraph
-from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.ros import qos
 from dsflash_ros.ros.messages.graph_messages import (
     events_to_message,
@@ -80,8 +80,8 @@ class ResultPublishers:
         if events:
             self._events.publish(events_to_message(events, header))
 
-    def publish_vocabulary(self, vocabulary: Vocabulary, weights: str) -> None:
-        self._vocabulary.publish(vocabulary_to_message(vocabulary, weights))
+    def publish_vocabulary(self, translation: Translation, weights: str) -> None:
+        self._vocabulary.publish(vocabulary_to_message(translation, weights))
 
     def graph_subscribers(self) -> int:
         """How many subscribe the graphs, as far as the node knows by now."""

@@ -85,7 +85,7 @@ class Stream:
         """
         self._worker, self._slot = worker, worker.slot(self._process)
         self._tracker = Tracker(fixed_frame=fixed_frame(self._value("target_frame")))
-        self._results.publish_vocabulary(worker.model.vocabulary, worker.model.weights)
+        self._results.publish_vocabulary(worker.model.translation, worker.model.weights)
         self._queries.open(worker.model.vocabulary)
         self.resume()
 

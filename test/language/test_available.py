@@ -36,7 +36,7 @@ def test_an_encoder_that_cannot_be_had_is_one_sentence():
         raise WeightsError("the hub cannot be reached")
 
     encoder = AvailableEncoder(STORED, missing)
-    with pytest.raises(LanguageError, match="no embedding of 'dog' is stored.*cannot be reached"):
+    with pytest.raises(LanguageError, match=r"'dog' is stored.*cannot be reached"):
         encoder.encode(["cup", "dog"])
 
 

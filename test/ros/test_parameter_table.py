@@ -32,6 +32,8 @@ def test_the_configuration_file_has_every_parameter_at_its_default():
     read = yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
     assert list(read) == ["/**"] and list(read["/**"]) == ["ros__parameters"]
     values = read["/**"]["ros__parameters"]
+    # ROS takes no empty list whose type it cannot see
+    values = {name: () if value == [""] else value for name, value in values.items()}
     assert values == {parameter.name: parameter.default for parameter in PARAMETERS}
     # 5 == 5.0, but the node refuses an integer for a parameter that is a float
     assert not any(problem(parameter, values[parameter.name]) for parameter in PARAMETERS)
@@ -54,12 +56,14 @@ def test_the_documentation_has_the_table():
         ("threads", -1, "must be an integer from 0 to 1024, not -1"),
         ("pruning", 1, "must be true or false, not 1"),
         ("weights", 7, "must be a string, not 7"),
+        ("classes", "cup", "must be a list of strings, not 'cup'"),
+        ("predicates", [True], "not [True]; YAML reads on, off, yes and no as true and false"),
         ("image_transport", "theora", "must be one of raw, compressed, not 'theora'"),
     ],
 )
 def test_wrong_values(name, value, sentence):
     found = problem(BY_NAME[name], value)
-    assert found.startswith(f"parameter '{name}' ") and found.endswith(sentence)
+    assert found.startswith(f"parameter '{name}' ") and sentence in found
 
 
 def test_help_names_every_parameter():

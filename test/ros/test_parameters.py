@@ -48,6 +48,25 @@ def test_given_values_are_taken(declared):
     assert tuple(parameters.values(node, names).values()) == (0.3, True, "random-base", 2)
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ('[""]', ()),
+        ("[]", ()),
+        ("[cup]", ("cup",)),
+        ("[cup, dining table]", ("cup", "dining table")),
+        ('["", cup]', ("", "cup")),
+    ],
+)
+def test_lists_of_names(declared, given, names):
+    node = declared(f"classes:={given}", name="lists")
+    assert parameters.values(node, ("classes",)) == {"classes": names}
+    list_type = rclpy.Parameter.Type.STRING_ARRAY
+    for value, read in (([], ()), (["a", "b"], ("a", "b"))):
+        node.set_parameters([rclpy.Parameter("classes", list_type, value)])
+        assert parameters.values(node, ("classes",)) == {"classes": read}
+
+
 def test_misspelled_parameters_are_told(declared):
     node = declared("tome_ration:=0.3", "zzz:=1", "use_sim_time:=false")
     assert sorted(parameters.unknown(node)) == [

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from dsflash_ros import msg
 from dsflash_ros.graph.scene_graph import Node, Relation, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.tracking.events import Event
 
 
@@ -54,12 +55,16 @@ def events_to_message(events: Sequence[Event], header: Header) -> msg.SceneGraph
     )
 
 
-def vocabulary_to_message(vocabulary: Vocabulary, weights: str) -> msg.Vocabulary:
+def vocabulary_to_message(translation: Translation, weights: str) -> msg.Vocabulary:
+    """The asked names, and what they mean to the weights."""
+    asked = translation.asked
     return msg.Vocabulary(
         weights=weights,
-        classes=list(vocabulary.classes),
-        thing_count=len(vocabulary.things),
-        predicates=list(vocabulary.predicates),
+        classes=list(asked.classes),
+        thing_count=len(asked.things),
+        predicates=list(asked.predicates),
+        meant_classes=list(translation.meant_classes),
+        meant_predicates=list(translation.meant_predicates),
     )
 
 

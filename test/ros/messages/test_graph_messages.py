@@ -17,6 +17,7 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.msg import SceneGraph as SceneGraphMessage
 from dsflash_ros.msg import SceneGraphEvent, SceneGraphEvents
 from dsflash_ros.msg import Vocabulary as VocabularyMessage
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.ros.messages.graph_messages import (
     events_to_message,
     graph_to_message,
@@ -164,7 +165,7 @@ def test_graph_without_its_panoptic_map_has_nothing_anywhere():
 
 
 def test_vocabulary_comes_back_as_it_was():
-    message = vocabulary_to_message(Vocabulary.psg(), "random")
+    message = vocabulary_to_message(Translation.without_change(Vocabulary.psg()), "random")
     message = deserialize_message(serialize_message(message), VocabularyMessage)
     assert message.weights == "random"
     assert message_to_vocabulary(message) == Vocabulary.psg()
