@@ -11,7 +11,9 @@ checkpoint as a start. Downloads stay in the cache and are used without network 
 makes that their score; their order stays. `pack` halves the file of a trained model (float16, which
 bfloat16 and float32 pipelines read, too) and writes into it what it reached. `thresholds` tries
 mask_threshold and overlap_threshold on such images and writes those of the best segments (by the
-mean of PQ and mR@inf) into the checkpoint, as what it is used with from then on.
+mean of PQ and mR@inf) into the checkpoint, as what it is used with from then on. `open` lets
+weights take words that they never learned as names (docs/open_vocabulary.md); known ones keep
+their scores.
 
 examples:
   dsflash weights fetch tue-mps/coco_panoptic_eomt_small_640_2x
@@ -22,6 +24,8 @@ examples:
   dsflash weights thresholds best.safetensors toy --split val --out chosen.safetensors
   dsflash weights calibrate best.safetensors toy --split val --out calibrated.safetensors
   dsflash weights pack calibrated.safetensors --scores scores.json --out packed.safetensors
+  dsflash weights open packed.safetensors --text-encoder sentence-transformers/all-MiniLM-L6-v2
+      --words words.yaml --out open.safetensors
   dsflash weights info small.safetensors
   dsflash weights info toyroom                    the weights of the package
   dsflash weights info toyroom-onnx               what `dsflash export` wrote
@@ -34,6 +38,7 @@ from pathlib import Path
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import add_dataset_arguments, dataset_from
+from dsflash_ros.cli.weights_open import add_open, run_open
 
 HELP = "get, convert, tune, pack and describe checkpoints"
 
@@ -48,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_measured(actions, "thresholds", "choose the segmenter's thresholds")
     _add_measured(actions, "calibrate", "make scores of relations probabilities")
     _add_pack(actions)
+    _add_out(add_open(actions, _ANY_SOURCE))
     info = actions.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
     info.add_argument("source", metavar="SOURCE", help=_ANY_SOURCE)
     info.add_argument("--json", action="store_true", help="print JSON")
@@ -132,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
         "thresholds": _thresholds,
         "calibrate": _calibrate,
         "pack": _pack,
+        "open": lambda args: run_open(args, _safetensors_file(args.out, args.overwrite)),
         "info": _info,
     }
     return actions[args.action](args)

@@ -32,20 +32,19 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Wording:
-    """The names of one kind (classes or predicates) that a model is to tell apart.
+    """The asked names of one kind, classes or predicates.
+
+    The model goes on telling all known names apart, so that nothing is taken for an asked name that
+    is none. New names come after them.
 
     Attributes:
         meanings: of the asked names, in their order.
-        kept: (known names,) bool, which known names the model goes on telling apart. Those that
-            were not asked for are among them, so that nothing is taken for an asked name that is
-            none; but not those that new names take the place of.
-        inner: (asked names,) int64, the output of the model that each asked name is, counting the
-            kept names, then the new ones; -1 where a nearer synonym has it.
+        inner: (asked names,) int64, which name of the model each asked one is, counting the known
+            names, then the new ones; -1 where a nearer synonym has it.
         embeddings: (new names, D) float32.
     """
 
     meanings: tuple[Meaning, ...]
-    kept: np.ndarray
     inner: np.ndarray
     embeddings: np.ndarray
 
@@ -93,7 +92,10 @@ class KnownNames:
         meanings = self._known(asked)
         strange = [name for name in asked if name not in meanings]
         if strange:
-            raise self._closed(strange)
+            raise LanguageError(
+                f"{self.kind}: the weights {self.weights!r} have a closed vocabulary without "
+                f"{_some(strange)}; they know {_some(self.names)}"
+            )
         return self._wording([meanings[name] for name in asked], np.zeros((0, 0), np.float32))
 
     def open_wording(
@@ -102,7 +104,6 @@ class KnownNames:
         phrase_of: Callable[[str], str],
         encoder: TextEncoder,
         snap: float,
-        takes_new: bool,
     ) -> Wording:
         """The wording with text embeddings.
 
@@ -111,10 +112,8 @@ class KnownNames:
             phrase_of: what is encoded of a name.
             encoder: what encodes it.
             snap: cosine from which a strange name means the nearest known one.
-            takes_new: whether the weights take names by their embeddings.
 
-        Raises `LanguageError` for bad names, for those that cannot be encoded, and for new ones
-        that cannot be taken.
+        Raises `LanguageError` for bad names, and for those that cannot be encoded.
         """
         asked = check_names(self.kind, asked)
         meanings = self._known(asked)
@@ -129,15 +128,7 @@ class KnownNames:
             for name, row, cosine in zip(strange, best, cosines.tolist(), strict=True):
                 meanings[name] = Meaning(name, names[row], cosine, cosine < snap)
             new = embeddings[cosines < snap]
-            if len(new) and not takes_new:
-                raise self._closed([name for name in strange if meanings[name].is_new])
         return self._wording([meanings[name] for name in asked], new)
-
-    def _closed(self, strange: Sequence[str]) -> LanguageError:
-        return LanguageError(
-            f"{self.kind}: the weights {self.weights!r} have a closed vocabulary without "
-            f"{_some(strange)}; they know {_some(self.names)}"
-        )
 
     def _known(self, asked: Sequence[str]) -> dict[str, Meaning]:
         """Meanings of those asked names that are known phrases."""
@@ -146,19 +137,15 @@ class KnownNames:
         return {name: Meaning(name, known) for name, known in found.items() if known}
 
     def _wording(self, meanings: list[Meaning], new: np.ndarray) -> Wording:
-        meant = {meaning.known for meaning in meanings if not meaning.is_new}
-        replaced = {meaning.known for meaning in meanings if meaning.is_new} - meant
-        kept = np.array([name not in replaced for name in self.names])
-        stay = [name for name in self.names if name not in replaced]
-        place = {name: index for index, name in enumerate(stay)}
-        inner, last = np.full(len(meanings), -1), len(stay)
+        place = {name: index for index, name in enumerate(self.names)}
+        inner, last = np.full(len(meanings), -1), len(self.names)
         for index in sorted(range(len(meanings)), key=lambda i: -meanings[i].similarity):
             if not meanings[index].is_new:
                 inner[index] = place.pop(meanings[index].known, -1)
         for index, meaning in enumerate(meanings):
             if meaning.is_new:
                 inner[index], last = last, last + 1
-        return Wording(tuple(meanings), kept, inner, new)
+        return Wording(tuple(meanings), inner, new)
 
 
 def check_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:

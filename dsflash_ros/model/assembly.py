@@ -22,4 +22,4 @@ class DSFlash(nn.Module):
         self.segmenter = make_segmenter(config)
         self.relations = make_relater(config, self.segmenter)
         if config.num_phrases:
-            self.register_buffer("phrases", torch.zeros(config.num_phrases, config.text_dim))
+            self.register_buffer("phrases", torch.zeros(config.num_phrases, config.phrase_dim))

@@ -62,7 +62,7 @@ class Checkpoint:
     def phrases(self) -> np.ndarray:
         """(n, D) float32, the embeddings of the phrases that the header's language names."""
         if not self.header.config.num_phrases:
-            return np.zeros((0, self.header.config.text_dim), np.float32)
+            return np.zeros((0, self.header.config.phrase_dim), np.float32)
         return self.stored.get_tensor("phrases").float().numpy()
 
     def _check(self, names: set[str], expected: dict[str, torch.Tensor]) -> None:

@@ -76,7 +76,8 @@ class ModelConfig:
             heads of its transformer.
         class_text_dim, predicate_text_dim: numbers in the text embeddings that classes and
             predicates are known by (open vocabulary); 0: each has an output of its own (closed).
-        num_phrases: texts whose embeddings are stored with the weights, see `Language`.
+        num_phrases, phrase_dim: texts whose embeddings are stored with the weights, see `Language`,
+            and numbers in each.
         segmenter: its kind, a name in `SEGMENTERS`.
         relater: kind of the relation stage, a name in `RELATERS`.
         segmenter_settings, relater_settings: what other kinds need besides, in values that JSON
@@ -96,6 +97,7 @@ class ModelConfig:
     class_text_dim: int = 0
     predicate_text_dim: int = 0
     num_phrases: int = 0
+    phrase_dim: int = 0
     segmenter: str = "eomt"
     relater: str = "dsflash"
     segmenter_settings: dict = field(default_factory=dict)
@@ -132,19 +134,14 @@ class ModelConfig:
                 raise WeightsError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
     def _check_language(self) -> None:
-        sizes = {self.class_text_dim, self.predicate_text_dim} - {0}
-        if min(*sizes, self.num_phrases, 0, 0) < 0 or len(sizes) > 1:
+        sizes = self.class_text_dim, self.predicate_text_dim, self.phrase_dim
+        if min(*sizes, self.num_phrases) < 0 or len({*sizes} - {0}) > 1:
             raise WeightsError(
-                "class_text_dim and predicate_text_dim must be 0 or the same size, got "
-                f"{self.class_text_dim} and {self.predicate_text_dim}"
+                "class_text_dim, predicate_text_dim and phrase_dim must be 0 or the same size, got "
+                f"{', '.join(map(str, sizes))}"
             )
-        if self.num_phrases and not sizes:
-            raise WeightsError("phrases need class_text_dim or predicate_text_dim")
-
-    @property
-    def text_dim(self) -> int:
-        """Numbers in a text embedding; 0 where the whole vocabulary is closed."""
-        return self.class_text_dim or self.predicate_text_dim
+        if bool(self.num_phrases) != bool(self.phrase_dim):
+            raise WeightsError("num_phrases and phrase_dim must both be 0, or neither")
 
     def _check_eomt(self) -> None:
         if self.size not in ARCHITECTURES:

@@ -113,13 +113,13 @@ class Header:
         }
 
     def _describe_language(self) -> dict:
-        """Of open weights: what is open, and the text encoder."""
+        """The text encoder, and what was trained with it."""
         sizes = {
             "classes": self.config.class_text_dim,
             "predicates": self.config.predicate_text_dim,
         }
         return {
-            "open": [kind for kind, size in sizes.items() if size],
+            "trained_with_words": [kind for kind, size in sizes.items() if size],
             "encoder": self.language.encoder,
             "phrases": len(self.language.phrases),
         }

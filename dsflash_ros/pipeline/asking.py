@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.language.mixing import mixing
 from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.language.wording import KnownNames, Meaning, Wording, check_names
 from dsflash_ros.model.header import Header
@@ -42,20 +43,27 @@ class Asked:
 
 @dataclass(frozen=True)
 class Asking:
-    """Asked names, and what they mean to some weights.
+    """Asked names, and how a model tells them apart.
 
     Attributes:
         translation: of ids.
         classes, predicates: what the names mean.
-        class_order: (inner classes,) int64, which of the kept and then the new names each is.
-        base_offset: see `Language`.
+        class_order: (inner classes,) int64, which of the known and then the new names each is.
+        class_mixing, predicate_mixing: (known names, inner names) float32, from logits of known
+            names to those of inner ones, see `mixture`. None where there are no new names, and
+            where the model learned with text embeddings, so that it takes those of new names.
+        known_classes: (inner classes,) int64, the nearest known class of each.
+        offsets: (inner predicates,) float32, added to their logits.
     """
 
     translation: Translation
     classes: Wording
     predicates: Wording
     class_order: np.ndarray
-    base_offset: float = 0.0
+    class_mixing: np.ndarray | None
+    predicate_mixing: np.ndarray | None
+    known_classes: np.ndarray
+    offsets: np.ndarray
 
     @classmethod
     def of(
@@ -65,28 +73,32 @@ class Asking:
 
         `encoder`: of weights that have a language. Raises `LanguageError`.
         """
-        vocabulary = asked.vocabulary(header.vocabulary)
+        vocabulary, known, config = (
+            asked.vocabulary(header.vocabulary),
+            header.vocabulary,
+            header.config,
+        )
         classes, predicates = wordings(vocabulary, header, weights, encoder)
-        known, config = header.vocabulary, header.config
-        is_thing = (np.arange(config.num_classes) < config.num_things)[classes.kept].tolist()
-        names = [name for name, stays in zip(known.classes, classes.kept, strict=True) if stays]
-        for index, meaning in enumerate(classes.meanings):
-            if meaning.is_new:
-                names.append(meaning.asked)
-                is_thing.append(vocabulary.is_thing(index))
-        order = np.argsort(~np.array(is_thing), kind="stable")
-        inner = Vocabulary(
-            tuple(names[i] for i in order if is_thing[i]),
-            tuple(names[i] for i in order if not is_thing[i]),
-            _inner_names(predicates, known.predicates),
-        )
-        asked_classes = _places(classes.inner, len(order))[order]
-        asked_predicates = _places(predicates.inner, len(inner.predicates))
+        order, inner, nearest = _inner_vocabulary(vocabulary, header, classes, predicates)
         translation = Translation(
-            inner, vocabulary, asked_classes, asked_predicates, classes.meant, predicates.meant
+            inner,
+            vocabulary,
+            _places(classes.inner, len(order))[order],
+            _places(predicates.inner, len(inner.predicates)),
+            classes.meant,
+            predicates.meant,
         )
-        offset = header.language.base_offset if header.language else 0.0
-        return cls(translation, classes, predicates, order, offset)
+        offsets = np.zeros(len(inner.predicates), np.float32)
+        mixings = [None, None]
+        if classes.is_new and not config.class_text_dim:
+            names = encoder.encode([header.language.class_phrase(name) for name in known.classes])
+            mixings[0] = mixing(names, classes.embeddings)[:, order]
+        if predicates.is_new:
+            offsets[: -len(predicates.embeddings)] = header.language.base_offset
+            if not config.predicate_text_dim:
+                phrases = [header.language.predicate_phrase(name) for name in known.predicates]
+                mixings[1] = mixing(encoder.encode(phrases), predicates.embeddings)
+        return cls(translation, classes, predicates, order, *mixings, nearest, offsets)
 
     def tell(self) -> list[str]:
         """A sentence for each name that is not known as such."""
@@ -111,7 +123,7 @@ def wordings(
     vocabulary: Vocabulary, header: Header, weights: str, encoder: TextEncoder | None
 ) -> tuple[Wording, Wording]:
     """What the asked classes and predicates mean. Raises `LanguageError`."""
-    language, config, known = header.language, header.config, header.vocabulary
+    language, known = header.language, header.vocabulary
     synonyms = language.synonyms if language else {}
     classes = KnownNames("classes", known.classes, weights, synonyms)
     predicates = KnownNames("predicates", known.predicates, weights, synonyms)
@@ -120,20 +132,35 @@ def wordings(
             classes.closed_wording(vocabulary.classes),
             predicates.closed_wording(vocabulary.predicates),
         )
-    of_classes = language.class_phrase, encoder, language.class_snap
-    of_predicates = language.predicate_phrase, encoder, language.predicate_snap
     return (
-        classes.open_wording(vocabulary.classes, *of_classes, config.class_text_dim > 0),
+        classes.open_wording(
+            vocabulary.classes, language.class_phrase, encoder, language.class_snap
+        ),
         predicates.open_wording(
-            vocabulary.predicates, *of_predicates, config.predicate_text_dim > 0
+            vocabulary.predicates, language.predicate_phrase, encoder, language.predicate_snap
         ),
     )
 
 
-def _inner_names(wording: Wording, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The kept names, then the new ones."""
-    kept = [name for name, stays in zip(known, wording.kept, strict=True) if stays]
-    return (*kept, *(meaning.asked for meaning in wording.meanings if meaning.is_new))
+def _inner_vocabulary(
+    vocabulary: Vocabulary, header: Header, classes: Wording, predicates: Wording
+) -> tuple[np.ndarray, Vocabulary, np.ndarray]:
+    """The order of inner classes, things first; the inner names; each one's nearest known class."""
+    known, config = header.vocabulary, header.config
+    is_thing = (np.arange(config.num_classes) < config.num_things).tolist()
+    names, nearest = list(known.classes), list(range(config.num_classes))
+    for index, meaning in enumerate(classes.meanings):
+        if meaning.is_new:
+            names.append(meaning.asked)
+            nearest.append(known.classes.index(meaning.known))
+            is_thing.append(vocabulary.is_thing(index))
+    order = np.argsort(~np.array(is_thing), kind="stable")
+    inner = Vocabulary(
+        tuple(names[i] for i in order if is_thing[i]),
+        tuple(names[i] for i in order if not is_thing[i]),
+        (*known.predicates, *(one.asked for one in predicates.meanings if one.is_new)),
+    )
+    return order, inner, np.array(nearest)[order]
 
 
 def _places(inner: np.ndarray, count: int) -> np.ndarray:

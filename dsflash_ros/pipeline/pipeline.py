@@ -16,12 +16,14 @@ from dsflash_ros.language.available import encoder_of
 from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.header import Header
 from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
+from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline import understood
 from dsflash_ros.pipeline.asking import Asked, Asking
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.pipeline.graph_building import build_graph
+from dsflash_ros.pipeline.mixed_logits import known_probabilities, mix_classes, mix_predicates
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.pipeline.translation import Translation
@@ -71,6 +73,7 @@ class SceneGraphPipeline:
         self.config = header.config
         self._header = header
         self._translation = Translation.without_change(header.vocabulary)
+        self._asking: Asking | None = None
         self._encoder = encoder
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
@@ -158,7 +161,7 @@ class SceneGraphPipeline:
         """
         asking = Asking.of(asked, self._header, self.weights, self._encoder)
         self.backend.tell_apart(asking)
-        self._translation = asking.translation
+        self._asking, self._translation = asking, asking.translation
         asking.log(self.weights)
 
     def _tell_what_the_weights_are(self) -> None:
@@ -243,7 +246,7 @@ class SceneGraphPipeline:
         fitted = steps.network_input(images, boxed, self.device)
         watch.lap("preprocess")
 
-        segmentation = self.backend.segment(fitted, options)
+        segmentation = self._in_asked_names(self.backend.segment(fitted, options))
         watch.lap("segment")
         translation = self._translation
         num_things = len(translation.inner.things)
@@ -314,7 +317,8 @@ class SceneGraphPipeline:
             inputs = steps.pairs_of_labels(
                 labels, class_ids, box, seen.features, num_classes, self.backend
             )
-            ranked = steps.rank_relations(self.backend.relate(inputs, self.options), inputs.pairs)
+            logits = self._logits(inputs, self.options)
+            ranked = steps.rank_relations(logits, inputs.pairs)
             return translation.relations(ranked) if translation.changes else ranked
 
     def _relate(
@@ -331,12 +335,31 @@ class SceneGraphPipeline:
             most = None  # those that were asked for are chosen later
         steps = self.backend.steps
         inputs, pairs = steps.pairs_of_found(found, features, self.backend)
-        logits = self.backend.relate(inputs, options)
+        logits = self._logits(inputs, options)
         ends = np.cumsum([len(own) for own in pairs]).tolist()
         return [
             steps.rank_relations(logits[end - len(own) : end], own, least, most)
             for own, end in zip(pairs, ends, strict=True)
         ]
+
+    def _in_asked_names(self, seen: Segmentation) -> Segmentation:
+        """With logits of the inner classes."""
+        if self._asking is None or self._asking.class_mixing is None:
+            return seen
+        logits = mix_classes(seen.class_logits, self._asking.class_mixing)
+        return seen._replace(class_logits=logits)
+
+    def _logits(self, inputs: PairInputs, options: Options) -> "Array":
+        """Logits of the inner predicates, (n, 2, 1 + predicates)."""
+        asking = self._asking
+        if asking is None:
+            return self.backend.relate(inputs, options)
+        if asking.class_mixing is not None:
+            known, count = asking.known_classes, self.config.num_classes
+            probabilities = known_probabilities(inputs.class_probabilities, known, count)
+            inputs = inputs._replace(class_probabilities=probabilities)
+        logits = self.backend.relate(inputs, options)
+        return mix_predicates(logits, asking.predicate_mixing, asking.offsets)
 
     def _limits(self, options: Options) -> tuple[float, int]:
         """Least score and largest number of relations in a graph."""

@@ -27,8 +27,8 @@ def names(synonyms=SYNONYMS):
     return KnownNames("classes", KNOWN, "some", synonyms)
 
 
-def worded(*asked, snap=0.9, takes_new=True, synonyms=SYNONYMS):
-    return names(synonyms).open_wording(asked, plain_words, TABLE, snap, takes_new)
+def worded(*asked, snap=0.9, synonyms=SYNONYMS):
+    return names(synonyms).open_wording(asked, plain_words, TABLE, snap)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,12 @@ def test_known_names_and_plain_words_need_no_encoder():
     wording = names().closed_wording(["Person", "wall", "mug"])
     assert [meaning.known for meaning in wording.meanings] == ["person", "wall-other-merged", "cup"]
     assert wording.inner.tolist() == [3, 2, 0]
-    assert wording.kept.all() and not wording.is_new
+    assert not wording.is_new
 
 
 def test_a_closed_vocabulary_says_what_it_knows():
     with pytest.raises(LanguageError, match="closed vocabulary without 'dog'; they know 'cup'"):
         names().closed_wording(["dog", "cup"])
-    with pytest.raises(LanguageError, match="closed vocabulary without 'dog'"):
-        worded("dog", takes_new=False)
 
 
 def test_a_strange_word_means_the_nearest_known_phrase():
@@ -75,23 +73,17 @@ def test_of_two_words_for_one_name_the_nearer_has_it():
     assert worded("beaker", "cup").inner.tolist() == [-1, 0]
 
 
-def test_a_new_word_takes_the_place_of_the_known_name_that_nobody_asked_for():
+def test_a_new_word_stands_beside_the_known_names():
     wording = worded("dog", "cup")
     assert wording.meanings[0].known == "person" and wording.meanings[0].is_new
-    assert wording.kept.tolist() == [True, True, True, False]
-    assert wording.inner.tolist() == [3, 0]
+    assert wording.inner.tolist() == [len(KNOWN), 0]
+    assert wording.meant == ("", "cup")
     np.testing.assert_allclose(wording.embeddings, TABLE.encode(["dog"]))
-
-
-def test_a_new_word_leaves_the_known_name_that_was_asked_for():
-    wording = worded("dog", "person")
-    assert wording.kept.all()
-    assert wording.inner.tolist() == [4, 3]
 
 
 def test_several_new_words_keep_their_order():
     wording = worded("zebra", "dog", snap=0.99)
-    assert wording.inner.tolist() == [wording.kept.sum(), wording.kept.sum() + 1]
+    assert wording.inner.tolist() == [len(KNOWN), len(KNOWN) + 1]
     np.testing.assert_allclose(wording.embeddings, TABLE.encode(["zebra", "dog"]))
 
 
@@ -112,9 +104,9 @@ def test_thousands_of_names():
     phrases = [f"thing {n}" for n in range(5000)]
     random = np.random.default_rng(0)
     table = PhraseTable([*DIRECTIONS, *phrases], random.normal(size=(5000 + 10, 4)), "0" * 64)
-    wording = names().open_wording([*phrases, "cup"], plain_words, table, 2.0, True)
+    wording = names().open_wording([*phrases, "cup"], plain_words, table, 2.0)
     assert wording.inner[-1] == 0
-    assert (wording.inner[:-1] == np.arange(5000) + wording.kept.sum()).all()
+    assert (wording.inner[:-1] == np.arange(5000) + len(KNOWN)).all()
 
 
 def test_a_phrase_that_is_not_stored():

@@ -19,7 +19,6 @@ class OpenLogits(nn.Module):
     Attributes:
         names: (count, text_dim) float32, embeddings of length 1. A buffer that may be replaced by
             one with more or fewer names at any time.
-        offsets: (count,) float32, added to the logits of names.
     """
 
     def __init__(self, dim: int, text_dim: int, count: int, none_first: bool) -> None:
@@ -34,19 +33,17 @@ class OpenLogits(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(COSINE_SCALE).log())
         self.shift = nn.Parameter(torch.zeros(()))
         self.register_buffer("names", F.normalize(torch.randn(count, text_dim), dim=1))
-        self.register_buffer("offsets", torch.zeros(count), persistent=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(..., dim) to (..., 1 + count), or (..., count + 1)."""
         words = F.normalize(self.project(features), dim=-1)
-        logits = self.log_scale.exp() * (words @ self.names.T) + self.shift + self.offsets
+        logits = self.log_scale.exp() * (words @ self.names.T) + self.shift
         none = self.none(features)
         return torch.cat((none, logits) if self.none_first else (logits, none), dim=-1)
 
-    def set_names(self, names: torch.Tensor, offsets: torch.Tensor | None = None) -> None:
-        """Tell other names apart, (count, text_dim); `offsets` None: zeros."""
+    def set_names(self, names: torch.Tensor) -> None:
+        """Tell other names apart, (count, text_dim)."""
         self.names = names.to(self.names)
-        self.offsets = (names.new_zeros(len(names)) if offsets is None else offsets).to(self.names)
 
 
 def make_logits(dim: int, count: int, text_dim: int, none_first: bool) -> nn.Module:

@@ -51,14 +51,12 @@ class GatedRelations(RelationStage):
         """See `RelationStage`. Output 0 of the head is the logit of "no relation"."""
         scale_none(self.head[-1], slope, -intercept)
 
-    def name_predicates(
-        self, embeddings: torch.Tensor, offsets: torch.Tensor | None = None
-    ) -> None:
+    def name_predicates(self, embeddings: torch.Tensor) -> None:
         """See `RelationStage`."""
         if not isinstance(self.head[-1], OpenLogits):
-            return super().name_predicates(embeddings, offsets)
+            return super().name_predicates(embeddings)
         self.num_predicates = len(embeddings)
-        self.head[-1].set_names(embeddings, offsets)
+        self.head[-1].set_names(embeddings)
 
     def keep_precise(self) -> None:
         """Keep gate and head in float32: in bfloat16 a quarter of all scores would be ties."""

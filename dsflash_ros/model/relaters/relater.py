@@ -66,13 +66,10 @@ class RelationStage(nn.Module):
         """
         raise NotImplementedError
 
-    def name_predicates(
-        self, embeddings: torch.Tensor, offsets: torch.Tensor | None = None
-    ) -> None:
+    def name_predicates(self, embeddings: torch.Tensor) -> None:
         """Tell these predicates apart from now on: (predicates, D) text embeddings, of length 1.
 
-        `offsets`, (predicates,), are added to their logits. Raises `WeightsError` for a stage with
-        a closed head.
+        Raises `WeightsError` for a stage with a closed head.
         """
         raise WeightsError("the predicates of this relation stage are fixed: its head is closed")
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, Union
 
-from dsflash_ros.errors import LanguageError
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.options import Options
@@ -71,16 +70,11 @@ class Backend(ABC):
     def relate(self, inputs: PairInputs, options: Options) -> "Array":
         """Logits of both directions of each pair, (n, 2, 1 + predicates)."""
 
-    def tell_apart(self, asking: "Asking") -> None:
-        """Take new names for what the model tells apart, or go back to those of the weights.
+    def tell_apart(self, asking: "Asking") -> None:  # noqa: B027, most have fixed names
+        """Give a model that learned with text embeddings those of other names.
 
-        Raises `LanguageError` where its names are fixed.
+        Nothing changes in other models, whose logits are mixed.
         """
-        if asking.classes.is_new or asking.predicates.is_new:
-            raise LanguageError(
-                "an exported model has the names that it was exported with: ask the checkpoint, "
-                "which runs with the backend torch"
-            )
 
     def running(self) -> AbstractContextManager:
         """What a frame is made in."""

@@ -87,11 +87,7 @@ class TorchBackend(Backend):
             segmenter.name_classes(names)
             relations.name_classes(names)
         if self.config.predicate_text_dim:
-            names = _embeddings(self._predicate_names, asking.predicates)
-            offsets = torch.zeros(len(names))
-            if asking.predicates.is_new:
-                offsets[: -len(asking.predicates.embeddings)] = asking.base_offset
-            relations.name_predicates(names, offsets)
+            relations.name_predicates(_embeddings(self._predicate_names, asking.predicates))
 
     def running(self) -> torch.inference_mode:
         return torch.inference_mode()
@@ -119,10 +115,9 @@ def make_torch(
 
 
 def _embeddings(known: torch.Tensor, wording: Wording) -> torch.Tensor:
-    """Those of the kept and of the new names."""
-    kept = known[torch.from_numpy(wording.kept).to(known.device)]
+    """Those of the known and of the new names."""
     new = torch.from_numpy(wording.embeddings).reshape(-1, known.shape[1])
-    return torch.cat((kept, new.to(kept)))
+    return torch.cat((known, new.to(known)))
 
 
 def _chosen(options: Options, names: frozenset[str]) -> dict[str, bool | int | float]:
