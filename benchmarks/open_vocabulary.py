@@ -1,49 +1,53 @@
 """Predicates that training never saw: how many are told by their words alone.
 
     python benchmarks/open_vocabulary.py DATASET --test DATASET2 --text-encoder ENCODER --out FOLDER
-        [--splits NAME…] [--stages NAME…] [--seeds 1] [--set KEY=VALUE…] [--json FILE]
+        [--splits NAME…] [--stages NAME…] [--set KEY=VALUE…] [--json FILE]
 
-For each split of `open_vocabulary_splits.json`, relation stages with an open head learn from the
-base predicates alone, and are asked for the novel ones. All scores are means over predicates of
-the share of related pairs, of true segments, whose predicate is told (macro accuracy), on the split
-"test" of DATASET2:
+For each split of `open_vocabulary_splits.json`, a stage learns from the base predicates alone, and
+is asked for the novel ones. All scores are means over predicates of the share of related pairs, of
+true segments, whose predicate is told (macro accuracy), on the split "test" of DATASET2:
 
-novel           only the novel names are offered (chance: one over their number)
+novel           only the novel names are offered (chance: one over their number): their logits are
+                mixed of those of base names (`dsflash_ros.language.mixing`)
 ConSE           the same from base probabilities, weighted by the similarity of words
-permuted        the same with the novel names' embeddings exchanged
+permuted        the same as novel, with the names' embeddings exchanged
+words           the same of a stage whose head learned with text embeddings (cosines)
 trained         the same of a stage that learned all predicates
 all, novel      all names are offered, related pairs of novel predicates
 all, base       all names are offered, related pairs of base predicates
-harmonic        of these two
+harmonic        mean of these two
 
 Where all names are offered, an offset is added to base logits. It is chosen on base predicates that
 play the novel ones, with a stage that did not learn them, on the split "test" of DATASET.
+
+Stages: `MLP` is a small network on both classes and boxes, without pixels. `objects` is the
+relation stage of that name, on the frozen segmenter; it has no "words" and no "trained".
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from class_pairs import pairs_of
+from torch import nn
 from torch.utils.data import DataLoader
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.errors import DSFlashError
-from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.language.naming import embedded_predicates
+from dsflash_ros.graph.words import plain_words
+from dsflash_ros.language.mixing import mixture
 from dsflash_ros.language.neural_encoders import open_encoder
 from dsflash_ros.machine import machine
-from dsflash_ros.model.layers.named_logits import OpenLogits
-from dsflash_ros.model.relaters.gated import GatedRelations
+from dsflash_ros.model.layers.named_logits import make_logits
 from dsflash_ros.text_tables import Row, show
 from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
@@ -52,11 +56,13 @@ from dsflash_ros.weights.loading import open_weights
 
 SPLITS = Path(__file__).parent / "open_vocabulary_splits.json"
 
-STAGES = {"objects": ["class", "pooled", "contact", "graph"], "classes and boxes": ["class"]}
-"""Parts of the relation stage "objects", by the name of the row."""
+STAGES = ("MLP", "objects")
 
 OFFSETS = np.linspace(-12, 0, 49)
 """Of base logits, to choose from."""
+
+MOST_PAIRS = 250_000
+"""Of a split, for the MLP."""
 
 CONSE_NAMES = 5
 """Base predicates whose embeddings ConSE averages."""
@@ -66,57 +72,116 @@ class Related(NamedTuple):
     """Related directed pairs of a data set.
 
     Attributes:
-        x: (n, dim) float32, features of the pairs before the head.
+        logits: (n, names) float32, of the names that a stage learned.
         holds: (n, predicates) bool, which predicates of the data set hold.
     """
 
-    x: torch.Tensor
+    logits: np.ndarray
     holds: np.ndarray
 
 
-def train(args: argparse.Namespace, stage: str, novel: Sequence[str], seed: int) -> Path:
-    """Train a stage without the novel predicates, unless that was done; returns its weights."""
-    words = "-".join(name.replace(" ", "_") for name in sorted(novel)) or "all"
-    out = args.out / f"{stage.replace(' ', '_')}-{words}-{seed}"
+def train(args: argparse.Namespace, novel: Sequence[str]) -> Path:
+    """Train a stage "objects" without the novel predicates, unless that was done; its weights."""
+    out = args.out / f"objects-{'-'.join(name.replace(' ', '_') for name in sorted(novel))}"
     weights = out / "last.safetensors"
     if not weights.exists():
-        train_relations(_config(args, stage, novel, seed, out))
+        train_relations(_config(args, novel, out))
     return weights
 
 
-def _config(
-    args: argparse.Namespace, stage: str, novel: Sequence[str], seed: int, out: Path
-) -> RelationConfig:
-    settings = {"dropout": 0.1, "parts": STAGES[stage]}
+def _config(args: argparse.Namespace, novel: Sequence[str], out: Path) -> RelationConfig:
     given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
-    given += [f"seed={seed}", "val_split=none", f"feature_cache={args.out / 'cache'}"]
-    given += [f"text_encoder={args.text_encoder}", f"relater_settings={json.dumps(settings)}"]
+    given += ["val_split=none", f"feature_cache={args.out / 'cache'}"]
     given += [f"predicates_novel={json.dumps(list(novel))}"]
     return load_config(RelationConfig, "toyroom", [*given, *args.set], "relations")
 
 
 @torch.inference_mode()
-def related_pairs(args: argparse.Namespace, weights: Path, dataset: PsgDataset) -> Related:
-    """The related pairs of true segments, as a relation stage sees them."""
+def of_objects(
+    args: argparse.Namespace, weights: Path, novel: Sequence[str], dataset: PsgDataset
+) -> Related:
+    """What a stage "objects" says of the related pairs of true segments."""
     opened = open_weights(weights)
     model = opened.load()
-    config = _config(args, "objects", (), 0, args.out)
     records = list(islice(dataset, args.images))
-    stored = filled_cache(config, model, opened.header, records)
-    all_predicates = len(dataset.vocabulary.predicates)
+    stored = filled_cache(_config(args, novel, args.out), model, opened.header, records)
+    count = len(dataset.vocabulary.predicates)
     cells = model.relations.cell, model.relations.grid
-    samples = RelationSamples(
-        records, opened.header.config, *cells, cache=stored, predicates=all_predicates
-    )
-    x, holds = [], []
+    samples = RelationSamples(records, opened.header.config, *cells, cache=stored, predicates=count)
+    logits, holds = [], []
     for batch in DataLoader(samples, 16, collate_fn=collate_relations):
         pairs, index = batch.relations[:, :2].unique(dim=0, return_inverse=True)
         prepared = model.relations.prepare(batch.images.float())
-        x.append(model.relations.relate(batch.pair_inputs(prepared, pairs)).directions[:, 0])
-        hold = np.zeros((len(pairs), all_predicates), bool)
+        logits.append(model.relations.relate(batch.pair_inputs(prepared, pairs)).logits[:, 0, 1:])
+        hold = np.zeros((len(pairs), count), bool)
         hold[index.numpy(), batch.relations[:, 2].numpy()] = True
         holds.append(hold)
-    return Related(torch.cat(x), np.concatenate(holds))
+    return Related(torch.cat(logits).numpy(), np.concatenate(holds))
+
+
+class PairTable:
+    """All directed pairs of a split: classes, geometry of boxes, and what holds of them."""
+
+    def __init__(self, dataset: PsgDataset, most: int | None = None) -> None:
+        """`most`: pairs to keep, drawn at random."""
+        images = pairs_of(dataset)
+        columns = [
+            torch.cat([getattr(image, name) for image in images])
+            for name in ("classes", "geometry", "targets")
+        ]
+        if most is not None and most < len(columns[0]):
+            drawn = torch.randperm(len(columns[0]), generator=torch.Generator().manual_seed(0))
+            columns = [column[drawn[:most]] for column in columns]
+        self.classes, self.geometry, targets = columns
+        self.holds = targets > 0
+        self.vocabulary = dataset.vocabulary
+
+    def inputs(self, chosen: torch.Tensor) -> torch.Tensor:
+        """(n, width) float32 of the chosen pairs."""
+        count = len(self.vocabulary.classes)
+        classes = F.one_hot(self.classes[chosen], count).flatten(1).float()
+        return torch.cat((classes, self.geometry[chosen]), dim=1)
+
+
+def of_mlp(
+    train: PairTable, names: Sequence[str], words: torch.Tensor | None, steps: int
+) -> nn.Module:
+    """A network on classes and boxes that learned these predicates.
+
+    `words`: their embeddings, for a head by cosines.
+    """
+    torch.manual_seed(0)
+    order = list(train.vocabulary.predicates)
+    ids = torch.tensor([1 + order.index(name) for name in names])
+    others = [1 + order.index(name) for name in order if name not in names]
+    seen = ~train.holds[:, others].any(1)
+    related = torch.nonzero(seen & ~train.holds[:, 0])[:, 0]
+    unrelated = torch.nonzero(seen & train.holds[:, 0])[:, 0]
+    width = train.inputs(related[:1]).shape[1]
+    head = make_logits(256, len(names), 0 if words is None else words.shape[1], none_first=True)
+    if words is not None:
+        head.set_names(words)
+    body = (nn.BatchNorm1d(width), nn.Linear(width, 256), nn.GELU(), nn.Dropout(0.1))
+    model = nn.Sequential(*body, nn.Linear(256, 256), nn.GELU(), head)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        draws = [pool[torch.randint(len(pool), (512,))] for pool in (related, unrelated)]
+        chosen = torch.cat(draws)
+        targets = train.holds[chosen][:, torch.cat((torch.tensor([0]), ids))].float()
+        loss = F.binary_cross_entropy_with_logits(model(train.inputs(chosen)), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+@torch.inference_mode()
+def related_of(model: nn.Module, table: PairTable) -> Related:
+    """What a network says of the related pairs."""
+    related = torch.nonzero(~table.holds[:, 0])[:, 0]
+    return Related(model(table.inputs(related))[:, 1:].numpy(), table.holds[related, 1:].numpy())
 
 
 def macro_accuracy(found: np.ndarray, holds: np.ndarray, asked: Sequence[int]) -> float:
@@ -129,24 +194,11 @@ def macro_accuracy(found: np.ndarray, holds: np.ndarray, asked: Sequence[int]) -
     return float(np.mean(shares))
 
 
-class Asked:
-    """A relation stage's head, asked about related pairs."""
-
-    def __init__(self, stage: GatedRelations, related: Related, vocabulary: Vocabulary) -> None:
-        self._head: OpenLogits = stage.head
-        self._related, self._names = related, vocabulary.predicates
-
-    @torch.inference_mode()
-    def logits(self, embeddings: torch.Tensor) -> np.ndarray:
-        """(n, names), without that of "no relation"."""
-        self._head[-1].set_names(embeddings)
-        return self._head(self._related.x)[:, 1:].numpy()
-
-    def told(self, logits: np.ndarray, names: Sequence[str], asked: Sequence[str]) -> float:
-        """Macro accuracy over the predicates `asked` when `names`, as of `logits`, are offered."""
-        ids = np.array([self._names.index(name) for name in names])
-        wanted = [self._names.index(name) for name in asked]
-        return macro_accuracy(ids[logits.argmax(1)], self._related.holds, wanted)
+def told(related: Related, logits: np.ndarray, names: Sequence[str], asked, order) -> float:
+    """Macro accuracy over the predicates `asked` when `names`, as of `logits`, are offered."""
+    ids = np.array([order.index(name) for name in names])
+    wanted = [order.index(name) for name in asked]
+    return macro_accuracy(ids[logits.argmax(1)], related.holds, wanted)
 
 
 def conse(logits: np.ndarray, base: np.ndarray, novel: np.ndarray) -> np.ndarray:
@@ -164,77 +216,100 @@ def harmonic(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a + b else 0.0
 
 
-def offered_all(
-    asked: Asked, base: Sequence[str], novel: Sequence[str], embed, offset: float
-) -> tuple[float, float]:
-    """Macro accuracies of novel and of base predicates when all names are offered."""
-    logits = asked.logits(embed([*base, *novel]))
-    logits[:, : len(base)] += offset
-    names = [*base, *novel]
-    return asked.told(logits, names, novel), asked.told(logits, names, base)
+class Asking(NamedTuple):
+    """Who is asked, and with which words.
+
+    Attributes:
+        order: the data set's predicates.
+        embed: embeddings of names, (n, D) float32.
+    """
+
+    order: tuple[str, ...]
+    embed: Callable[[Sequence[str]], np.ndarray]
+
+    def new(self, related: Related, base: Sequence[str], novel: Sequence[str]) -> np.ndarray:
+        """Logits of novel names, mixed of those of base ones."""
+        return related.logits @ mixture(self.embed(base), self.embed(novel))
+
+    def all(
+        self, related: Related, base: Sequence[str], novel: Sequence[str], offset: float
+    ) -> tuple[float, float]:
+        """Macro accuracies of novel and of base predicates when all names are offered."""
+        logits = np.column_stack((related.logits + offset, self.new(related, base, novel)))
+        names = [*base, *novel]
+        return tuple(told(related, logits, names, kind, self.order) for kind in (novel, base))
+
+    def scores(self, related: Related, rehearsal: Related, base: list[str], split: dict) -> Row:
+        """The scores that need no other stage."""
+        novel, rehearsed = split["novel"], split["rehearsed"]
+        known = [name for name in base if name not in rehearsed]
+        offset = max(OFFSETS, key=lambda one: harmonic(*self.all(rehearsal, known, rehearsed, one)))
+        turned = [*novel[1:], novel[0]]
+        mixed = conse(related.logits, self.embed(base), self.embed(novel))
+        row = {
+            "novel": told(related, self.new(related, base, novel), novel, novel, self.order),
+            "ConSE": told(related, mixed, novel, novel, self.order),
+            "permuted": told(related, self.new(related, base, turned), novel, novel, self.order),
+            "all, novel, no offset": self.all(related, base, novel, 0.0)[0],
+        }
+        row["all, novel"], row["all, base"] = self.all(related, base, novel, offset)
+        row["harmonic"] = harmonic(row["all, novel"], row["all, base"])
+        return row | {"offset": float(offset)}
 
 
-def measure(args: argparse.Namespace, stage: str, split: dict, seed: int, data: dict) -> Row:
-    """All scores of a split."""
-    predicates = data["test"].vocabulary.predicates
-    novel, rehearsed = split["novel"], split["rehearsed"]
-    base = [name for name in predicates if name not in novel]
-    embed = data["embed"]
+def mlp_row(asking: Asking, tables: dict[str, PairTable], split: dict, steps: int) -> Row:
+    """All scores of the stage "MLP" on a split."""
+    novel = split["novel"]
+    base = [name for name in asking.order if name not in novel]
+    known = [name for name in base if name not in split["rehearsed"]]
+    rehearsal = related_of(of_mlp(tables["train"], known, None, steps), tables["val"])
+    related = related_of(of_mlp(tables["train"], base, None, steps), tables["test"])
+    row = asking.scores(related, rehearsal, base, split)
+    by_words = of_mlp(tables["train"], base, torch.from_numpy(asking.embed(base)), steps)
+    by_words[-1].set_names(torch.from_numpy(asking.embed(novel)))
+    found = related_of(by_words, tables["test"])
+    row["words"] = told(found, found.logits, novel, novel, asking.order)
+    everything = related_of(of_mlp(tables["train"], asking.order, None, steps), tables["test"])
+    chosen = everything.logits[:, [asking.order.index(name) for name in novel]]
+    return row | {"trained": told(everything, chosen, novel, novel, asking.order)}
 
-    def asked(weights: Path, dataset: str) -> Asked:
-        related = related_pairs(args, weights, data[dataset])
-        return Asked(open_weights(weights).load().relations, related, data[dataset].vocabulary)
 
-    rehearsal = asked(train(args, stage, [*novel, *rehearsed], seed), "val")
-    known = [name for name in base if name not in rehearsed]
-    offset = max(
-        OFFSETS, key=lambda one: harmonic(*offered_all(rehearsal, known, rehearsed, embed, one))
-    )
-    model = asked(train(args, stage, novel, seed), "test")
-    row = {"novel": model.told(model.logits(embed(novel)), novel, novel)}
-    base_logits = model.logits(embed(base))
-    scores = conse(base_logits, embed(base).numpy(), embed(novel).numpy())
-    row["ConSE"] = model.told(scores, novel, novel)
-    turned = [*novel[1:], novel[0]]
-    row["permuted"] = model.told(model.logits(embed(turned)), novel, novel)
-    everything = asked(train(args, stage, (), seed), "test")
-    row["trained"] = everything.told(everything.logits(embed(novel)), novel, novel)
-    row["all, novel, no offset"] = offered_all(model, base, novel, embed, 0.0)[0]
-    row["all, novel"], row["all, base"] = offered_all(model, base, novel, embed, offset)
-    row["harmonic"] = harmonic(row["all, novel"], row["all, base"])
-    return row | {"offset": float(offset)}
+def objects_row(asking: Asking, args: argparse.Namespace, data: dict, split: dict) -> Row:
+    """The scores of the stage "objects" on a split."""
+    novel = split["novel"]
+    base = [name for name in asking.order if name not in novel]
+    hidden = [*novel, *split["rehearsed"]]
+    rehearsal = of_objects(args, train(args, hidden), hidden, data["val"])
+    related = of_objects(args, train(args, novel), novel, data["test"])
+    return asking.scores(related, rehearsal, base, split)
 
 
 def rows_of(args: argparse.Namespace) -> list[Row]:
-    """A row for each stage and split, means over the seeds."""
+    """A row for each stage and split."""
     encoder = open_encoder(args.text_encoder)
     data = {
+        "train": PsgDataset.open(args.dataset, "train"),
         "val": PsgDataset.open(args.dataset, "test"),
         "test": PsgDataset.open(args.test, "test"),
-        "embed": cache_of(encoder),
     }
+    order = data["test"].vocabulary.predicates
+    stored = dict(zip(order, encoder.encode([plain_words(name) for name in order]), strict=True))
+    asking = Asking(order, lambda names: np.stack([stored[name] for name in names]))
+    tables = {}
+    if "MLP" in args.stages:
+        tables = {name: PairTable(one, MOST_PAIRS) for name, one in data.items()}
     splits = json.loads(SPLITS.read_text())
     rows = []
     for stage in args.stages:
         for name in args.splits or splits:
-            found = [measure(args, stage, splits[name], seed, data) for seed in range(args.seeds)]
-            row = {key: round(mean(one[key] for one in found), 4) for key in found[0]}
-            rows.append({"stage": stage, "split": name, "seeds": args.seeds, **row})
+            if stage == "MLP":
+                row = mlp_row(asking, tables, splits[name], args.steps)
+            else:
+                row = objects_row(asking, args, data, splits[name])
+            row = {key: round(value, 4) for key, value in row.items()}
+            rows.append({"stage": stage, "split": name, **row})
             print(json.dumps(rows[-1]), flush=True)
     return rows
-
-
-def cache_of(encoder):
-    """Embeddings of predicates' names as they are, kept."""
-    from dsflash_ros.model.language import Language
-
-    language = Language("", encoder.sha256)
-
-    @cache
-    def one(name: str) -> torch.Tensor:
-        return embedded_predicates(encoder, language, [name])[0]
-
-    return lambda names: torch.stack([one(name) for name in names])
 
 
 def parse() -> argparse.Namespace:
@@ -248,7 +323,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--splits", nargs="+", metavar="NAME", help="(default: all)")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="NAME")
-    parser.add_argument("--seeds", type=positive, default=1, help="runs of a stage (default: 1)")
+    parser.add_argument(
+        "--steps", type=positive, default=1500, help="of training MLP (default: 1500)"
+    )
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
     parser.add_argument("--images", type=positive, default=500, help="to test (default: 500)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")

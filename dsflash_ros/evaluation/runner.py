@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from dsflash_ros.data.asked_dataset import AskedDataset
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.calibration import Reliability
@@ -163,7 +164,8 @@ def evaluate(
     Args:
         model: a `SceneGraphPipeline` with its options; or, with `predicted`, anything that tells
             what is to be known of it.
-        dataset: of the same vocabulary.
+        dataset: of the same vocabulary. Where the pipeline was asked for some names only, so is the
+            data set.
         protocol: of `PROTOCOLS`.
         limit: only the first images, so many.
         export: gets the predictions, too.
@@ -178,6 +180,7 @@ def evaluate(
             a prediction breaks the protocol.
         DatasetError: an image or a mask cannot be read.
     """
+    dataset = in_asked_names(model, dataset)
     check_vocabulary(model.weights, model.vocabulary, dataset)
     if protocol == "predcls" and not model.relates:
         raise EvaluationError(
@@ -197,6 +200,19 @@ def evaluate(
                 record.image_id, prediction.labels, prediction.class_ids, prediction.relations
             )
     return evaluator
+
+
+def in_asked_names(model: Model, dataset: PsgDataset) -> PsgDataset:
+    """The data set in the names that a pipeline was asked for; else as it is."""
+    translation = getattr(model, "translation", None)
+    if translation is None or not translation.changes:
+        return dataset
+    known, inner = dataset.vocabulary, translation.inner
+    if not {*known.classes} <= {*inner.classes} or not {*known.predicates} <= {*inner.predicates}:
+        return dataset  # which then is refused
+    classes = [translation.classes[inner.classes.index(name)] for name in known.classes]
+    predicates = [translation.predicates[inner.predicates.index(n)] for n in known.predicates]
+    return AskedDataset(dataset, translation.asked, np.array(classes), np.array(predicates))
 
 
 def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from dsflash_ros.errors import ExportError
 from dsflash_ros.export.comparison import Closeness, compare_with_torch
 from dsflash_ros.export.onnx_export import check_folder, whole_folder, write_onnx
+from dsflash_ros.files import replacing
 from dsflash_ros.pipeline.backends.choosing import make_backend
-from dsflash_ros.weights.exported import open_exported
+from dsflash_ros.weights.exported import PHRASES_FILE, open_exported
 from dsflash_ros.weights.loading import OpenedWeights, not_a_checkpoint, open_weights
 
 
@@ -35,6 +38,9 @@ def export_onnx(
     model = opened.load()
     with whole_folder(folder) as partial:
         write_onnx(opened, model, partial)
+        if opened.header.language:
+            with replacing(partial / PHRASES_FILE) as file, file.open("wb") as stream:
+                np.save(stream, opened.phrases().astype(np.float16))
         written = open_exported(partial)
         exported = OpenedWeights(str(partial), written.header, exported=written)
         closeness = compare_with_torch(model, make_backend("onnx", exported, device="cpu"), scenes)

@@ -23,7 +23,7 @@ from dsflash_ros.export.graphs import (
 from dsflash_ros.files import expand
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import digest_of
-from dsflash_ros.weights.exported import PARTS, ExportedModel, is_exported
+from dsflash_ros.weights.exported import PARTS, PHRASES_FILE, ExportedModel, is_exported
 from dsflash_ros.weights.loading import OpenedWeights
 
 OPSET = 18
@@ -129,7 +129,8 @@ def check_folder(folder: str | Path, overwrite: bool = False) -> Path:
     """
     folder = expand(folder)
     if folder.is_dir() and any(folder.iterdir()):
-        if {path.name for path in folder.iterdir()} - {f"{part}.onnx" for part in PARTS}:
+        own = {PHRASES_FILE, *(f"{part}.onnx" for part in PARTS)}
+        if {path.name for path in folder.iterdir()} - own:
             raise OutputError(f"{folder} holds other files, too: give a new folder")
         if is_exported(folder) and not overwrite:
             raise OutputError(f"{folder} is there already; give --overwrite to replace it")

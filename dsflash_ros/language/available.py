@@ -54,7 +54,7 @@ def encoder_of(opened: OpenedWeights, name: str = "") -> TextEncoder | None:
     when a word is not stored with the weights.
     """
     language = opened.header.language
-    if language is None or opened.checkpoint is None:
+    if language is None:
         return None
 
     def open_checked() -> TextEncoder:
@@ -64,7 +64,7 @@ def encoder_of(opened: OpenedWeights, name: str = "") -> TextEncoder | None:
         check_same(encoder, language)
         return encoder
 
-    table = PhraseTable(language.phrases, opened.checkpoint.phrases(), language.sha256)
+    table = PhraseTable(language.phrases, opened.phrases(), language.sha256)
     return AvailableEncoder(table, open_checked)
 
 

@@ -67,11 +67,17 @@ class Asking:
 
     @classmethod
     def of(
-        cls, asked: Asked, header: Header, weights: str, encoder: TextEncoder | None
+        cls,
+        asked: Asked,
+        header: Header,
+        weights: str,
+        encoder: TextEncoder | None,
+        is_fixed: bool = False,
     ) -> "Asking":
         """Find out what names mean to weights.
 
-        `encoder`: of weights that have a language. Raises `LanguageError`.
+        `encoder`: of weights that have a language. `is_fixed`: the model's names cannot change, as
+        those of an exported one. Raises `LanguageError`.
         """
         vocabulary, known, config = (
             asked.vocabulary(header.vocabulary),
@@ -90,12 +96,12 @@ class Asking:
         )
         offsets = np.zeros(len(inner.predicates), np.float32)
         mixings = [None, None]
-        if classes.is_new and not config.class_text_dim:
+        if classes.is_new and (is_fixed or not config.class_text_dim):
             names = encoder.encode([header.language.class_phrase(name) for name in known.classes])
             mixings[0] = mixing(names, classes.embeddings)[:, order]
         if predicates.is_new:
             offsets[: -len(predicates.embeddings)] = header.language.base_offset
-            if not config.predicate_text_dim:
+            if is_fixed or not config.predicate_text_dim:
                 phrases = [header.language.predicate_phrase(name) for name in known.predicates]
                 mixings[1] = mixing(encoder.encode(phrases), predicates.embeddings)
         return cls(translation, classes, predicates, order, *mixings, nearest, offsets)

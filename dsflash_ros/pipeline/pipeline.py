@@ -159,7 +159,8 @@ class SceneGraphPipeline:
         of the weights' own graph that has them. Raises `LanguageError` for names that cannot be
         asked for; then the former ones stay.
         """
-        asking = Asking.of(asked, self._header, self.weights, self._encoder)
+        is_fixed = self.backend.name != "torch"
+        asking = Asking.of(asked, self._header, self.weights, self._encoder, is_fixed)
         self.backend.tell_apart(asking)
         self._asking, self._translation = asking, asking.translation
         asking.log(self.weights)

@@ -135,6 +135,8 @@ class SegmenterConfig(RunConfig):
     Attributes:
         segmenter, segmenter_settings, size, backbone, image_size, num_queries: of the model, see
             `ModelConfig`; the data set gives the classes. `backbone` None: the first that there is.
+        text_encoder: folder or hub id of the encoder whose embeddings classes are to be known by
+            (open vocabulary); None: a closed head.
         start: weights to start from: a checkpoint of dsflash_ros by path, name or hub id (at any
             image_size; its heads are kept where the classes are the same; a mask2former may have
             other p1, p2, p3), a backbone in timm's layout (.safetensors, .pth), "timm" to download
@@ -158,6 +160,7 @@ class SegmenterConfig(RunConfig):
     backbone: str | None = "dinov2"
     image_size: Count = 640
     num_queries: Count = 200
+    text_encoder: Text | None = None
     start: str | None = None
     epochs: Count = 12
     lr: Positive = 1e-4

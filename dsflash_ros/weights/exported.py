@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsflash_ros.errors import WeightsError
+import numpy as np
+
+from dsflash_ros.errors import WeightsError, first_line
 from dsflash_ros.model.header import Header
 from dsflash_ros.weights.onnx_metadata import read_onnx_metadata
 
 EXPORT_FORMAT = "dsflash-onnx-1"
+
+PHRASES_FILE = "phrases.npy"
+"""The embeddings of the phrases that the header's language names, where it has one."""
 
 PARTS = ("segmenter", "relations")
 """Each in a file PART.onnx. The graphs' inputs and outputs are in docs/export.md."""
@@ -47,6 +52,22 @@ class ExportedModel:
     def files(self) -> dict[str, Path]:
         """By part."""
         return {part: self.folder / f"{part}.onnx" for part in PARTS}
+
+    def phrases(self) -> np.ndarray:
+        """(n, D) float32, see `Language`. Raises `WeightsError` when they are missing."""
+        config = self.header.config
+        if not config.num_phrases:
+            return np.zeros((0, config.phrase_dim), np.float32)
+        path = self.folder / PHRASES_FILE
+        try:
+            found = np.load(path, allow_pickle=False).astype(np.float32)
+            if found.shape != (config.num_phrases, config.phrase_dim):
+                raise ValueError(f"its shape is {found.shape}")
+        except (OSError, ValueError, EOFError) as error:
+            raise WeightsError(
+                f"{path} is missing or damaged ({first_line(error)}): export the model again"
+            ) from error
+        return found
 
     def to_metadata(self, part: str) -> dict[str, str]:
         """Texts by name, for the file of a part."""

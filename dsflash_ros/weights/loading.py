@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dsflash_ros.conversion.checkpoint_files import main_file
 from dsflash_ros.errors import WeightsError, missing_torch
 from dsflash_ros.files import expand
@@ -47,6 +49,11 @@ class OpenedWeights:
         if self.exported:
             return self.exported.files["segmenter"]
         return self.checkpoint.path if self.checkpoint else None
+
+    def phrases(self) -> np.ndarray:
+        """(n, D) float32, the embeddings that are stored with the weights, see `Language`."""
+        stored = self.exported or self.checkpoint
+        return stored.phrases() if stored else np.zeros((0, 0), np.float32)
 
     @property
     def title(self) -> str:

@@ -165,6 +165,26 @@ def test_a_refused_question_leaves_the_last_one(pipeline, monkeypatch, asked, pr
     pipeline(IMAGES[0])
 
 
+def test_an_exported_model_takes_words_too(path, pipeline, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from dsflash_ros.export.exporting import export_onnx
+
+    folder, _ = export_onnx(path, tmp_path / "onnx")
+    exported = SceneGraphPipeline.from_weights(folder, backend="onnx", options=LOOSE)
+    asked = Asked(classes=("roundel", "blob"), predicates=("orbiting", VOCABULARY.predicates[1]))
+    exported.ask(asked)
+    pipeline.ask(asked)
+    for image in IMAGES:
+        graph, expected = exported(image), pipeline(image)
+        assert [node.label for node in graph.nodes] == [node.label for node in expected.nodes]
+        scores = [relation.score for relation in expected.relations]
+        assert [r.score for r in graph.relations] == pytest.approx(scores, abs=2e-3)
+    (folder / "phrases.npy").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"phrases.npy is missing or damaged .*export the model"):
+        SceneGraphPipeline.from_weights(folder, backend="onnx")
+
+
 def test_weights_of_a_wrong_number_of_phrases(path, tmp_path):
     checkpoint = open_checkpoint(path)
     with pytest.raises(WeightsError, match="names 0 phrases, but there are"):

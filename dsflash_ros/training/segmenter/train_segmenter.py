@@ -7,9 +7,12 @@ import torch
 
 from dsflash_ros.errors import ConfigError, ForeignWeightsError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.language.naming import embedded_classes
+from dsflash_ros.language.neural_encoders import open_encoder
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.language import Language
 from dsflash_ros.training.configuration import SegmenterConfig
 from dsflash_ros.training.run import fit as run
 from dsflash_ros.training.run.loaders import Loaders
@@ -47,9 +50,11 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
 
 def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFlash, Header]:
     """A model for the vocabulary, started as the configuration says; its relation stage is new."""
+    encoder = open_encoder(config.text_encoder) if config.text_encoder else None
     try:
         model_config = ModelConfig.for_vocabulary(
             vocabulary,
+            class_text_dim=encoder.width if encoder else 0,
             segmenter=config.segmenter,
             segmenter_settings=config.segmenter_settings,
             size=config.size,
@@ -67,8 +72,13 @@ def prepare_model(config: SegmenterConfig, vocabulary: Vocabulary) -> tuple[DSFl
             _take_over(model, opened, vocabulary)
         else:
             _start_from_backbone(model, config.start)
+    language = None
+    if encoder:
+        language = Language(config.text_encoder, encoder.sha256)
+        model.segmenter.name_classes(embedded_classes(encoder, language, vocabulary.classes))
     recipe = {"segmenter": config.model_dump(mode="json")}
-    return model, Header(model_config, vocabulary, trained=("segmenter",), recipe=recipe)
+    trained = ("segmenter",)
+    return model, Header(model_config, vocabulary, trained, recipe, language=language)
 
 
 def _open_model(start: str) -> OpenedWeights | None:
