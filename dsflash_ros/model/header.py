@@ -118,8 +118,9 @@ class Header:
             "classes": self.config.class_text_dim,
             "predicates": self.config.predicate_text_dim,
         }
+        trained = [kind for kind, size in sizes.items() if size]
         return {
-            "trained_with_words": [kind for kind, size in sizes.items() if size],
+            **({"trained_with_words": trained} if trained else {}),
             "encoder": self.language.encoder,
             "phrases": len(self.language.phrases),
         }

@@ -25,7 +25,8 @@ def describe(path: str | Path) -> dict:
 
 def _describe_ours(checkpoint: Checkpoint) -> dict:
     path, header = checkpoint.path, checkpoint.header
-    stored = [checkpoint.stored.get_slice(name) for name in checkpoint.stored.keys()]  # noqa: SIM118, no mapping
+    names = [name for name in checkpoint.stored.keys() if name != "phrases"]  # noqa: SIM118, no mapping
+    stored = [checkpoint.stored.get_slice(name) for name in names]
     types = {tensor.get_dtype() for tensor in stored}
     return {
         "file": str(path),
