@@ -12,6 +12,7 @@ Exit code: 0 when the graphs of the frames that were played arrived, 1 when not.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -41,12 +42,14 @@ LAST_S = 15.0  # for the last graph after the last frame
 class Processes:
     """The three child processes."""
 
-    def __init__(self, source: Source, text: str, weights: str) -> None:
+    def __init__(self, source: Source, text: str, weights: str, predicates: list[str]) -> None:
         command = ["-m", "dsflash_ros.cli"]
         play = [*command, "play", text, "--wait", "2"]  # for the node and the recorder
         if not source.is_sequence:
             play += ["--rate", "1"]
         node = [*command, "node", "--ros-args", "-p", f"weights:={weights}"]
+        if predicates:
+            node += ["-p", f"predicates:={json.dumps(predicates, ensure_ascii=False)}"]
         if text == str(DRIVE):
             node += ["-p", "target_frame:=map"]
         self.planner = subprocess.Popen([sys.executable, str(HERE / "planner.py")])
@@ -118,6 +121,13 @@ def parse_arguments() -> argparse.Namespace:
         "--weights", default=DEFAULT_WEIGHTS, help="as for the node (default: %(default)s)"
     )
     parser.add_argument(
+        "--predicates",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        default=[],
+        metavar="NAMES",
+        help="only these relations, as in holding,on (default: all)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=Path("out/demo"),
@@ -144,8 +154,8 @@ def main() -> int:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     prepare_transport()
     rclpy.init()
-    recorder = Recorder(args.out, rate_hz)
-    processes = Processes(source, args.source, args.weights)
+    recorder = Recorder(args.out, rate_hz, args.predicates)
+    processes = Processes(source, args.source, args.weights, args.predicates)
     try:
         failure = follow(processes, recorder)
     except (KeyboardInterrupt, ExternalShutdownException):

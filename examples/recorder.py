@@ -1,6 +1,7 @@
 """What the demo keeps: graphs, overlays, and how far the graphs agree with the true ones."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -24,15 +25,16 @@ class Recorder:
     Args:
         out: folder for the results.
         rate_hz: of the overlays' video; None for no video, because the images differ in size.
+        predicates: those of true graphs that count; none for all.
     """
 
-    def __init__(self, out: Path, rate_hz: float | None) -> None:
+    def __init__(self, out: Path, rate_hz: float | None, predicates: Sequence[str] = ()) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self._picture_path, self._video_path = out / "overlay.png", out / "overlay.mp4"
         for path in (self._picture_path, self._video_path):
             path.unlink(missing_ok=True)
         self._lines = (out / "scene_graph.jsonl").open("w")
-        self._rate_hz = rate_hz
+        self._rate_hz, self._predicates = rate_hz, predicates
         self._video: VideoFile | None = None
         self._overlay = Image()
         self.sent: list[Stamp] = []
@@ -104,6 +106,9 @@ class Recorder:
         self.sent.append(stamp_of(image))
 
     def _on_truth(self, message: SceneGraph) -> None:
+        if self._predicates:
+            told = [one for one in message.relations if one.predicate in self._predicates]
+            message.relations = told
         self._truths[stamp_of(message)] = message
 
     def _on_graph(self, message: SceneGraph) -> None:

@@ -1,6 +1,7 @@
 """The action `dsflash weights open`: closed weights made open."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 
@@ -25,6 +26,14 @@ def add_open(actions, any_source: str) -> argparse.ArgumentParser:
         help="phrases to store: `synonyms`, lists by name, and `words` with the lists `classes` "
         "and `predicates` (default: the names alone)",
     )
+    action.add_argument(
+        "--base-offset",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="added to logits of known predicates where new ones are asked for, as in -9: lets new "
+        "ones win more often, rightly and wrongly (default: 0)",
+    )
     return action
 
 
@@ -40,6 +49,8 @@ def run_open(args: argparse.Namespace, out: Path) -> int:
     words = Words.load(args.words) if args.words else Words()
     name = args.encoder_name or args.text_encoder
     model, header = open_model(opened.load(), opened.header, encoder, name, words)
+    language = replace(header.language, base_offset=args.base_offset)
+    header = replace(header, language=language)
     save_checkpoint(out, model, header)
     print(f"text encoder: {name}, {encoder.width} numbers, SHA-256 {encoder.sha256}")
     print(f"phrases stored: {len(header.language.phrases)}")

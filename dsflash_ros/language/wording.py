@@ -104,14 +104,19 @@ class KnownNames:
         phrase_of: Callable[[str], str],
         encoder: TextEncoder,
         snap: float,
+        others: Sequence[str] = (),
     ) -> Wording:
         """The wording with text embeddings.
+
+        A strange name means the known phrase that is nearest to it, unless that is too far, or a
+        phrase of `others` is nearer: so "underneath" is no "above" where "under" is among these.
 
         Args:
             asked: the names.
             phrase_of: what is encoded of a name.
             encoder: what encodes it.
-            snap: cosine from which a strange name means the nearest known one.
+            snap: least cosine of a strange name and the phrase that it means.
+            others: texts, as `phrase_of` gives them, that mean no known name.
 
         Raises `LanguageError` for bad names, and for those that cannot be encoded.
         """
@@ -122,12 +127,17 @@ class KnownNames:
         if strange:
             phrases = self.phrases()
             embeddings = encoder.encode([phrase_of(name) for name in strange])
-            near = embeddings @ encoder.encode([phrase_of(text) for text in phrases]).T
-            best, cosines = near.argmax(1), near.max(1)
+            known = [phrase_of(text) for text in phrases]
+            others = [text for text in others if text not in known]
+            near = embeddings @ encoder.encode([*known, *others]).T
+            best, cosines = near[:, : len(known)].argmax(1), near[:, : len(known)].max(1)
+            is_new = (cosines < snap) | (near.argmax(1) >= len(known))
             names = list(phrases.values())
-            for name, row, cosine in zip(strange, best, cosines.tolist(), strict=True):
-                meanings[name] = Meaning(name, names[row], cosine, cosine < snap)
-            new = embeddings[cosines < snap]
+            for name, row, *rest in zip(
+                strange, best, cosines.tolist(), is_new.tolist(), strict=True
+            ):
+                meanings[name] = Meaning(name, names[row], *rest)
+            new = embeddings[is_new]
         return self._wording([meanings[name] for name in asked], new)
 
     def _known(self, asked: Sequence[str]) -> dict[str, Meaning]:

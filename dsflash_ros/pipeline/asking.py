@@ -138,12 +138,17 @@ def wordings(
             classes.closed_wording(vocabulary.classes),
             predicates.closed_wording(vocabulary.predicates),
         )
+    others = language.phrases
     return (
         classes.open_wording(
-            vocabulary.classes, language.class_phrase, encoder, language.class_snap
+            vocabulary.classes, language.class_phrase, encoder, language.class_snap, others
         ),
         predicates.open_wording(
-            vocabulary.predicates, language.predicate_phrase, encoder, language.predicate_snap
+            vocabulary.predicates,
+            language.predicate_phrase,
+            encoder,
+            language.predicate_snap,
+            others,
         ),
     )
 

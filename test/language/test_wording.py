@@ -66,6 +66,15 @@ def test_a_strange_word_means_the_nearest_known_phrase():
     assert wording.inner.tolist() == [0, 3]
 
 
+def test_a_word_that_is_nearer_to_another_one_is_new():
+    assert worded("beaker").meanings[0].known == "cup"
+    for others, is_new in ((["goblet"], True), (["zebra", "cup", "mug"], False)):
+        wording = names().open_wording(["beaker"], plain_words, TABLE, 0.9, others)
+        assert wording.is_new == is_new
+    # a stored word that is no synonym stands for itself
+    assert names().open_wording(["goblet"], plain_words, TABLE, 0.9, ["goblet"]).is_new
+
+
 def test_of_two_words_for_one_name_the_nearer_has_it():
     wording = worded("beaker", "goblet", synonyms={})
     assert [meaning.known for meaning in wording.meanings] == ["cup", "cup"]
