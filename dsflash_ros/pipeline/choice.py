@@ -45,7 +45,9 @@ def pipeline_of(
         compile=choice["compile"],
         threads=choice["threads"],
         vocabulary=vocabulary_of(choice),
-        asked=asked_of(choice),
+        classes=choice["classes"],
+        stuff_classes=choice["stuff_classes"],
+        predicates=choice["predicates"],
         text_encoder=choice["text_encoder"],
         options=Options(**{option.name: choice[option.name] for option in FRAME_OPTIONS}),
     )

@@ -97,7 +97,9 @@ class SceneGraphPipeline:
         precision: str = "auto",
         compile: bool = False,
         vocabulary: Vocabulary | None = None,
-        asked: Asked | None = None,
+        classes: Sequence[str] = (),
+        stuff_classes: Sequence[str] = (),
+        predicates: Sequence[str] = (),
         text_encoder: str = "",
         threads: int = 0,
         options: Options | None = None,
@@ -116,7 +118,7 @@ class SceneGraphPipeline:
             precision: `auto`, `float32`, `bfloat16`, `float16`.
             compile: compile the segmenter with torch.compile; takes a minute or more at the start.
             vocabulary: refuse weights that were trained for any other.
-            asked: names to tell apart, see `ask`.
+            classes, stuff_classes, predicates: names to tell apart, see `ask`.
             text_encoder: folder or hub id of the weights' text encoder, for asked names whose
                 embeddings are not stored with them; empty: the one that they name.
             threads: CPU threads (of PyTorch in the whole process); 0: as many as the process may
@@ -135,8 +137,8 @@ class SceneGraphPipeline:
         runner = make_backend(backend, opened, device, precision, compile, threads)
         encoder = encoder_of(opened, text_encoder)
         pipeline = cls(runner, opened.header, opened.name, options, encoder)
-        if asked:
-            pipeline.ask(asked)
+        if classes or stuff_classes or predicates:
+            pipeline.ask(classes, stuff_classes, predicates)
         pipeline._tell_what_the_weights_are()
         side = pipeline.config.image_size
         pipeline(np.zeros((side, side, 3), np.uint8))
@@ -152,13 +154,19 @@ class SceneGraphPipeline:
         """What the names of the graphs mean to the weights."""
         return self._translation
 
-    def ask(self, asked: Asked) -> None:
+    def ask(
+        self,
+        classes: Sequence[str] = (),
+        stuff_classes: Sequence[str] = (),
+        predicates: Sequence[str] = (),
+    ) -> None:
         """Tell these names apart from the next image on; the log says what they mean.
 
-        Names that the weights know keep their scores: of known names alone, the graph is the part
-        of the weights' own graph that has them. Raises `LanguageError` for names that cannot be
-        asked for; then the former ones stay.
+        An empty list asks for all of that kind that the weights know. Names that they know keep
+        their scores: of known names alone, the graph is that part of the weights' own graph. Raises
+        `LanguageError` for names that cannot be asked for; then the former ones stay.
         """
+        asked = Asked(tuple(classes), tuple(stuff_classes), tuple(predicates))
         is_fixed = self.backend.name != "torch"
         asking = Asking.of(asked, self._header, self.weights, self._encoder, is_fixed)
         self.backend.tell_apart(asking)

@@ -8,7 +8,6 @@ from places import ROOT
 from dsflash_ros import SceneGraphPipeline
 from dsflash_ros.graph.words import plain_words
 from dsflash_ros.language.opening import Words
-from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.weights.loading import open_weights
 
 FILE = ROOT / "dsflash_ros/resources/toyroom_words.yaml"
@@ -43,7 +42,7 @@ def test_words_need_no_encoder(seed, monkeypatch):
     asked = {str(random.choice(words.synonyms[name])): name for name in things}
     new = random.choice(words.predicates, 3, replace=False).tolist()
     pipeline = SceneGraphPipeline.from_weights(
-        asked=Asked(classes=tuple(asked), predicates=("on", *new)), device="cpu"
+        classes=tuple(asked), predicates=("on", *new), device="cpu"
     )
     assert pipeline.vocabulary.things == tuple(asked)
     assert pipeline.translation.meant_classes[: len(asked)] == tuple(asked.values())

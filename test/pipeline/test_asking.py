@@ -44,7 +44,7 @@ def pipeline(path):
 
 @pytest.fixture(autouse=True)
 def nothing_asked(pipeline):
-    pipeline.ask(Asked())
+    pipeline.ask()
 
 
 IMAGES = [random_scene(seed, 64, 8).image for seed in range(4)]
@@ -83,7 +83,7 @@ def test_open_weights_say_what_the_closed_ones_said(pipeline):
 def test_known_names_give_a_part_of_the_whole_graph(pipeline):
     things, predicates = VOCABULARY.things[1:4], VOCABULARY.predicates[2:4]
     whole = [facts(pipeline(image)) for image in IMAGES]
-    pipeline.ask(Asked(classes=things, predicates=predicates))
+    pipeline.ask(classes=things, predicates=predicates)
     for image, (nodes, told) in zip(IMAGES, whole, strict=True):
         part = facts(pipeline(image))
         kept = [node for node in nodes if node[0] in (*things, *VOCABULARY.stuff)]
@@ -96,8 +96,8 @@ def test_known_names_give_a_part_of_the_whole_graph(pipeline):
 
 def test_synonyms_are_called_what_was_asked(pipeline):
     whole = [facts(pipeline(image)) for image in IMAGES]
-    synonyms = Asked(classes=("Roundel", *VOCABULARY.things[1:]), predicates=("overlying",))
-    pipeline.ask(synonyms)
+    things = ("Roundel", *VOCABULARY.things[1:])
+    pipeline.ask(things, predicates=["overlying"])
     assert pipeline.vocabulary.things[0] == "Roundel"
     assert pipeline.translation.meant_classes[0] == VOCABULARY.classes[0]
     for image, (nodes, told) in zip(IMAGES, whole, strict=True):
@@ -110,13 +110,13 @@ def test_synonyms_are_called_what_was_asked(pipeline):
 
 def test_new_words_compete_with_known_ones(pipeline):
     """The told predicate is the best of all logits, new ones mixed of the known ones."""
-    pipeline.ask(Asked(predicates=(*VOCABULARY.predicates, "circling", "orbiting")))
+    pipeline.ask(predicates=(*VOCABULARY.predicates, "circling", "orbiting"))
     language = open_checkpoint(pipeline.weights).header.language
     known = ENCODER.encode([language.predicate_phrase(name) for name in VOCABULARY.predicates])
     shares = mixture(known, ENCODER.encode(["circling", "orbiting"]))
     scene = random_scene(7, 64, 8)
     ranked = pipeline.relate_segments(scene.image, scene.labels, len(scene.class_ids))
-    pipeline.ask(Asked())
+    pipeline.ask()
     seen, box = pipeline.segment(scene.image)
     inputs = pipeline.backend.steps.pairs_of_labels(
         scene.labels,
@@ -140,7 +140,7 @@ def test_new_words_compete_with_known_ones(pipeline):
 
 
 def test_new_classes_are_found_where_they_win(pipeline):
-    pipeline.ask(Asked(classes=("blob", "gadget"), stuff_classes=VOCABULARY.stuff))
+    pipeline.ask(classes=("blob", "gadget"), stuff_classes=VOCABULARY.stuff)
     assert pipeline.vocabulary.things == ("blob", "gadget")
     found = {node.label for image in IMAGES for node in pipeline(image).nodes}
     assert found <= {"blob", "gadget", *VOCABULARY.stuff}
@@ -150,17 +150,17 @@ def test_new_classes_are_found_where_they_win(pipeline):
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (Asked(classes=("abacus",)), "no embedding of 'abacus' is stored"),
-        (Asked(predicates=("circling", " ")), "a name is empty"),
-        (Asked(classes=("blob",), stuff_classes=("blob",)), "'blob' is asked for more than once"),
+        ({"classes": ("abacus",)}, "no embedding of 'abacus' is stored"),
+        ({"predicates": ("circling", " ")}, "a name is empty"),
+        ({"classes": ("blob",), "stuff_classes": ("blob",)}, "'blob' is asked for more than once"),
     ],
 )
 def test_a_refused_question_leaves_the_last_one(pipeline, monkeypatch, asked, problem):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    pipeline.ask(Asked(predicates=("orbiting",)))
+    pipeline.ask(predicates=("orbiting",))
     before = pipeline.vocabulary
     with pytest.raises(LanguageError, match=problem):
-        pipeline.ask(asked)
+        pipeline.ask(**asked)
     assert pipeline.vocabulary == before
     pipeline(IMAGES[0])
 
@@ -172,9 +172,9 @@ def test_an_exported_model_takes_words_too(path, pipeline, tmp_path):
 
     folder, _ = export_onnx(path, tmp_path / "onnx")
     exported = SceneGraphPipeline.from_weights(folder, backend="onnx", options=LOOSE)
-    asked = Asked(classes=("roundel", "blob"), predicates=("orbiting", VOCABULARY.predicates[1]))
-    exported.ask(asked)
-    pipeline.ask(asked)
+    asked = {"classes": ("roundel", "blob"), "predicates": ("orbiting", VOCABULARY.predicates[1])}
+    exported.ask(**asked)
+    pipeline.ask(**asked)
     for image in IMAGES:
         graph, expected = exported(image), pipeline(image)
         assert [node.label for node in graph.nodes] == [node.label for node in expected.nodes]
