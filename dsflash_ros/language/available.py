@@ -64,7 +64,10 @@ def encoder_of(opened: OpenedWeights, name: str = "") -> TextEncoder | None:
         check_same(encoder, language)
         return encoder
 
-    table = PhraseTable(language.phrases, opened.phrases(), language.sha256)
+    config, stored = opened.header.config, opened.phrases()
+    if not len(stored):
+        stored = np.zeros((0, config.class_text_dim or config.predicate_text_dim), np.float32)
+    table = PhraseTable(language.phrases, stored, language.sha256)
     return AvailableEncoder(table, open_checked)
 
 
