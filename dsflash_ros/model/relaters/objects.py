@@ -116,7 +116,8 @@ class ObjectRelations(SegmentRelations):
 
     def tokens(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
         """One token, (S, dim), for each segment."""
-        x = self.dropout(self.seen_alone(inputs, by_image))
+        averages = self.averages(inputs, by_image) if "pooled" in self.parts else None
+        x = self.dropout(self.seen_alone(inputs, averages))
         if self.blocks:
             tokens, attended = by_image.lay_out(x), None
             if by_image.taken is not None:

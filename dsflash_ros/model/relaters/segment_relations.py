@@ -95,8 +95,17 @@ class SegmentRelations(GatedRelations):
         """See `RelationStage`. All pairs at once, as they share tokens."""
         return super().chunks(inputs, max(1, len(inputs.pairs)))
 
-    def seen_alone(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
-        """One token, (S, dim), for each segment, from nothing but itself."""
+    def averages(self, inputs: PairInputs, by_image: ByImage) -> torch.Tensor:
+        """The features, averaged over each segment, (S, channels)."""
+        shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True).clamp(min=1e-6)
+        laid_out = by_image.lay_out(shares.to(inputs.prepared.dtype))
+        return by_image.pick(laid_out @ inputs.prepared)
+
+    def seen_alone(self, inputs: PairInputs, averages: torch.Tensor | None) -> torch.Tensor:
+        """One token, (S, dim), for each segment, from nothing but itself.
+
+        `averages` is what the method of this name gives, None for a stage without "pooled".
+        """
         dtype = self.place.weight.dtype
         x = self.place(place_of(inputs.boxes, inputs.coverage).to(dtype))
         if "class" in self.parts:
@@ -105,9 +114,7 @@ class SegmentRelations(GatedRelations):
                 classes = classes @ self.class_names
             x = x + self.class_embedding(classes)
         if "pooled" in self.parts:
-            shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True).clamp(min=1e-6)
-            laid_out = by_image.lay_out(shares.to(inputs.prepared.dtype))
-            x = x + self.pooled(by_image.pick(laid_out @ inputs.prepared))
+            x = x + self.pooled(averages)
         return x
 
     def grown(self, inputs: PairInputs, by_image: ByImage) -> tuple[torch.Tensor, torch.Tensor]:
