@@ -1,0 +1,400 @@
+"""SPADE's relation graph transformer against loops; all in float64 unless a test says otherwise."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from segment_inputs import CELL, CHANNELS, CLASSES, GRID, PREDICATES, SIDE, inputs_of
+
+from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.assembly import DSFlash
+from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.relaters.graph_layers import (
+    GraphBlock,
+    SetAttention,
+    neighbours_and_others,
+    normalised,
+)
+from dsflash_ros.model.relaters.objects import ObjectRelations
+from dsflash_ros.model.relaters.relater import PairInputs
+from dsflash_ros.model.relaters.rgt import PARTS, GraphRelations
+from dsflash_ros.training.relations.relation_loss import batch_losses
+
+DIM, HEADS = 24, 3
+EXACT = {"rtol": 1e-9, "atol": 1e-11}
+ALL_PARTS = [(), ("neighbours",), ("others",), ("neighbours", "others"), ("gcn",), PARTS]
+
+
+def make_stage(parts=PARTS, pair_loss=0.6, similarity=0.1):
+    torch.manual_seed(0)
+    sizes = {"dim": DIM, "depth": 2, "heads": HEADS, "pair_dim": 16}
+    counts = CLASSES, PREDICATES
+    stage = GraphRelations(
+        CHANNELS, CELL, SIDE, *counts, parts, **sizes, similarity=similarity, pair_loss=pair_loss
+    )
+    return stage.double().eval()
+
+
+def random_graph(batch=3, places=7, share=0.4, seed=0):
+    """Tokens, and neighbours and others, (B, 2, N, N), of random graphs.
+
+    Segment 0 of the first image has no neighbours, segment 1 of the second nothing else.
+    """
+    random = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(batch, places, DIM, generator=random, dtype=torch.float64)
+    upper = (torch.rand(batch, places, places, generator=random) < share).triu(1)
+    near = upper | upper.transpose(1, 2)
+    near[0, 0], near[0, :, 0] = False, False
+    near[1, 1], near[1, :, 1] = True, True
+    eye = torch.eye(places, dtype=torch.bool)
+    return tokens, torch.stack((near & ~eye, ~near & ~eye), dim=1)
+
+
+def plain_attention(query, key, value, members, heads):
+    """What each of the tokens gathers from its set, one head and one token after the other."""
+    size = query.shape[1] // heads
+    found = torch.zeros_like(query)
+    for token in range(len(query)):
+        mine = [other for other in range(len(query)) if members[token, other]]
+        for head in range(heads):
+            s = slice(head * size, (head + 1) * size)
+            products = [float(query[token, s] @ key[i, s]) / math.sqrt(size) for i in mine]
+            weights = [math.exp(p) for p in products]
+            for weight, other in zip(weights, mine, strict=True):
+                found[token, s] += weight / sum(weights) * value[other, s]
+    return found
+
+
+def plain_convolution(x, near, weight, bias):
+    """Kipf and Welling's Eq. 2, edge by edge, before the nonlinearity."""
+    count = len(x)
+    linked = [[i == j or bool(near[i, j]) for j in range(count)] for i in range(count)]
+    degrees = [sum(row) for row in linked]
+    rows = []
+    for i in range(count):
+        total = torch.zeros_like(x[0])
+        for j in range(count):
+            if linked[i][j]:
+                total = total + x[j] / math.sqrt(degrees[i] * degrees[j])
+        rows.append(total @ weight.T + bias)
+    return torch.stack(rows)
+
+
+def plain_block(block, x, members):
+    """Eqs. 8 to 12 of one image, as `GraphBlock` has them."""
+    gathered = []
+    if block.sets:
+        normed = block.norm1(x)
+        q, k, v = (normed @ block.attention.qkv.weight.T).chunk(3, dim=1)
+        for number, members_of in enumerate(block.sets):
+            s = slice(number * DIM, (number + 1) * DIM)
+            mixed = plain_attention(q[:, s], k[:, s], v[:, s], members[members_of], HEADS)
+            gathered.append(mixed @ block.attention.projections[number].weight.T)
+        x = x + sum(gathered)
+    x = x + block.mlp(torch.cat((block.norm2(x), *gathered), dim=1))
+    if block.convolution is not None:
+        w, b = block.convolution.weight, block.convolution.bias
+        x = x + F.gelu(plain_convolution(block.norm3(x), members[0], w, b))
+    return x
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_to_both_sets_is_what_loops_compute(seed):
+    torch.manual_seed(seed)
+    layer = SetAttention(DIM, HEADS, 2).double()
+    x, members = random_graph(seed=seed)
+    found = layer(x, members)
+    for image in range(len(x)):
+        q, k, v = (x[image] @ layer.qkv.weight.T).chunk(3, dim=1)
+        for number in range(2):
+            s = slice(number * DIM, (number + 1) * DIM)
+            mixed = plain_attention(q[:, s], k[:, s], v[:, s], members[image, number], HEADS)
+            expected = mixed @ layer.projections[number].weight.T
+            torch.testing.assert_close(found[number][image], expected, **EXACT)
+    assert (found[0][0, 0] == 0).all() and (found[1][1, 1] == 0).all()  # their sets are empty
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_graph_convolution_is_what_loops_compute(seed):
+    x, members = random_graph(seed=seed)
+    near = members[:, 0]
+    weight, bias = torch.randn(DIM, DIM).double(), torch.randn(DIM).double()
+    graph = normalised(near)
+    assert graph.dtype == torch.float32
+    for image in range(len(x)):
+        expected = plain_convolution(x[image], near[image], weight, bias)
+        found = graph[image].double() @ x[image] @ weight.T + bias
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)  # of float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("parts", ALL_PARTS, ids=str)
+def test_a_block_is_what_loops_compute(parts):
+    torch.manual_seed(1)
+    block = GraphBlock(DIM, HEADS, parts).double()
+    x, members = random_graph(seed=4)
+    found = block(x, members, normalised(members[:, 0]))
+    for image in range(len(x)):
+        expected = plain_block(block, x[image], members[image])
+        tolerance = {"rtol": 1e-5, "atol": 1e-6} if "gcn" in parts else EXACT
+        torch.testing.assert_close(found[image], expected, **tolerance)
+
+
+def test_the_printed_attention_does_not_see_the_neighbours():
+    """Eqs. 8 and 9: the softmax of a single number, whatever W_K, W_Q and the neighbours are."""
+    x, members = random_graph()
+    w_q, w_k, w_v = torch.randn(3, DIM, DIM, dtype=torch.float64)
+    for neighbours in (members[0, 0], members[0, 1], ~members[0, 0]):
+        for r, mine in enumerate(neighbours):
+            if not mine.any():
+                continue
+            mean = x[0, mine].mean(0)  # phi[P(r)]
+            product = (w_k @ mean) @ (w_q @ x[0, r]) / math.sqrt(int(mine.sum()))
+            printed = product.reshape(1).softmax(0) * (w_v @ x[0, r])
+            assert torch.equal(printed, w_v @ x[0, r])
+
+
+def test_neighbours_touch_or_are_alike():
+    random = torch.Generator().manual_seed(3)
+    features = torch.randn(2, 6, 5, generator=random, dtype=torch.float64)
+    overlaps = torch.rand(2, 6, 6, generator=random).double() * (torch.rand(2, 6, 6) > 0.7)
+    overlaps = overlaps + overlaps.transpose(1, 2)
+    taken = torch.tensor([[True] * 6, [True, True, True, True, False, False]])
+    near, far = neighbours_and_others(features, overlaps, 0.3, taken)
+    counted = {True: 0, False: 0}
+    for image in range(2):
+        for i in range(6):
+            for j in range(6):
+                a, b = (features[image, n] - features[image, n].mean() for n in (i, j))
+                alike = float(a @ b) / float(a.norm() * b.norm()) > 0.3
+                is_near = alike or bool(overlaps[image, i, j] > 0)
+                counts = i != j and bool(taken[image, i] and taken[image, j])
+                assert bool(near[image, i, j]) == (counts and is_near)
+                assert bool(far[image, i, j]) == (counts and not is_near)
+                counted[is_near] += counts
+    assert min(counted.values()) > 5
+
+
+@torch.no_grad()
+def test_tokens_and_pairs_are_those_of_objects():
+    """With blocks that add nothing, the stage is `objects` without its transformer."""
+    stage = make_stage()
+    for block in stage.blocks:
+        for part in (*block.attention.projections, block.mlp[-1], block.convolution):
+            for parameter in part.parameters():
+                parameter.zero_()
+    parts = ("class", "pooled", "contact")
+    sizes = {"dim": DIM, "depth": 1, "heads": HEADS, "pair_dim": 16}
+    objects = ObjectRelations(CHANNELS, CELL, SIDE, CLASSES, PREDICATES, parts, **sizes).double()
+    own = {name: t for name, t in stage.state_dict().items() if not name.startswith("blocks.")}
+    objects.load_state_dict(own)
+    inputs = inputs_of(stage, [5, 1, 3])
+    torch.testing.assert_close(stage(inputs), objects.eval()(inputs), **EXACT)
+
+
+@torch.no_grad()
+def test_the_stage_runs_its_blocks_on_the_graph_of_touching_and_alike_segments():
+    stage = make_stage()
+    inputs = inputs_of(stage, [6])
+    tokens = {}
+    stage.blocks[0].register_forward_pre_hook(lambda _, given: tokens.update(given=given))
+    stage.norm.register_forward_pre_hook(lambda _, given: tokens.update(last=given[0]))
+    stage(inputs)
+    x, members, _ = tokens["given"]
+    shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True)
+    features = shares @ inputs.prepared[0]
+    maps = inputs.coverage.view(-1, 1, GRID, GRID)
+    grown = F.max_pool2d(maps, 3, stride=1, padding=1).flatten(1)
+    overlaps = torch.tensor([[float((a * b).sum()) for b in grown] for a in grown])
+    near, far = neighbours_and_others(features[None], overlaps[None], stage.similarity)
+    assert torch.equal(members[0], torch.cat((near, far)))
+    assert near.sum() > 4 and far.sum() > 4
+    expected = x[0]
+    for block in stage.blocks:
+        expected = plain_block(block, expected, members[0])
+    torch.testing.assert_close(tokens["last"], expected, rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+def test_numbers_of_segments_mean_nothing():
+    stage = make_stage()
+    inputs = inputs_of(stage, [7])
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
+    places = order.argsort()
+    moved = PairInputs(inputs.prepared, *(t[order] for t in inputs[1:6]), places[inputs.pairs])
+    torch.testing.assert_close(stage(moved), stage(inputs), **EXACT)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("parts", ALL_PARTS, ids=str)
+def test_other_images_of_a_batch_have_no_influence(parts):
+    stage = make_stage(parts)
+    inputs = inputs_of(stage, [4, 0, 1, 6])
+    every, start, first = stage(inputs), 0, 0
+    for image, count in enumerate((4, 0, 1, 6)):
+        mine = slice(start, start + count)
+        pairs = torch.combinations(torch.arange(count))
+        own = (t[mine] for t in inputs[1:5])
+        images = torch.zeros(count, dtype=torch.long)
+        alone = PairInputs(inputs.prepared[image : image + 1], *own, images, pairs)
+        found = stage(alone)
+        torch.testing.assert_close(found, every[first : first + len(pairs)], **EXACT)
+        start, first = start + count, first + len(pairs)
+    order = torch.randperm(len(inputs.pairs))[:7]
+    some = stage(inputs._replace(pairs=inputs.pairs[order]))
+    torch.testing.assert_close(some, every[order], **EXACT)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("parts", ALL_PARTS, ids=str)
+@pytest.mark.parametrize("similarity", [-1.0, 0.2, 1.0])
+def test_odd_numbers_of_segments(parts, similarity):
+    """At -1 all are neighbours; at 1 only those that touch."""
+    stage = make_stage(parts, similarity=similarity)
+    for counts in ([0], [1], [2], [0, 2, 0], [0, 0], [100]):
+        inputs = inputs_of(stage, counts)
+        found = stage.relate(inputs)
+        pairs = sum(n * (n - 1) // 2 for n in counts)
+        assert found.logits.shape == (pairs, 2, 1 + PREDICATES)
+        assert found.logits.isfinite().all() and found.relatedness.shape == (pairs,)
+    nothing = inputs._replace(coverage=torch.zeros_like(inputs.coverage))
+    assert stage(nothing).isfinite().all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_counts(part):
+    """Without its last layer's weights, a part gives nothing; with them, it does."""
+    stage = make_stage()
+    inputs = inputs_of(stage, [6])
+    before = stage(inputs)
+    for block in stage.blocks:
+        layers = {"gcn": block.convolution}
+        layers |= dict(zip(PARTS, block.attention.projections, strict=False))
+        layers[part].weight.zero_()
+    assert not torch.allclose(stage(inputs), before)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_gradients_of_a_batch_with_an_image_without_segments(mixed):
+    stage = make_stage()
+    inputs = inputs_of(stage, [3, 0, 1, 5])
+    stage = stage.float().train()
+    inputs = PairInputs(*(t.float() if t.is_floating_point() else t for t in inputs))
+    targets = torch.rand(len(inputs.pairs), 2, 1 + PREDICATES).round()
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        loss, _ = batch_losses(stage, inputs, targets)
+    loss.backward()
+    for name, parameter in stage.named_parameters():
+        assert parameter.grad.isfinite().all() and parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.6])
+def test_the_pair_loss_is_that_of_a_loop(weight):
+    """Eq. 14 over all pairs of segments of an image, related in either direction or not."""
+    stage = make_stage(pair_loss=weight)
+    inputs = inputs_of(stage, [5, 3])
+    random = torch.Generator().manual_seed(2)
+    targets = (torch.rand(13, 2, 1 + PREDICATES, generator=random) > 0.9).double()
+    related = targets[..., 1:].flatten(1).any(1)
+    assert 3 < related.sum() < 10
+    nodes = {}
+    stage.norm.register_forward_hook(lambda _, given, result: nodes.update(found=result))
+    loss, parts = batch_losses(stage, inputs, targets, consistency_weight=0.3)
+    q, total = nodes["found"], 0.0
+    for (a, b), is_related in zip(inputs.pairs.tolist(), related.tolist(), strict=True):
+        cosine = q[a] @ q[b] / (q[a].norm() * q[b].norm())
+        total = total + (cosine - float(is_related)) ** 2 / len(related)
+    expected = parts.cross_entropy + 0.3 * parts.consistency
+    if not weight:
+        assert stage.relate(inputs).relatedness is None and parts.relatedness == 0
+    else:
+        assert parts.relatedness.item() == pytest.approx(total.item(), rel=1e-10)
+        expected = expected + weight * total
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-10)
+    found = torch.autograd.grad(loss, stage.blocks[0].mlp[0].weight)[0]
+    assert found.abs().max() > 0
+
+
+def test_the_pair_loss_s_gradient_does_not_depend_on_groups_of_pairs(monkeypatch):
+    stage = make_stage()
+    inputs = inputs_of(stage, [5, 3])
+    targets = torch.rand(13, 2, 1 + PREDICATES, dtype=torch.float64).round()
+    gradients = []
+    for size in (13, 4):
+        groups = torch.arange(13).split(size)
+        monkeypatch.setattr(stage, "chunks", lambda *_, groups=groups: groups)
+        stage.zero_grad()
+        batch_losses(stage, inputs, targets)[0].backward()
+        gradients.append([parameter.grad.clone() for parameter in stage.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+
+
+def test_it_learns_a_few_images_by_heart():
+    stage = make_stage().float().train()
+    inputs = inputs_of(stage.double(), [5, 4, 6])
+    stage.float()
+    inputs = PairInputs(*(t.float() if t.is_floating_point() else t for t in inputs))
+    random = torch.Generator().manual_seed(5)
+    holds = (torch.rand(len(inputs.pairs), 2, PREDICATES, generator=random) > 0.8).float()
+    targets = torch.cat((1 - holds.amax(2, keepdim=True), holds), dim=2)
+    optimizer = torch.optim.AdamW(stage.parameters(), 3e-3, weight_decay=0.0)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss, parts = batch_losses(stage, inputs, targets, consistency_weight=0.001)
+        loss.backward()
+        optimizer.step()
+    found = stage.eval().relate(inputs)
+    assert ((found.logits > 0) == (targets > 0.5)).all()
+    related = holds.flatten(1).any(1)
+    assert ((found.relatedness > 0.5) == related).float().mean() > 0.9
+    assert parts.cross_entropy < 0.01
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_short_numbers_stay_close(dtype):
+    stage = make_stage()
+    inputs = inputs_of(stage, [6])
+    shares = inputs.coverage / inputs.coverage.sum(1, keepdim=True)
+    features = shares @ inputs.prepared[0]
+    centred = F.normalize(features - features.mean(1, keepdim=True), dim=1)
+    assert ((centred @ centred.T - stage.similarity).abs() > 0.01).all()  # the graph is the same
+    exact = stage(inputs)
+    short = stage.to(dtype)
+    short.keep_precise()
+    rest = (t.float() if t.is_floating_point() else t for t in inputs[1:])
+    rough = short(PairInputs(inputs.prepared.to(dtype), *rest))
+    assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
+    assert rough.float().unique().numel() > 0.9 * rough.numel()
+
+
+def test_the_config_chooses_it():
+    settings = {"parts": ["others"], "dim": 32, "depth": 3, "heads": 2, "pair_dim": 16}
+    config = ModelConfig("tiny", image_size=96, relater="rgt", relater_settings=settings)
+    stage = DSFlash(config).relations
+    assert isinstance(stage, GraphRelations) and stage.pair_loss == 0.6
+    assert len(stage.blocks) == 3 and stage.blocks[0].sets == [1]
+    assert stage.blocks[0].convolution is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eta": 0.65}, "'rgt' have no eta; there are parts, dim, depth"),
+        ({"parts": ["graph"]}, "parts must be a list of some of neighbours, others, gcn, got"),
+        ({"depth": 0}, "depth must be a whole number, 1 or more, got 0"),
+        ({"dim": 30, "heads": 4}, "dim 30 must be a multiple of heads 4"),
+        ({"similarity": 1.5}, "similarity must be a cosine, -1 to 1, got 1.5"),
+        ({"similarity": "near"}, "similarity must be a cosine, -1 to 1, got 'near'"),
+        ({"pair_loss": -0.1}, "pair_loss must be 0 or more, got -0.1"),
+        ({"pair_loss": float("nan")}, "pair_loss must be 0 or more, got nan"),
+    ],
+)
+def test_settings_that_cannot_be(settings, message):
+    config = ModelConfig("tiny", image_size=96, relater="rgt", relater_settings=settings)
+    with pytest.raises(WeightsError, match=message):
+        DSFlash(config)
