@@ -49,6 +49,7 @@ class GraphRelations(SegmentRelations):
         dropout: float = 0.0,
         similarity: float = 0.4,
         pair_loss: float = 0.0,
+        text_dims: tuple[int, int] = (0, 0),
     ) -> None:
         """A new stage.
 
@@ -63,14 +64,15 @@ class GraphRelations(SegmentRelations):
             dropout: share of what tokens and pairs are made of that training drops.
             similarity: segments whose features have a cosine above this are alike.
             pair_loss: see `RelationStage`.
+            text_dims: of the text embeddings of classes and of predicates; 0 where there are none.
         """
         super().__init__(stride, image_size, ("class", "pooled", "contact"))
         self.similarity, self.pair_loss = similarity, pair_loss
         hidden = 3 * pair_dim
-        self.add_tokens(channels, num_classes, dim)
+        self.add_tokens(channels, num_classes, dim, text_dims[0])
         self.blocks = nn.ModuleList(GraphBlock(dim, heads, parts, dropout) for _ in range(depth))
         self.add_pairs(channels, dim, hidden, dropout)
-        self.add_head(hidden, pair_dim, num_predicates)
+        self.add_head(hidden, pair_dim, num_predicates, text_dims[1])
 
     def relate(self, inputs: PairInputs) -> PairOutput:
         """See `RelationStage`."""
@@ -132,7 +134,8 @@ def make_rgt(config: ModelConfig, channels: int, stride: int) -> GraphRelations:
     check_sizes(settings)
     _check_numbers(settings["similarity"], settings["pair_loss"])
     counts = config.num_classes, config.num_predicates
-    return GraphRelations(channels, stride, config.image_size, *counts, **settings)
+    texts = config.class_text_dim, config.predicate_text_dim
+    return GraphRelations(channels, stride, config.image_size, *counts, **settings, text_dims=texts)
 
 
 def _check_numbers(similarity: object, pair_loss: object) -> None:

@@ -70,9 +70,7 @@ class SegmentRelations(GatedRelations):
             self.contact = nn.Linear(CONTACT_DIM + 7, hidden, bias=False)
             self.register_buffer("centres", cell_centres(self.grid), persistent=False)
 
-    def add_head(
-        self, hidden: int, pair_dim: int, num_predicates: int, text_dim: int = 0
-    ) -> None:
+    def add_head(self, hidden: int, pair_dim: int, num_predicates: int, text_dim: int = 0) -> None:
         """Make what reads the predicates of a pair from its `hidden` numbers.
 
         `text_dim` is that of `add_gate`.

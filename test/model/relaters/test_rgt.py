@@ -398,3 +398,26 @@ def test_settings_that_cannot_be(settings, message):
     config = ModelConfig("tiny", image_size=96, relater="rgt", relater_settings=settings)
     with pytest.raises(WeightsError, match=message):
         DSFlash(config)
+
+
+@torch.no_grad()
+def test_asked_names_of_classes_and_predicates():
+    """By text embeddings, in any order; what is said of a predicate does not depend on others."""
+    torch.manual_seed(3)
+    counts, sizes = (CLASSES, PREDICATES), {"dim": DIM, "depth": 1, "heads": HEADS, "pair_dim": 16}
+    stage = GraphRelations(CHANNELS, CELL, SIDE, *counts, PARTS, **sizes, text_dims=(7, 6))
+    stage = stage.double().eval()
+    classes = F.normalize(torch.randn(CLASSES, 7, dtype=torch.float64), dim=1)
+    predicates = F.normalize(torch.randn(8, 6, dtype=torch.float64), dim=1)
+    inputs = inputs_of(stage, [5, 2])
+    stage.name_classes(classes)
+    stage.name_predicates(predicates)
+    found = stage(inputs)
+    assert stage.num_predicates == 8 and found.shape == (11, 2, 9)
+    order, some = torch.tensor([2, 0, 3, 1]), torch.tensor([6, 1])
+    stage.name_classes(classes[order])
+    stage.name_predicates(predicates[some])
+    moved = inputs._replace(class_probabilities=inputs.class_probabilities[:, order])
+    expected = found[..., torch.cat((torch.tensor([0]), 1 + some))]
+    torch.testing.assert_close(stage(moved), expected, **EXACT)
+    assert not torch.allclose(stage(inputs), expected)
