@@ -41,7 +41,7 @@ def test_parts_of_the_relation_stages(heading, name):
     keys = ("predcls R@50", "predcls mR@20", "predcls mR@50", "predcls near R@50")
     for name, *cells in rows:
         near, distant = cells.pop(3).split(", ")
-        *parts, parameters, times = cells
+        *parts, parameters, times = cells[:7]  # a page may say more
         row = found[name]
         percents = (*keys, "predcls distant R@50", "sgdet R@50", "sgdet mR@50")
         assert_row([*parts[:3], near, distant, *parts[3:]], [100 * row[key] for key in percents])
