@@ -49,6 +49,16 @@ def test_parts_of_the_relation_stages(heading, name):
         assert_row(times.split(", "), [row[f"ms at {count}"] for count in (10, 20, 50)])
 
 
+def test_seeds_of_the_relation_stages():
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("The steps of rgt", number=1)
+    found = {row["stage"]: row for row in result("toyroom_rgt_seeds")["rows"]}
+    assert [name for name, *_ in rows] == list(found)
+    keys = ("predcls R@50", "predcls mR@50", "predcls mR@50 spread", "sgdet mR@50")
+    for name, *cells in rows:
+        assert found[name]["seeds"] == 2
+        assert_row(cells, [100 * found[name][key] for key in keys])
+
+
 def test_pairs_that_a_selection_keeps():
     _, *rows = read_page(ROOT / "docs/relation_stages.md").table("Pairs left out")
     found = {row["kept"]: row for row in result("toyroom_kept_pairs")["rows"]}
