@@ -2,11 +2,14 @@
 
     python benchmarks/relation_stages.py DATASET --test DATASET2 --segmenter WEIGHTS --out FOLDER
         [--only NAME…] [--seeds 3] [--set KEY=VALUE…] [--images 500] [--json FILE] [--plot FILE]
+        [--times]
 
 Each stage learns from the split "train" of DATASET on the frozen segmenter of WEIGHTS, with the
-package's own configuration (`toyroom` for the kind "objects", `toyroom_neck` for the paper's), and
-is evaluated on the split "test" of DATASET2. Runs and scores that are in FOLDER already are not
-repeated. A pair is distant when its boxes' centres are over a third of the image's width apart.
+package's own configuration (`toyroom`, `toyroom_neck` for the paper's), and is evaluated on the
+split "test" of DATASET2. Runs and scores that are in FOLDER already are not repeated. A pair is
+distant when its boxes' centres are over a third of the image's width apart. Times are of untrained
+stages, all measured in turn, so that other load of the machine is shared; with --times, nothing
+else is done.
 """
 
 import argparse
@@ -14,14 +17,13 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
 import torch
-import yaml
+from compared_stages import SLOW, STAGES, configured, slug
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
@@ -35,41 +37,15 @@ from dsflash_ros.evaluation.runner import PROTOCOLS
 from dsflash_ros.files import replacing
 from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.machine import machine
-from dsflash_ros.model.relaters.relater import RelationStage
-from dsflash_ros.model.segmenters.segmenter import Segmenter
+from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.text_tables import Row, show
-from dsflash_ros.training.configuration import RelationConfig, load_config
-from dsflash_ros.training.relations.train_relations import train_relations
-
-OBJECTS = {
-    "boxes": [],
-    "classes": ["class"],
-    "classes, graph": ["class", "graph"],
-    "pooled": ["pooled"],
-    "pooled, contact": ["pooled", "contact"],
-    "pooled, contact, graph": ["pooled", "contact", "graph"],
-    "classes, pooled, contact": ["class", "pooled", "contact"],
-    "objects": ["class", "pooled", "contact", "graph"],
-    "objects and neck": ["class", "pooled", "contact", "graph", "neck"],
-}
-"""Parts of the kind "objects", by the name of the stage. The first three see no pixels."""
-
-NECKS = {"paper's neck": 3, "neck, finer cells": 2}
-"""Features along one side of a patch, by the name of the stage."""
-
-STAGES = (*OBJECTS, *NECKS)
-SLOW = ("objects and neck", *NECKS)
-"""Trained once, not with several seeds."""
-
-_SMALL_NECK = ["neck_dim=128", "neck_depth=3", "neck_heads=4", "pruning=random"]
-_SMALL_NECK += ["negative_share=0.5", "pairs_at_once=64"]
-"""What the configuration `toyroom_neck` has, for the kind "objects" with a neck; all pairs would
-take days.
-"""
+from dsflash_ros.training.relations.train_relations import prepare_model, train_relations
+from dsflash_ros.weights.loading import open_weights
 
 SEGMENTS = (10, 20, 50)
+ROUNDS = 15
 FAR = 1 / 3
 SCORES = ("R@20", "R@50", "mR@20", "mR@50")
 
@@ -79,26 +55,14 @@ def train(args: argparse.Namespace, name: str, seed: int) -> Path:
     out = args.out / f"{slug(name)}-{seed}"
     weights = out / "last.safetensors"
     if not weights.exists():
-        given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
-        given += [f"seed={seed}", "val_split=none", f"feature_cache={args.out / 'cache'}"]
-        kind = "toyroom_neck" if name in NECKS else "toyroom"
-        settings = {"patch": NECKS[name]} if name in NECKS else _settings(OBJECTS[name])
-        given.append(f"relater_settings={json.dumps(settings)}")
-        given += _SMALL_NECK if "neck" in settings.get("parts", ()) else []
-        config = load_config(RelationConfig, kind, [*given, *args.set], "relations")
-        train_relations(config)
+        given = [f"seed={seed}", "val_split=none", f"feature_cache={args.out / 'cache'}"]
+        train_relations(configured(name, [*of_all(args, out), *given], args.set))
     return weights
 
 
-def slug(name: str) -> str:
-    """The name of a stage as that of a file."""
-    return name.replace(", ", "-").replace(" ", "_")
-
-
-def _settings(parts: list[str]) -> dict:
-    """Those of the configuration, with other parts."""
-    path = resources.files("dsflash_ros") / "resources/train/relations/toyroom.yaml"
-    return {**yaml.safe_load(path.read_text()).get("relater_settings", {}), "parts": parts}
+def of_all(args: argparse.Namespace, out: Path) -> list[str]:
+    """What the configurations of all stages have in common."""
+    return [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
 
 
 def distances(record: Record, labels: np.ndarray) -> np.ndarray:
@@ -130,17 +94,33 @@ def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str)
     return row | {"per_predicate": per}
 
 
+def measure_times(args: argparse.Namespace) -> list[Row]:
+    """Sizes, and median milliseconds for all pairs of rectangles at random places, by stage."""
+    vocabulary = open_weights(args.segmenter).header.vocabulary
+    models = [
+        prepare_model(configured(name, of_all(args, args.out), args.set), vocabulary)[0].eval()
+        for name in args.only
+    ]
+    rows: list[Row] = [
+        {"stage": name, "parameters": sum(p.numel() for p in model.relations.parameters())}
+        for name, model in zip(args.only, models, strict=True)
+    ]
+    for segments in SEGMENTS:
+        rounds = [[seconds(model, segments) for model in models] for _ in range(1 + ROUNDS)]
+        for row, times in zip(rows, zip(*rounds[1:], strict=True), strict=True):
+            row[f"ms at {segments}"] = round(1000 * median(times), 2)
+    return rows
+
+
 @torch.inference_mode()
-def milliseconds(stage: RelationStage, segmenter: Segmenter, classes: int, segments: int) -> float:
-    """Median time for all pairs of so many segments, rectangles at random places."""
-    inputs = random_pairs(stage, segmenter, classes, segments)
+def seconds(model: DSFlash, segments: int) -> float:
+    """How long the relation stage took for all pairs of so many segments."""
+    stage = model.relations
+    inputs = random_pairs(stage, model.segmenter, model.config.num_classes, segments)
     options = {"pruning": True} if "pruning" in stage.options else {}
-    times = []
-    for _ in range(30 if segments <= 20 else 10):
-        start = time.perf_counter()
-        stage(inputs._replace(prepared=stage.prepare(inputs.prepared)), 32, **options)
-        times.append(time.perf_counter() - start)
-    return 1000 * median(times)
+    start = time.perf_counter()
+    stage(inputs._replace(prepared=stage.prepare(inputs.prepared)), 32, **options)
+    return time.perf_counter() - start
 
 
 def measured(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
@@ -154,7 +134,7 @@ def measured(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
 
 
 def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
-    """Scores (means over the seeds), size and times of a stage."""
+    """Scores of a stage, means over the seeds."""
     runs, spread = [], []
     options = Options(relation_threshold=0.0, max_relations=1000)
     for seed in range(1 if name in SLOW else args.seeds):
@@ -163,16 +143,11 @@ def measure(args: argparse.Namespace, name: str, records: list[Record]) -> Row:
         )
         runs.append({protocol: evaluate(pipeline, records, protocol) for protocol in PROTOCOLS})
         spread.append(runs[-1]["predcls"]["mR@50"])
-    model = pipeline.model
     row: Row = {"stage": name, "seeds": len(runs)}
     for protocol in PROTOCOLS:
         for key in (*SCORES, "mR@inf", "near R@50", "distant R@50"):
             row[f"{protocol} {key}"] = _mean(run[protocol][key] for run in runs)
     row["predcls mR@50 spread"] = round(max(spread) - min(spread), 4)
-    row["parameters"] = sum(p.numel() for p in model.relations.parameters())
-    for count in SEGMENTS:
-        time_ms = milliseconds(model.relations, model.segmenter, pipeline.config.num_classes, count)
-        row[f"ms at {count}"] = round(time_ms, 2)
     first = runs[0]["predcls"]["per_predicate"]
     row["per_predicate"] = {
         predicate: _mean(run["predcls"]["per_predicate"][predicate] for run in runs)
@@ -204,7 +179,7 @@ def draw(rows: list[Row], out: Path) -> None:
     times.set_xscale("log")
     times.set_xticks([1, 10, 100], ["1", "10", "100"])
     times.minorticks_off()
-    times.set_xlabel("ms at 20 segments, two cores")
+    times.set_xlabel("ms at 20 segments")
     scores.set_yticks(places, [row["stage"] for row in rows])
     scores.invert_yaxis()
     figure.legend(fontsize=8, loc="outside upper left", ncols=2)
@@ -228,6 +203,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=positive, default=500, help="to test (default: 500)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a PNG there")
+    parser.add_argument("--times", action="store_true", help="only measure times and sizes")
     return parser.parse_args()
 
 
@@ -235,8 +211,12 @@ def main() -> int:
     """Train, evaluate, print, store, draw."""
     args = parse()
     try:
+        if args.times:
+            show("relation stages", measure_times(args))
+            return 0
         records = list(islice(PsgDataset.open(args.test, "test"), args.images))
         rows = [measured(args, name, records) for name in args.only]
+        rows = [row | more for row, more in zip(rows, measure_times(args), strict=True)]
         shown = [{key: row[key] for key in row if key != "per_predicate"} for row in rows]
         show(f"relation stages on {len(records)} images", shown)
         if args.json:

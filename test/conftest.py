@@ -71,3 +71,13 @@ def exported_objects(tmp_path_factory):
     from exported_models import export_objects
 
     return export_objects(tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture(scope="session")
+def exported_rgt(tmp_path_factory):
+    """See `export_rgt`; tests must leave its files as they are."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from exported_models import export_rgt
+
+    return export_rgt(tmp_path_factory.mktemp("rgt"))

@@ -22,6 +22,17 @@ def export_shapes(folder: Path) -> Exported:
 
 def export_objects(folder: Path) -> Exported:
     """The relation stage `objects` with all its parts, behind a segmenter that sees stripes."""
+    from dsflash_ros.model.relaters.objects import PARTS
+
+    return _export_behind_stripes(folder, "objects", {"parts": list(PARTS)})
+
+
+def export_rgt(folder: Path) -> Exported:
+    """The relation stage `rgt` with all its parts, behind a segmenter that sees stripes."""
+    return _export_behind_stripes(folder, "rgt", {})
+
+
+def _export_behind_stripes(folder: Path, relater: str, settings: dict) -> Exported:
     import toy_registration  # noqa: F401
 
     from dsflash_ros.data.shapes import VOCABULARY
@@ -29,7 +40,6 @@ def export_objects(folder: Path) -> Exported:
     from dsflash_ros.model.config import ModelConfig
     from dsflash_ros.model.header import Header
     from dsflash_ros.model.random_weights import random_model
-    from dsflash_ros.model.relaters.objects import PARTS
 
     config = ModelConfig.for_vocabulary(
         VOCABULARY,
@@ -38,13 +48,14 @@ def export_objects(folder: Path) -> Exported:
         neck_depth=1,
         neck_heads=2,
         segmenter="stripes",
-        relater="objects",
+        relater=relater,
         segmenter_settings={"stripes": 6},
-        relater_settings={"parts": list(PARTS), "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16},
+        relater_settings={**settings, "dim": 32, "depth": 1, "heads": 2, "pair_dim": 16},
     )
     header = Header(config, VOCABULARY)
-    save_checkpoint(folder / "objects.safetensors", random_model(header), header)
-    return _export(folder / "objects.safetensors", folder / "exported")
+    checkpoint = folder / f"{relater}.safetensors"
+    save_checkpoint(checkpoint, random_model(header), header)
+    return _export(checkpoint, folder / "exported")
 
 
 def _export(checkpoint: Path, folder: Path) -> Exported:

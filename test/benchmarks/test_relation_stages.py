@@ -1,6 +1,8 @@
 import json
+import string
 import sys
 
+import compared_stages
 import numpy as np
 import pytest
 import relation_stages
@@ -22,6 +24,9 @@ CONFIG = ModelConfig.for_vocabulary(
 )
 
 
+GIVEN = ["dataset=d", "segmenter=s", "out=o", "augmentation=none"]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
@@ -40,19 +45,38 @@ def run(monkeypatch, folder, *arguments):
 
 
 def test_stages_are_trained_once_and_compared(monkeypatch, folder, capsys):
-    names = ["--only", "boxes", "objects", "paper's neck"]
+    names = ["--only", "boxes", "objects", "rgt: + pair loss", "paper's neck"]
     assert run(monkeypatch, folder, *names, "--json", str(folder / "a.json")) == 0
     written = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/last.safetensors")}
-    assert len(written) == 3
+    assert len(written) == 4
     assert run(monkeypatch, folder, *names, "--json", str(folder / "b.json")) == 0
     assert all(path.stat().st_mtime_ns == before for path, before in written.items())
     first, again = (json.loads((folder / f"{n}.json").read_text())["rows"] for n in "ab")
-    assert [row["stage"] for row in first] == ["boxes", "objects", "paper's neck"]
+    assert [row["stage"] for row in first] == names[1:]
     for one, other in zip(first, again, strict=True):
         assert one["predcls mR@50"] == other["predcls mR@50"]
         assert one["ms at 50"] > 0 and one["ms at 10"] > 0
     assert first[0]["parameters"] < first[1]["parameters"]
     assert "relation stages on 4 images" in capsys.readouterr().out
+
+
+def test_times_need_no_training(monkeypatch, folder, capsys):
+    assert run(monkeypatch, folder, "--only", "rgt: none", "rgt: + gcn", "--times") == 0
+    _, *rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row.split("|")[1].strip() for row in rows] == ["rgt: none", "rgt: + gcn"]
+    assert not any(folder.glob("runs/rgt-*"))
+
+
+def test_steps_of_the_graph_transformer():
+    """Each has the parts of the one before, and one more."""
+    names = list(compared_stages.GRAPHS)
+    found = [compared_stages.configured(name, GIVEN, []).relater_settings for name in names]
+    parts = [settings["parts"] for settings in found]
+    assert parts == [[], *(["neighbours", "others", "gcn"][:n] for n in (1, 2, 3, 3))]
+    assert [settings["pair_loss"] for settings in found] == [0, 0, 0, 0, 0.6]
+    slugs = [compared_stages.slug(name) for name in compared_stages.STAGES]
+    assert len(set(slugs)) == len(slugs)
+    assert all(set(slug) <= set(string.ascii_lowercase + "_-+'") for slug in slugs)
 
 
 def test_near_and_distant_relations_are_counted_apart(folder):

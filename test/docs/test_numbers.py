@@ -30,19 +30,42 @@ def test_recall(scores):
         assert_row(row[1:], [100 * found[key] for key in header[1:]])
 
 
-def test_parts_of_the_relation_stage():
-    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("How good they are")
-    found = {row["stage"]: row for row in result("toyroom_relation_stages")["rows"]}
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [("How good they are", "toyroom_relation_stages"), ("The steps of rgt", "toyroom_rgt")],
+)
+def test_parts_of_the_relation_stages(heading, name):
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table(heading)
+    found = {row["stage"]: row for row in result(name)["rows"]}
     assert [name for name, *_ in rows] == list(found)
     keys = ("predcls R@50", "predcls mR@20", "predcls mR@50", "predcls near R@50")
     for name, *cells in rows:
         near, distant = cells.pop(3).split(", ")
-        *parts, parameters, times = cells
+        *parts, parameters, times = cells[:7]  # a page may say more
         row = found[name]
         percents = (*keys, "predcls distant R@50", "sgdet R@50", "sgdet mR@50")
         assert_row([*parts[:3], near, distant, *parts[3:]], [100 * row[key] for key in percents])
         assert shows(parameters, row["parameters"] / 1e6)
         assert_row(times.split(", "), [row[f"ms at {count}"] for count in (10, 20, 50)])
+
+
+def test_seeds_of_the_relation_stages():
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("The steps of rgt", number=1)
+    found = {row["stage"]: row for row in result("toyroom_rgt_seeds")["rows"]}
+    assert [name for name, *_ in rows] == list(found)
+    keys = ("predcls R@50", "predcls mR@50", "predcls mR@50 spread", "sgdet mR@50")
+    for name, *cells in rows:
+        assert found[name]["seeds"] == 2
+        assert_row(cells, [100 * found[name][key] for key in keys])
+
+
+def test_pairs_that_a_selection_keeps():
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("Pairs left out")
+    found = {row["kept"]: row for row in result("toyroom_kept_pairs")["rows"]}
+    assert rows
+    for rule, *cells in rows:
+        values = (found[rule][key] for key in ("of all pairs", "of related pairs"))
+        assert_row(cells, [100 * value for value in values])
 
 
 def test_weights_of_the_relation_stages(scores):

@@ -20,14 +20,14 @@ from dsflash_ros.weights.onnx_metadata import read_onnx_metadata
 
 
 @pytest.mark.parametrize("scenes", [5, pytest.param(50, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["exported_shapes", "exported_objects"])
+@pytest.mark.parametrize("kind", ["exported_shapes", "exported_objects", "exported_rgt"])
 def test_close_to_pytorch_on_random_scenes(kind, scenes, request):
     exported = request.getfixturevalue(kind)
     model = open_weights(exported.checkpoint).load()
     backend = make_backend("onnx", open_weights(exported.folder), device="cpu")
     found = comparison.compare_with_torch(model, backend, scenes, first=100)
     assert max(found) <= 1e-4, found
-    assert backend.relater_options == {"pruning"}
+    assert backend.relater_options == model.relations.options
 
 
 @pytest.mark.parametrize("seed", range(100, 125))

@@ -238,7 +238,10 @@ def test_a_new_relation_stage_of_any_kind_for_a_segmenter_of_any_kind(data, weig
             ["keep_relations=true", "relater_settings={colours: 9}"],
             "has relater_settings={}; set these, or null",
         ),
-        (["relater=spade"], "there is no relation stage 'spade', only dsflash, objects, boxes"),
+        (
+            ["relater=spade"],
+            "there is no relation stage 'spade', only dsflash, objects, rgt, boxes",
+        ),
     ],
 )
 def test_settings_that_the_relation_stage_cannot_have(

@@ -21,6 +21,7 @@ RELATERS = Registry(
     {
         "dsflash": "dsflash_ros.model.relaters.dsflash:make_dsflash",
         "objects": "dsflash_ros.model.relaters.objects:make_objects",
+        "rgt": "dsflash_ros.model.relaters.rgt:make_rgt",
     },
 )
 """By the names that `ModelConfig.relater` can have."""

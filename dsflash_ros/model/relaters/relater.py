@@ -21,10 +21,13 @@ class PairOutput(NamedTuple):
         logits: (n, 2, 1 + predicates); index 0 is "no relation".
         directions: (n, 2, dim), the features that the logits are read from. Training keeps those of
             a directed pair alike, whether it comes from (a, b) or from (b, a) (DSFlash Eq. 7).
+        relatedness: (n,), where `RelationStage.pair_loss` is not 0: training brings it to 1 for
+            pairs that are related in either direction, and to 0 for others (SPADE Eq. 14).
     """
 
     logits: torch.Tensor
     directions: torch.Tensor
+    relatedness: torch.Tensor | None = None
 
 
 class RelationStage(nn.Module):
@@ -39,12 +42,14 @@ class RelationStage(nn.Module):
         grid: cells along one side; pixels beyond the last whole cell are left out.
         num_predicates: how many it tells apart.
         options: names of the fields of `Options` that `relate` takes as arguments.
+        pair_loss: weight of the loss of `PairOutput.relatedness`, beside the cross entropy.
     """
 
     cell: int
     grid: int
     num_predicates: int
     options: frozenset[str] = frozenset()
+    pair_loss: float = 0.0
 
     def prepare(self, features: torch.Tensor) -> torch.Tensor:
         """What all pairs share, once for each batch of images: (B, ...), from the segmenter's

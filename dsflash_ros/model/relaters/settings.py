@@ -1,4 +1,4 @@
-"""Reading of `ModelConfig.relater_settings`."""
+"""Reading and checking of `ModelConfig.relater_settings`."""
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
@@ -32,3 +32,23 @@ def refuse_small_images(config: ModelConfig, patch: int) -> None:
         raise WeightsError(
             f"the patches of a neck have {patch} pixels, more than image_size={config.image_size}"
         )
+
+
+def check_parts(parts: object, known: tuple[str, ...]) -> None:
+    """Raise `WeightsError` when `parts` is no list of some of those known."""
+    if not isinstance(parts, list) or any(part not in known for part in parts):
+        raise WeightsError(
+            f"relater_settings: parts must be a list of some of {', '.join(known)}, got {parts!r}"
+        )
+
+
+def check_sizes(settings: dict) -> None:
+    """Raise `WeightsError` when `dim`, `heads` or `dropout` of a relation stage cannot be."""
+    dropout = settings["dropout"]
+    if settings["dim"] % settings["heads"]:
+        raise WeightsError(
+            f"relater_settings: dim {settings['dim']} must be a multiple of heads "
+            f"{settings['heads']}"
+        )
+    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
+        raise WeightsError(f"relater_settings: dropout must be from 0 to below 1, got {dropout!r}")

@@ -11,11 +11,13 @@ from dsflash_ros.model.relaters.relater import PairInputs, RelationStage
 class PairLosses(NamedTuple):
     """Mean losses of a batch.
 
-    Training minimises `cross_entropy + consistency_weight * consistency`.
+    Training minimises `cross_entropy + consistency_weight * consistency + pair_loss * relatedness`;
+    `pair_loss` is the stage's.
     """
 
     cross_entropy: torch.Tensor
     consistency: torch.Tensor
+    relatedness: torch.Tensor
 
 
 def pair_losses(
@@ -28,7 +30,8 @@ def pair_losses(
     """The losses of all pairs, each in both orders (DSFlash section 3.3).
 
     Both orders pass the stage as one batch; what does not depend on the order was computed once.
-    The cross entropy is the mean over both directions of both orders; consistency is Eq. 7.
+    The cross entropy is the mean over both directions of both orders; consistency is Eq. 7;
+    relatedness is SPADE's Eq. 14, a mean over the pairs, and 0 where the stage has no `pair_loss`.
 
     Args:
         inputs: of n pairs.
@@ -47,7 +50,11 @@ def pair_losses(
         forward, backward = found.directions.to(dtype).unbind(1)
         (t_ab, t_ba_swapped), (t_ba, t_ab_swapped) = forward.chunk(2), backward.chunk(2)
         squares = (t_ab - t_ab_swapped).square() + (t_ba - t_ba_swapped).square()
-    return PairLosses(cross_entropy, squares.mean())
+        relatedness = cross_entropy.new_zeros(())
+        if stage.pair_loss:
+            related = (both[..., 1:] > 0).any(-1).any(-1)
+            relatedness = (found.relatedness.to(dtype) - related.to(dtype)).square().mean()
+    return PairLosses(cross_entropy, squares.mean(), relatedness)
 
 
 def batch_losses(
@@ -67,17 +74,18 @@ def batch_losses(
     prepared = inputs.prepared.detach().requires_grad_()
     parameters = [parameter for parameter in stage.parameters() if parameter.requires_grad]
     gradients = [torch.zeros_like(tensor) for tensor in (prepared, *parameters)]
-    sums = inputs.coverage.new_zeros(2)
+    sums = inputs.coverage.new_zeros(len(PairLosses._fields))
+    weights = sums.new_tensor((1.0, consistency_weight, stage.pair_loss))
     for group in stage.chunks(inputs, pairs_at_once, **options):
         chosen = inputs._replace(prepared=prepared, pairs=inputs.pairs[group])
         with torch.enable_grad():
             parts = pair_losses(stage, chosen, targets[group], positive_weights, **options)
             share = len(group) / len(targets)
-            loss = share * (parts.cross_entropy + consistency_weight * parts.consistency)
+            loss = share * (weights * torch.stack(parts)).sum()
         _add_gradients(gradients, loss, (prepared, *parameters))
         sums += share * torch.stack(parts).detach()
+    value = (weights * sums).sum()
     parts = PairLosses(*sums)
-    value = parts.cross_entropy + consistency_weight * parts.consistency
     return _GivenGradients.apply(value, gradients, inputs.prepared, *parameters), parts
 
 

@@ -109,6 +109,8 @@ class RelationTraining(lightning.LightningModule):
         self.log("train/loss", loss.detach(), prog_bar=True, **logged)
         self.log("train/cross_entropy", parts.cross_entropy, **logged)
         self.log("train/consistency", parts.consistency, **logged)
+        if self.model.relations.pair_loss:
+            self.log("train/relatedness", parts.relatedness, **logged)
         return loss
 
     def on_train_epoch_start(self) -> None:

@@ -48,14 +48,15 @@ def test_resuming_with_loading_processes_and_augmentation_gives_the_same_bits(
 
 
 @pytest.mark.slow
-def test_resuming_with_dropout_and_an_average_gives_the_same_bits(folder, cut_and_resume):
+@pytest.mark.parametrize("relater", ["objects", "rgt"])
+def test_resuming_with_dropout_and_an_average_gives_the_same_bits(folder, cut_and_resume, relater):
     settings = "{dim: 24, depth: 1, heads: 2, pair_dim: 16, dropout: 0.3}"
-    options = ["epochs=3", "relater=objects", f"relater_settings={settings}", "ema_decay=0.8"]
+    options = ["epochs=3", f"relater={relater}", f"relater_settings={settings}", "ema_decay=0.8"]
     options += ["val_split=train"]
-    assert cli.main(arguments(folder, "average", *options)) == 0
-    cut_and_resume(arguments(folder, "average_cut", *options))
+    assert cli.main(arguments(folder, relater, *options)) == 0
+    cut_and_resume(arguments(folder, f"{relater}_cut", *options))
     for name in ("last.safetensors", "best.safetensors"):
-        weights = [weights_of(folder / out / name) for out in ("average", "average_cut")]
+        weights = [weights_of(folder / out / name) for out in (relater, f"{relater}_cut")]
         assert same(*weights)
 
 
