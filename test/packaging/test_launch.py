@@ -111,6 +111,8 @@ def test_node_gets_its_namespace_remappings_and_parameters(launch):
         weights="1e5",
         autostart="False",
         threads="2",
+        classes="[cup, dining table]",
+        predicates="['on']",
         log_level="warn",
     )
     words = " ".join(command)
@@ -124,7 +126,15 @@ def test_node_gets_its_namespace_remappings_and_parameters(launch):
     ]
     assert files[0] == yaml.safe_load((ROOT / "config/dsflash.yaml").read_text())
     assert files[1] == {
-        "/front/dsflash": {"ros__parameters": {"weights": "1e5", "autostart": False, "threads": 2}}
+        "/front/dsflash": {
+            "ros__parameters": {
+                "weights": "1e5",
+                "autostart": False,
+                "threads": 2,
+                "classes": ["cup", "dining table"],
+                "predicates": ["on"],
+            }
+        }
     }
 
 
