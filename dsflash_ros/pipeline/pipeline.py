@@ -16,14 +16,13 @@ from dsflash_ros.language.available import encoder_of
 from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.header import Header
 from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
-from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline import understood
-from dsflash_ros.pipeline.asking import Asked, Asking
+from dsflash_ros.pipeline.asked_names import AskedNames
+from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.pipeline.graph_building import build_graph
-from dsflash_ros.pipeline.mixed_logits import known_probabilities, mix_classes, mix_predicates
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.pipeline.translation import Translation
@@ -71,10 +70,7 @@ class SceneGraphPipeline:
         """See `from_weights`, which makes the backend."""
         self.backend = backend
         self.config = header.config
-        self._header = header
-        self._translation = Translation.without_change(header.vocabulary)
-        self._asking: Asking | None = None
-        self._encoder = encoder
+        self._names = AskedNames(backend, header, weights, encoder)
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
         self.weights = weights
@@ -147,12 +143,12 @@ class SceneGraphPipeline:
     @property
     def vocabulary(self) -> Vocabulary:
         """The names behind the graphs' class and predicate ids."""
-        return self._translation.asked
+        return self._names.translation.asked
 
     @property
     def translation(self) -> Translation:
         """What the names of the graphs mean to the weights."""
-        return self._translation
+        return self._names.translation
 
     def ask(
         self,
@@ -166,12 +162,7 @@ class SceneGraphPipeline:
         their scores: of known names alone, the graph is that part of the weights' own graph. Raises
         `LanguageError` for names that cannot be asked for; then the former ones stay.
         """
-        asked = Asked(tuple(classes), tuple(stuff_classes), tuple(predicates))
-        is_fixed = self.backend.name != "torch"
-        asking = Asking.of(asked, self._header, self.weights, self._encoder, is_fixed)
-        self.backend.tell_apart(asking)
-        self._asking, self._translation = asking, asking.translation
-        asking.log(self.weights)
+        self._names.ask(Asked(tuple(classes), tuple(stuff_classes), tuple(predicates)))
 
     def _tell_what_the_weights_are(self) -> None:
         if self._prunes:
@@ -255,9 +246,9 @@ class SceneGraphPipeline:
         fitted = steps.network_input(images, boxed, self.device)
         watch.lap("preprocess")
 
-        segmentation = self._in_asked_names(self.backend.segment(fitted, options))
+        segmentation = self._names.segment(fitted, options)
         watch.lap("segment")
-        translation = self._translation
+        translation = self.translation
         num_things = len(translation.inner.things)
         found = [
             steps.merge_segments(segmentation, index, num_things, box, options)
@@ -315,7 +306,7 @@ class SceneGraphPipeline:
         Returns one relation for each directed pair, whatever its score, best first.
         """
         check_labels(labels, count, check_image(rgb).shape[:2])
-        translation = self._translation
+        translation = self.translation
         if class_ids is None:
             class_ids = np.full(count, -1)
         class_ids = translation.inner_classes(np.asarray(class_ids))
@@ -326,7 +317,7 @@ class SceneGraphPipeline:
             inputs = steps.pairs_of_labels(
                 labels, class_ids, box, seen.features, num_classes, self.backend
             )
-            logits = self._logits(inputs, self.options)
+            logits = self._names.relate(inputs, self.options)
             ranked = steps.rank_relations(logits, inputs.pairs)
             return translation.relations(ranked) if translation.changes else ranked
 
@@ -340,35 +331,16 @@ class SceneGraphPipeline:
         if not self.relates:
             return [NO_RELATIONS for _ in found]
         least, most = self._limits(options)
-        if self._translation.changes:
+        if self.translation.changes:
             most = None  # those that were asked for are chosen later
         steps = self.backend.steps
         inputs, pairs = steps.pairs_of_found(found, features, self.backend)
-        logits = self._logits(inputs, options)
+        logits = self._names.relate(inputs, options)
         ends = np.cumsum([len(own) for own in pairs]).tolist()
         return [
             steps.rank_relations(logits[end - len(own) : end], own, least, most)
             for own, end in zip(pairs, ends, strict=True)
         ]
-
-    def _in_asked_names(self, seen: Segmentation) -> Segmentation:
-        """With logits of the inner classes."""
-        if self._asking is None or self._asking.class_mixing is None:
-            return seen
-        logits = mix_classes(seen.class_logits, self._asking.class_mixing)
-        return seen._replace(class_logits=logits)
-
-    def _logits(self, inputs: PairInputs, options: Options) -> "Array":
-        """Logits of the inner predicates, (n, 2, 1 + predicates)."""
-        asking = self._asking
-        if asking is None:
-            return self.backend.relate(inputs, options)
-        if asking.class_mixing is not None:
-            known, count = asking.known_classes, self.config.num_classes
-            probabilities = known_probabilities(inputs.class_probabilities, known, count)
-            inputs = inputs._replace(class_probabilities=probabilities)
-        logits = self.backend.relate(inputs, options)
-        return mix_predicates(logits, asking.predicate_mixing, asking.offsets)
 
     def _limits(self, options: Options) -> tuple[float, int]:
         """Least score and largest number of relations in a graph."""

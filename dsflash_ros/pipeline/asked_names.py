@@ -1,0 +1,67 @@
+"""A backend's model in the names that were asked for."""
+
+from typing import TYPE_CHECKING
+
+from dsflash_ros.language.text_encoder import TextEncoder
+from dsflash_ros.model.header import Header
+from dsflash_ros.model.relaters.pair_inputs import PairInputs
+from dsflash_ros.model.segmenters.segmentation import Segmentation
+from dsflash_ros.pipeline.asking import Asked, Asking
+from dsflash_ros.pipeline.backends.base import Backend
+from dsflash_ros.pipeline.mixed_logits import known_probabilities, mix_classes, mix_predicates
+from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.translation import Translation
+
+if TYPE_CHECKING:
+    from dsflash_ros.model.array_types import Array
+
+
+class AskedNames:
+    """Runs a backend, and says what it finds in the inner names of what was asked.
+
+    Attributes:
+        translation: from inner names to asked ones; at first that of the weights' own names.
+    """
+
+    def __init__(
+        self, backend: Backend, header: Header, weights: str, encoder: TextEncoder | None
+    ) -> None:
+        """`encoder`: what encodes words for these weights; None for a closed vocabulary."""
+        self._backend, self._header, self._weights = backend, header, weights
+        self._encoder = encoder
+        self._asking: Asking | None = None
+        self.translation = Translation.without_change(header.vocabulary)
+
+    def ask(self, asked: Asked) -> None:
+        """Tell other names apart from now on; the log says what they mean.
+
+        Raises `LanguageError` for names that cannot be asked for; then the former ones stay.
+        """
+        is_fixed = self._backend.name != "torch"
+        asking = Asking.of(asked, self._header, self._weights, self._encoder, is_fixed)
+        self._backend.tell_apart(asking)
+        self._asking, self.translation = asking, asking.translation
+        asking.log(self._weights)
+
+    def segment(self, images: "Array", options: Options) -> Segmentation:
+        """As `Backend.segment`, with logits of the inner classes."""
+        seen = self._backend.segment(images, options)
+        if self._asking is None or self._asking.class_mixing is None:
+            return seen
+        logits = mix_classes(seen.class_logits, self._asking.class_mixing)
+        return seen._replace(class_logits=logits)
+
+    def relate(self, inputs: PairInputs, options: Options) -> "Array":
+        """As `Backend.relate`: logits of the inner predicates, (n, 2, 1 + predicates).
+
+        Class probabilities of the inputs are of the inner classes.
+        """
+        asking = self._asking
+        if asking is None:
+            return self._backend.relate(inputs, options)
+        if asking.class_mixing is not None:
+            known, count = asking.known_classes, self._header.config.num_classes
+            probabilities = known_probabilities(inputs.class_probabilities, known, count)
+            inputs = inputs._replace(class_probabilities=probabilities)
+        logits = self._backend.relate(inputs, options)
+        return mix_predicates(logits, asking.predicate_mixing, asking.offsets)
