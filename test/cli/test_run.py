@@ -180,6 +180,7 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
         *("--weights", "random-small", "--vocabulary", "psg", "--threads", "3"),
         *("--backend", "torch", "--device", "cpu", "--precision", "float32"),
         *("--pruning", "--low-resolution-masks", "--tome-ratio", "0.3"),
+        *("--classes", "person, dog", "--predicates", "on,looking at", "--text-encoder", "a/b"),
     ]
     limits = [
         *("--mask-threshold", "0.7", "--overlap-threshold", "0.6"),
@@ -204,6 +205,10 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
         compile=False,
         threads=3,
         vocabulary=Vocabulary.psg(),
+        classes=("person", "dog"),
+        stuff_classes=(),
+        predicates=("on", "looking at"),
+        text_encoder="a/b",
         options=options,
     )
 
