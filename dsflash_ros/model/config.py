@@ -8,8 +8,13 @@ from typing import Any
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.model.diffusion.architectures import DIFFUSION_ARCHITECTURES
 from dsflash_ros.model.relaters import RELATERS
 from dsflash_ros.model.segmenters import SEGMENTERS
+from dsflash_ros.model.segmenters.diffusion.diffusion_settings import (
+    DiffusionSettings,
+    check_diffusion,
+)
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
     BACKBONES,
     Mask2FormerSettings,
@@ -67,9 +72,10 @@ class ModelConfig:
     Attributes:
         size: of EoMT: tiny, small, base or large. Other segmenters of the package have none.
         backbone: of EoMT dinov3 or dinov2 (with registers); tiny has plain only. Of Mask2Former one
-            of `BACKBONES`. Empty: the first that there is.
+            of `BACKBONES`. Of the segmenter "diffusion" one of `DIFFUSION_ARCHITECTURES`. Empty:
+            the first that there is.
         image_size: side of the square network input, pixels: 64 or more, of EoMT a multiple of 16,
-            of Mask2Former of 32.
+            of Mask2Former of 32, of "diffusion" of 64.
         num_things, num_stuff, num_predicates: lengths of the vocabulary's lists.
         num_queries: segments that the segmenter can find in an image.
         neck_dim, neck_depth, neck_heads: of DSFlash's relation stage: width, blocks and attention
@@ -126,6 +132,8 @@ class ModelConfig:
             self._check_eomt()
         if self.segmenter == "mask2former":
             self._complete_mask2former()
+        if self.segmenter == "diffusion":
+            self._complete_diffusion()
         self._check_neck()
 
     def _check_at_least_one(self, *names: str) -> None:
@@ -165,8 +173,16 @@ class ModelConfig:
         """Check what a Mask2Former needs, and put its defaults in."""
         backbone = self.backbone or BACKBONES[0]
         check_input(backbone, self.image_size)
-        settings = Mask2FormerSettings.from_dict(self.segmenter_settings)
-        complete = {"size": "", "backbone": backbone, "segmenter_settings": settings.to_dict()}
+        self._complete(backbone, Mask2FormerSettings.from_dict(self.segmenter_settings).to_dict())
+
+    def _complete_diffusion(self) -> None:
+        """Check what a diffusion segmenter needs, and put its defaults in."""
+        backbone = self.backbone or next(iter(DIFFUSION_ARCHITECTURES))
+        check_diffusion(backbone, self.image_size)
+        self._complete(backbone, DiffusionSettings.from_dict(self.segmenter_settings).to_dict())
+
+    def _complete(self, backbone: str, settings: dict) -> None:
+        complete = {"size": "", "backbone": backbone, "segmenter_settings": settings}
         for name, value in complete.items():
             object.__setattr__(self, name, value)
 
@@ -204,6 +220,8 @@ class ModelConfig:
         if self.segmenter == "mask2former":
             p1, p2, p3 = (self.segmenter_settings[name] for name in ("p1", "p2", "p3"))
             words = f"mask2former ({p1}, {p2}, {p3}) with backbone {self.backbone}"
+        elif self.segmenter == "diffusion":
+            words = f"diffusion segmenter with backbone {self.backbone}"
         elif self.segmenter != "eomt":
             return f"model of segmenter {self.segmenter!r} and relation stage {self.relater!r}"
         else:

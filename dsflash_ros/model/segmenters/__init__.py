@@ -18,6 +18,7 @@ SEGMENTERS = Registry(
     {
         "eomt": "dsflash_ros.model.segmenters.eomt:make_eomt",
         "mask2former": ("dsflash_ros.model.segmenters.mask2former.mask2former:make_mask2former"),
+        "diffusion": "dsflash_ros.model.segmenters.diffusion.diffusion_segmenter:make_diffusion",
     },
 )
 """By the names that `ModelConfig.segmenter` can have."""

@@ -1,0 +1,95 @@
+"""A diffusion model from a folder as diffusers writes it: Stable Diffusion, or the toy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dsflash_ros.errors import WeightsError, first_line, missing_extra
+from dsflash_ros.files import expand
+from dsflash_ros.model.diffusion.architectures import DIFFUSION_ARCHITECTURES
+from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
+from dsflash_ros.model.diffusion.latents import AutoencoderLatents
+from dsflash_ros.model.diffusion.text_tokens import TextTokens
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class DiffusionFolder:
+    """What a folder holds.
+
+    Attributes:
+        encoder: not calibrated yet, its captioner says what an empty caption says.
+        tokens: the text encoder.
+        scheduler: configuration of the scheduler, see `NoiseLevels.of_scheduler`.
+    """
+
+    encoder: DiffusionEncoder
+    tokens: TextTokens
+    scheduler: Mapping[str, Any]
+
+
+def open_diffusion(
+    folder: str | Path, image_encoder: str | Path | None = None
+) -> DiffusionFolder:
+    """Read a folder with `unet`, `scheduler`, `text_encoder`, `tokenizer` and, but for toys, `vae`.
+
+    Nothing is downloaded. `image_encoder` is a folder of transformers'
+    `CLIPVisionModelWithProjection`; None: `image_encoder` in the same folder. Raises `WeightsError`
+    when something is missing, unreadable or of unknown sizes.
+    """
+    folder = expand(folder)
+    if not (folder / "unet").is_dir():
+        raise WeightsError(
+            f"{folder} is no folder of a diffusion model: it has no unet/; give the folder that "
+            "diffusers' save_pretrained wrote, or a snapshot in the hub's cache"
+        )
+    try:
+        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+        from transformers import AutoModel, AutoTokenizer, CLIPVisionModelWithProjection
+    except ImportError as error:
+        raise missing_extra("diffusion", error) from error
+    unet = _read(UNet2DConditionModel.from_pretrained, folder / "unet")
+    encoder = DiffusionEncoder(_architecture(unet.config, folder))
+    sizes = DIFFUSION_ARCHITECTURES[encoder.architecture]
+    encoder.unet = unet
+    if sizes.autoencoder:
+        encoder.latents = AutoencoderLatents(_read(AutoencoderKL.from_pretrained, folder / "vae"))
+    seeing = expand(image_encoder) if image_encoder else folder / "image_encoder"
+    encoder.embedding.encoder = _read(CLIPVisionModelWithProjection.from_pretrained, seeing)
+    if encoder.embedding.encoder.config.projection_dim != encoder.embedding.dim:
+        raise WeightsError(
+            f"the embeddings of {seeing} have {encoder.embedding.encoder.config.projection_dim} "
+            f"numbers, those that go with {encoder.architecture!r} {encoder.embedding.dim}"
+        )
+    tokenizer = _read(AutoTokenizer.from_pretrained, folder / "tokenizer")
+    text_encoder = _read(AutoModel.from_pretrained, folder / "text_encoder")
+    tokens = TextTokens(tokenizer, text_encoder, sizes.tokens)
+    encoder.captioner.uncond.copy_(tokens([""])[0])
+    scheduler = _read(DDIMScheduler.load_config, folder / "scheduler")
+    return DiffusionFolder(encoder.eval().requires_grad_(False), tokens, scheduler)
+
+
+def _read(reader: Callable[..., Part], folder: Path) -> Part:
+    """What a reader of diffusers' or transformers' finds in a folder on this machine."""
+    if not folder.is_dir():
+        raise WeightsError(f"the diffusion model lacks {folder.name}/: there is no {folder}")
+    try:
+        return reader(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise WeightsError(f"cannot read {folder}: {first_line(error)}") from error
+
+
+def _architecture(config: Mapping[str, Any], folder: Path) -> str:
+    """The name of the architecture that has these sizes."""
+    for name, architecture in DIFFUSION_ARCHITECTURES.items():
+        if all(_plain(config.get(key)) == value for key, value in architecture.unet.items()):
+            return name
+    raise WeightsError(
+        f"the UNet of {folder} is none that is known here: {', '.join(DIFFUSION_ARCHITECTURES)}"
+    )
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,1 @@
+"""Training with diffusion models: a small one of its own, and the calibration of any."""
