@@ -188,7 +188,7 @@ class SegmenterConfig(RunConfig):
             )
 
 
-Config = TypeVar("Config", bound=RunConfig)
+Config = TypeVar("Config", bound=BaseModel)
 
 
 def load_config(
@@ -200,7 +200,8 @@ def load_config(
         kind: of the configuration.
         name: path of a YAML file, or the name of one that comes with the package, as in `small`.
         overrides: `key=value`, the value in YAML; they replace what the file says.
-        folder: where the package's own ones of this kind are: `relations` or `segmenter`.
+        folder: where the package's own ones of this kind are: `relations`, `segmenter` or
+            `calibration`.
         defaults: values of settings that neither the file nor the overrides give.
 
     Raises:
@@ -226,7 +227,7 @@ def shipped(folder: str) -> list[str]:
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def dump_config(config: RunConfig) -> str:
+def dump_config(config: BaseModel) -> str:
     """YAML that `load_config` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
@@ -261,7 +262,7 @@ def _parse(text: str, what: str) -> Any:
         raise ConfigError(f"{what} is not YAML: {' '.join(str(error).split())}") from error
 
 
-def _sentence(kind: type[RunConfig], error: dict) -> str:
+def _sentence(kind: type[BaseModel], error: dict) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, kind.model_fields, 1)

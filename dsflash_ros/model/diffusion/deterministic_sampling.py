@@ -1,7 +1,7 @@
 """Deterministic sampling and its inversion: DDIM, and O-BELM, which can be inverted exactly.
 
-    DDIM: Song, Meng and Ermon, ICLR 2021; its inversion is SPADE's way from an image to noise.
-    O-BELM: Wang et al., "BELM: Bidirectional Explicit Linear Multi-step Sampler", NeurIPS 2024.
+DDIM: Song, Meng and Ermon, ICLR 2021; its inversion is SPADE's way from an image to noise.
+O-BELM: Wang et al., "BELM: Bidirectional Explicit Linear Multi-step Sampler", NeurIPS 2024.
 """
 
 from collections.abc import Callable

@@ -30,9 +30,7 @@ class DiffusionFolder:
     scheduler: Mapping[str, Any]
 
 
-def open_diffusion(
-    folder: str | Path, image_encoder: str | Path | None = None
-) -> DiffusionFolder:
+def open_diffusion(folder: str | Path, image_encoder: str | Path | None = None) -> DiffusionFolder:
     """Read a folder with `unet`, `scheduler`, `text_encoder`, `tokenizer` and, but for toys, `vae`.
 
     Nothing is downloaded. `image_encoder` is a folder of transformers'

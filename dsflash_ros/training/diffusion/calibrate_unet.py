@@ -22,6 +22,7 @@ from dsflash_ros.model.diffusion.low_rank import add_low_rank, merge_low_rank
 from dsflash_ros.model.diffusion.noise_levels import NoiseLevels
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.progress_bar import progress
+from dsflash_ros.training.configuration import dump_config
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.calibration_loss import calibration_loss
 from dsflash_ros.training.diffusion.examples import Examples, read_examples
@@ -32,17 +33,23 @@ from dsflash_ros.training.run.schedules import cosine_with_warmup
 CALIBRATED, MAPS, LOSSES = "calibrated.safetensors", "teacher_maps.npy", "losses.json"
 """Files of a run: the encoder for `start=` of a segmenter, what it learned from, and how."""
 
+SETTINGS_FILE = "config.yaml"
+
 _log = logging.getLogger(__name__)
 
 
-def train_calibration(config: CalibrationConfig) -> Path:
+def train_calibration(config: CalibrationConfig, resume: bool = False) -> Path:
     """Calibrate; returns the path of `calibrated.safetensors` in `config.out`.
 
-    The teacher's maps, which take most of the time, are kept there, and not made again.
+    The teacher's maps, which take most of the time, are kept there; with `resume` they are not made
+    again.
 
-    Raises `ConfigError` when no image is left to learn from, `DatasetError`, `WeightsError` for the
-    diffusion model, `MissingExtraError`, `OutputError`.
+    Raises `ConfigError` for a folder that another run has used or when no image is left to learn
+    from, `DatasetError`, `WeightsError` for the diffusion model, `MissingExtraError`,
+    `OutputError`.
     """
+    out = expand(config.out)
+    _claim(out, config, resume)
     dataset = PsgDataset.open(config.dataset, config.train_split, config.images, config.masks)
     records = seen_only(config, with_relations(dataset), dataset.vocabulary)
     found = open_diffusion(config.diffusion, config.image_encoder)
@@ -50,8 +57,6 @@ def train_calibration(config: CalibrationConfig) -> Path:
     device = choose_device(config.device)
     encoder = found.encoder.to(device)
     found.tokens.encoder.to(device)
-    out = expand(config.out)
-    write_whole(out / "config.json", config.model_dump_json(indent=2) + "\n")
     examples = _examples(config, found, records, dataset.vocabulary)
     maps = fill_teacher_maps(
         out / MAPS,
@@ -135,6 +140,20 @@ def calibrate(
     merge_low_rank(encoder.unet)
     encoder.requires_grad_(False)
     return losses
+
+
+def _claim(out: Path, config: CalibrationConfig, resume: bool) -> None:
+    """Write the settings, unless the folder holds a run that is not to be gone on with."""
+    settings, kept = dump_config(config), out / SETTINGS_FILE
+    if kept.exists() and not resume:
+        raise ConfigError(
+            f"{out} holds a run already; go on with it by --resume, or choose another out=..."
+        )
+    if kept.exists() and kept.read_text() != settings:
+        raise ConfigError(
+            f"a run goes on as it was configured, see {kept}; start anew in another out=..."
+        )
+    write_whole(kept, settings)
 
 
 def _examples(

@@ -4,16 +4,16 @@ It is stored as diffusers stores Stable Diffusion, so that whatever takes the on
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import nn
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from dsflash_ros.files import replacing
+from dsflash_ros.model.diffusion.image_embedding import ImageEmbedding
 from dsflash_ros.model.diffusion.text_tokens import TextTokens
 from dsflash_ros.progress_bar import progress
 from dsflash_ros.training.diffusion.examples import Examples
@@ -30,46 +30,10 @@ NOISE = {
 }
 """Stable Diffusion's schedule."""
 
-IMAGE_SIDE = 64
-"""Pixels along one side of what the image encoder sees."""
-
 STATE_EVERY = 200
 """Steps between two states that an interrupted training goes on from."""
 
 _log = logging.getLogger(__name__)
-
-
-def toy_unet(channels: int, side: int, text_dim: int) -> UNet2DConditionModel:
-    """A UNet of 4.6 M parameters with cross-attention at a half and a quarter of the latents' side.
-
-    `channels` and `side` are the latents', `text_dim` is that of a token.
-    """
-    return UNet2DConditionModel(
-        sample_size=side,
-        in_channels=channels,
-        out_channels=channels,
-        block_out_channels=(32, 64, 128),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=text_dim,
-        attention_head_dim=4,
-        norm_num_groups=16,
-    )
-
-
-def toy_image_encoder(dim: int) -> CLIPVisionModelWithProjection:
-    """A CLIP image encoder of 1.3 M parameters whose embeddings have `dim` numbers."""
-    config = CLIPVisionConfig(
-        hidden_size=160,
-        intermediate_size=640,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        image_size=IMAGE_SIDE,
-        patch_size=8,
-        projection_dim=dim,
-    )
-    return CLIPVisionModelWithProjection(config)
 
 
 def encode_captions(tokens: TextTokens, captions: list[list[str]], batch: int = 32) -> torch.Tensor:
@@ -114,7 +78,9 @@ def train_unet(
         times = torch.randint(len(levels), (batch,), generator=random)
         clean = examples.latents[chosen].float()
         noise = torch.randn(clean.shape, generator=random)
-        alpha, sigma = (part.sqrt().view(-1, 1, 1, 1) for part in (levels[times], 1 - levels[times]))
+        alpha, sigma = (
+            part.sqrt().view(-1, 1, 1, 1) for part in (levels[times], 1 - levels[times])
+        )
         loss = F.mse_loss(unet(alpha * clean + sigma * noise, times, context).sample, noise)
         losses.append(float(loss.detach()))
         if step % 100 == 99:
@@ -127,8 +93,7 @@ def train_unet(
 
 
 def train_image_encoder(
-    encoder: CLIPVisionModelWithProjection,
-    pixels: Callable[[torch.Tensor], torch.Tensor],
+    embedding: ImageEmbedding,
     examples: Examples,
     contexts: torch.Tensor,
     state: Path,
@@ -138,16 +103,16 @@ def train_image_encoder(
 ) -> None:
     """Teach the image encoder which caption belongs to an image, as CLIP learned it.
 
-    `pixels` prepares images (B, 3, S, S) uint8; the rest is as for `train_unet`.
+    The arguments are those of `train_unet`.
     """
-    text_head = nn.Linear(contexts.shape[-1], encoder.config.projection_dim)
-    both = nn.ModuleDict({"encoder": encoder, "text_head": text_head})
+    text_head = nn.Linear(contexts.shape[-1], embedding.dim)
+    both = nn.ModuleDict({"encoder": embedding.encoder, "text_head": text_head})
 
     def loss_of(step: int, random: torch.Generator) -> torch.Tensor:
         chosen = torch.randperm(len(contexts), generator=random)[:batch]
         which = torch.randint(contexts.shape[1], (len(chosen),), generator=random)
         texts = F.normalize(text_head(contexts[chosen, which].float().mean(1)), dim=1)
-        seen = F.normalize(encoder(pixels(examples.images[chosen])).image_embeds, dim=1)
+        seen = embedding(examples.images[chosen].float() / 255)
         logits, right = 14 * seen @ texts.T, torch.arange(len(chosen))
         loss = (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
         if step % 50 == 49:
@@ -185,8 +150,3 @@ def _train(
             with replacing(state) as partial:
                 torch.save({**parts, "done": step + 1}, partial)
     module.eval()
-
-
-def trained_parts(folder: Path) -> Iterator[str]:
-    """Those of the folder's parts that are there."""
-    yield from (name for name in ("unet", "image_encoder") if (folder / name).is_dir())

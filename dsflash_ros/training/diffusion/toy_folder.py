@@ -8,26 +8,20 @@ import torch
 from diffusers import DDIMScheduler
 
 from dsflash_ros.data.psg import PsgDataset
-from dsflash_ros.model.diffusion.image_embedding import ImageEmbedding
-from dsflash_ros.model.diffusion.latents import PIXELS_PER_LATENT, PixelLatents
+from dsflash_ros.model.diffusion.architectures import DIFFUSION_ARCHITECTURES
+from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
+from dsflash_ros.model.diffusion.latents import PixelLatents
 from dsflash_ros.model.diffusion.text_tokens import TextTokens
 from dsflash_ros.training.diffusion.examples import Examples, read_examples
 from dsflash_ros.training.diffusion.toy_diffusion import (
-    IMAGE_SIDE,
     NOISE,
     encode_captions,
-    toy_image_encoder,
-    toy_unet,
     train_image_encoder,
     train_unet,
 )
 from dsflash_ros.training.run.fit import with_relations
 
-CHANNELS = 12
-"""Of the toy's latents: 2 x 2 pixels of 3 colours."""
-
-LENGTH = 24
-"""Tokens of a caption."""
+TOY = DIFFUSION_ARCHITECTURES["toy"]
 
 SHUFFLED = 2
 """Captions with relations in random orders, for each image."""
@@ -40,7 +34,7 @@ def make_toy_folder(
     text_folder: str | Path,
     out: Path,
     image_size: int = 256,
-    unet_steps: int = 3000,
+    unet_steps: int = 1600,
     encoder_steps: int = 400,
 ) -> Path:
     """Train the toy diffusion model; returns `out/toy_diffusion`. What is there is kept.
@@ -58,32 +52,27 @@ def make_toy_folder(
     if (folder / "unet").is_dir():
         return folder
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(text_folder, model_max_length=LENGTH)
+    tokenizer = AutoTokenizer.from_pretrained(text_folder, model_max_length=TOY.tokens)
     text_encoder = AutoModel.from_pretrained(text_folder)
     tokens = TextTokens(tokenizer, text_encoder)
     examples, contexts = _examples(dataset, tokens, out / "examples.pt", image_size)
     making = out / "toy_diffusion.partial"
     shutil.rmtree(making, ignore_errors=True)
     torch.manual_seed(0)
-    encoder = toy_image_encoder(contexts.shape[-1])
-    embedding = ImageEmbedding(encoder)
-    state = out / "image_encoder.state"
-    prepare = _prepare(embedding)
-    train_image_encoder(encoder, prepare, examples, contexts, state, encoder_steps)
-    unet = toy_unet(CHANNELS, image_size // PIXELS_PER_LATENT, contexts.shape[-1])
-    loss = train_unet(unet, examples, contexts, tokens([""])[0], out / "unet.state", unet_steps)
+    encoder = DiffusionEncoder("toy")
+    train_image_encoder(
+        encoder.embedding, examples, contexts, out / "image_encoder.state", encoder_steps
+    )
+    nothing, state = tokens([""])[0], out / "unet.state"
+    loss = train_unet(encoder.unet, examples, contexts, nothing, state, unet_steps)
     _log.info("UNet: loss %.4f at the end", loss)
     DDIMScheduler(**NOISE).save_pretrained(making / "scheduler")
     tokenizer.save_pretrained(making / "tokenizer")
     text_encoder.save_pretrained(making / "text_encoder")
-    encoder.save_pretrained(making / "image_encoder")
-    unet.save_pretrained(making / "unet")
+    encoder.embedding.encoder.save_pretrained(making / "image_encoder")
+    encoder.unet.save_pretrained(making / "unet")
     making.rename(folder)
     return folder
-
-
-def _prepare(embedding: ImageEmbedding):
-    return lambda images: embedding.prepare(images.float() / 255)
 
 
 def _examples(
@@ -94,10 +83,10 @@ def _examples(
         found = read_examples(
             with_relations(dataset),
             dataset.vocabulary,
-            PixelLatents(CHANNELS),
+            PixelLatents(TOY.unet["in_channels"]),
             tokens,
             image_size,
-            IMAGE_SIDE,
+            TOY.image_encoder["image_size"],
             SHUFFLED,
         )
         contexts = encode_captions(tokens, found.captions)
