@@ -87,7 +87,8 @@ class ModelConfig:
         segmenter: its kind, a name in `SEGMENTERS`.
         relater: kind of the relation stage, a name in `RELATERS`.
         segmenter_settings, relater_settings: what other kinds need besides, in values that JSON
-            has; their factories check it. Of Mask2Former see `Mask2FormerSettings`.
+            has; their factories check it. Of Mask2Former see `Mask2FormerSettings`, of
+            "diffusion" `DiffusionSettings`.
     """
 
     size: str = "small"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+from torch import nn
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder, side_by_side
@@ -31,16 +32,23 @@ class DiffusionSegmenter(Segmenter):
         settings: DiffusionSettings,
         num_classes: int,
         num_queries: int,
+        text_dim: int = 0,
     ) -> None:
         """A new one around an encoder, which becomes a part of it and is frozen.
 
         `num_classes`: without "no object". `num_queries`: segments that it can find in an image.
+        `text_dim`: of the classes' text embeddings; 0 makes a closed head.
         """
         super().__init__()
         self.backbone = backbone.requires_grad_(False)
         self.pyramid = FeaturePyramid(backbone.channels, backbone.strides, settings.dim)
         self.decoder = QueryDecoder(
-            settings.dim, settings.decoder_ffn, settings.decoder_layers, num_queries, num_classes
+            settings.dim,
+            settings.decoder_ffn,
+            settings.decoder_layers,
+            num_queries,
+            num_classes,
+            text_dim,
         )
         self.feature_channels = sum(backbone.channels)
         self.feature_stride = FEATURE_STRIDE
@@ -61,6 +69,11 @@ class DiffusionSegmenter(Segmenter):
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """The UNet's maps at the features' stride: (B, all channels, S/16, S/16)."""
         return self._features(self._see(images), images)
+
+    @property
+    def class_head(self) -> nn.Module:
+        """See `Segmenter`."""
+        return self.decoder.class_head
 
     # Training: see `Segmenter`
 
@@ -105,4 +118,5 @@ def make_diffusion(config: ModelConfig) -> DiffusionSegmenter:
         DiffusionSettings.from_dict(config.segmenter_settings),
         config.num_classes,
         config.num_queries,
+        config.class_text_dim,
     )
