@@ -52,6 +52,7 @@ def train_calibration(config: CalibrationConfig, resume: bool = False) -> Path:
     _claim(out, config, resume)
     dataset = PsgDataset.open(config.dataset, config.train_split, config.images, config.masks)
     records = seen_only(config, with_relations(dataset), dataset.vocabulary)
+    torch.manual_seed(config.seed)
     found = open_diffusion(config.diffusion, config.image_encoder)
     levels = NoiseLevels.of_scheduler(found.scheduler, config.steps)
     device = choose_device(config.device)
@@ -110,9 +111,9 @@ def calibrate(
 ) -> list[float]:
     """Train the encoder in place; returns the loss of each step. LoRA is merged at the end.
 
-    `maps` are the teacher's, (N, length, side, side).
+    `maps` are the teacher's, (N, length, side, side). No map shows the values of the last
+    cross-attention, which therefore stay as they were.
     """
-    torch.manual_seed(config.seed)
     device = next(encoder.parameters()).device
     encoder.requires_grad_(False)
     learned: list[nn.Parameter] = list(encoder.captioner.requires_grad_().parameters())
