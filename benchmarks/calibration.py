@@ -1,8 +1,8 @@
 """What calibrating a diffusion model is worth: SPADE's ablation, at toy size.
 
     python benchmarks/calibration.py DATASET --test DATASET2 --text FOLDER --out FOLDER
-        [--only NAME…] [--seeds 2] [--unet-steps 1600] [--calibration KEY=VALUE…]
-        [--relations KEY=VALUE…] [--train-images 1200] [--images 300] [--json FILE]
+        [--only NAME…] [--seeds 1] [--unet-steps 1600] [--calibration KEY=VALUE…]
+        [--relations KEY=VALUE…] [--train-images 800] [--images 200] [--json FILE]
 
 A small diffusion model learns rooms and captions made from their graphs, on the split "train" of
 DATASET, with the text encoder of transformers' in FOLDER (MiniLM's). It is calibrated in the
@@ -74,7 +74,7 @@ NOVEL = json.loads(SPLITS.read_text())["N1"]["novel"]
 IMAGE_SIZE = 256
 
 _QUICK = ["augmentation=none", "masks_from=truth", "precision=float32", "device=cpu"]
-_QUICK += ["epochs=10", "workers=0", "val_split=none"]
+_QUICK += ["epochs=5", "negative_share=3", "workers=0", "val_split=none"]
 
 
 def calibrated(args: argparse.Namespace, name: str, folder: Path) -> Path | None:
@@ -242,15 +242,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--text", metavar="FOLDER", required=True, help="text encoder, tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="folder of everything that is made")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--seeds", type=positive, default=2, help="relation stages (default: 2)")
+    parser.add_argument("--seeds", type=positive, default=1, help="relation stages (default: 1)")
     parser.add_argument("--unet-steps", type=positive, default=1600, help="(default: 1600)")
     parser.add_argument("--encoder-steps", type=positive, default=400, help="(default: 400)")
     parser.add_argument("--calibration", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--relations", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument(
-        "--train-images", type=positive, default=1200, help="for relation stages (default: 1200)"
+        "--train-images", type=positive, default=800, help="for relation stages (default: 800)"
     )
-    parser.add_argument("--images", type=positive, default=300, help="to test (default: 300)")
+    parser.add_argument("--images", type=positive, default=200, help="to test (default: 200)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="store everything there, too")
     return parser.parse_args()
 
