@@ -131,9 +131,11 @@ def test_commands_and_options_in_the_text_exist():
 
 def test_settings_of_training_in_the_text_exist():
     configuration = pytest.importorskip("dsflash_ros.training.configuration")
+    calibration = pytest.importorskip("dsflash_ros.training.diffusion.calibration_configuration")
     settings = {
         "segmenter": set(configuration.SegmenterConfig.model_fields),
         "relations": set(configuration.RelationConfig.model_fields),
+        "calibration": set(calibration.CalibrationConfig.model_fields),
     }
     known, unknown = settings["segmenter"] | settings["relations"], []
     for block in SHELL:

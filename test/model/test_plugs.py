@@ -310,9 +310,8 @@ def test_a_training_step_is_that_of_the_loss_by_hand(data):
 
 
 def test_kinds_that_are_not_known(tmp_path, weights):
-    with pytest.raises(
-        WeightsError, match="there is no segmenter 'proscale', only eomt, mask2former, stripes"
-    ):
+    told = "there is no segmenter 'proscale', only eomt, mask2former, diffusion, stripes"
+    with pytest.raises(WeightsError, match=told):
         ModelConfig(segmenter="proscale")
     with pytest.raises(WeightsError, match="there is no relation stage 'spade', only dsflash"):
         ModelConfig(relater="spade")
