@@ -73,8 +73,9 @@ NOVEL = json.loads(SPLITS.read_text())["N1"]["novel"]
 
 IMAGE_SIZE = 256
 
-_QUICK = ["augmentation=none", "masks_from=truth", "precision=float32", "device=cpu"]
-_QUICK += ["epochs=5", "negative_share=3", "workers=0", "val_split=none"]
+_QUICK = ["augmentation=none", "masks_from=truth", "precision=float32", "device=cpu", "workers=0"]
+_QUICK += ["val_split=none", "epochs=6", "batch_size=4", "lr=1.0e-3", "ema_decay=0.99"]
+_QUICK += ["negative_share=3"]
 
 
 def calibrated(args: argparse.Namespace, name: str, folder: Path) -> Path | None:
@@ -268,8 +269,7 @@ def main() -> int:
         shown = [{key: row[key] for key in row if key != "per_predicate"} for row in rows]
         show(f"calibrations on {len(records)} images", shown)
         if args.json:
-            settings = {"images": len(records), "diffusion model's images": len(dataset)}
-            settings |= {"relation stages' images": args.train_images}
+            settings = {"images": len(records), "relation stages' images": args.train_images}
             settings |= {"UNet steps": args.unet_steps}
             settings |= {"calibration": args.calibration, "relations": args.relations}
             store(args.json, "calibration", settings, rows, machine())

@@ -59,7 +59,7 @@ class DiffusionEncoder(nn.Module):
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Images (B, 3, S, S) in 0..1, of sides that 64 divides, to maps (B, channels, h, w)."""
-        return self.see(self.latents(images), self.embedding(images))
+        return self.see(self.latents(images.to(self.unet.dtype)), self.embedding(images))
 
     def see(self, latents: torch.Tensor, embeddings: torch.Tensor) -> list[torch.Tensor]:
         """The maps, from latents and from the images' embeddings."""

@@ -48,29 +48,34 @@ def open_diffusion(folder: str | Path, image_encoder: str | Path | None = None) 
         from transformers import AutoModel, AutoTokenizer, CLIPVisionModelWithProjection
     except ImportError as error:
         raise missing_extra("diffusion", error) from error
-    unet = _read(UNet2DConditionModel.from_pretrained, folder / "unet")
+    unet = read_part(UNet2DConditionModel.from_pretrained, folder / "unet")
     encoder = DiffusionEncoder(_architecture(unet.config, folder))
     sizes = DIFFUSION_ARCHITECTURES[encoder.architecture]
     encoder.unet = unet
     if sizes.autoencoder:
-        encoder.latents = AutoencoderLatents(_read(AutoencoderKL.from_pretrained, folder / "vae"))
+        encoder.latents = AutoencoderLatents(
+            read_part(AutoencoderKL.from_pretrained, folder / "vae")
+        )
     seeing = expand(image_encoder) if image_encoder else folder / "image_encoder"
-    encoder.embedding.encoder = _read(CLIPVisionModelWithProjection.from_pretrained, seeing)
+    encoder.embedding.encoder = read_part(CLIPVisionModelWithProjection.from_pretrained, seeing)
     if encoder.embedding.encoder.config.projection_dim != encoder.embedding.dim:
         raise WeightsError(
             f"the embeddings of {seeing} have {encoder.embedding.encoder.config.projection_dim} "
             f"numbers, those that go with {encoder.architecture!r} {encoder.embedding.dim}"
         )
-    tokenizer = _read(AutoTokenizer.from_pretrained, folder / "tokenizer")
-    text_encoder = _read(AutoModel.from_pretrained, folder / "text_encoder")
+    tokenizer = read_part(AutoTokenizer.from_pretrained, folder / "tokenizer")
+    text_encoder = read_part(AutoModel.from_pretrained, folder / "text_encoder")
     tokens = TextTokens(tokenizer, text_encoder, sizes.tokens)
     encoder.captioner.uncond.copy_(tokens([""])[0])
-    scheduler = _read(DDIMScheduler.load_config, folder / "scheduler")
+    scheduler = read_part(DDIMScheduler.load_config, folder / "scheduler")
     return DiffusionFolder(encoder.eval().requires_grad_(False), tokens, scheduler)
 
 
-def _read(reader: Callable[..., Part], folder: Path) -> Part:
-    """What a reader of diffusers' or transformers' finds in a folder on this machine."""
+def read_part(reader: Callable[..., Part], folder: Path) -> Part:
+    """What a reader of diffusers' or transformers' finds in a folder; nothing is downloaded.
+
+    Raises `WeightsError` when it is not there or cannot be read.
+    """
     if not folder.is_dir():
         raise WeightsError(f"the diffusion model lacks {folder.name}/: there is no {folder}")
     try:

@@ -23,10 +23,7 @@ class ImageEmbedding(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Images (B, 3, S, S) in 0..1 to (B, dim)."""
-        return F.normalize(self.encoder(self.prepare(images)).image_embeds, dim=1)
-
-    def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """Scale images to the encoder's side, and normalise their colours."""
         if images.shape[-1] != self.side:
             images = F.interpolate(images, (self.side,) * 2, mode="area")
-        return self.normalise(images)
+        pixels = self.normalise(images).to(self.encoder.visual_projection.weight.dtype)
+        return F.normalize(self.encoder(pixels).image_embeds, dim=1)

@@ -8,8 +8,10 @@ import torch
 from diffusers import DDIMScheduler
 
 from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.files import expand
 from dsflash_ros.model.diffusion.architectures import DIFFUSION_ARCHITECTURES
 from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
+from dsflash_ros.model.diffusion.diffusion_folder import read_part
 from dsflash_ros.model.diffusion.latents import PixelLatents
 from dsflash_ros.model.diffusion.text_tokens import TextTokens
 from dsflash_ros.training.diffusion.examples import Examples, read_examples
@@ -45,6 +47,8 @@ def make_toy_folder(
         out: gets the states of interrupted trainings, too.
         image_size: side of the network input.
         unet_steps, encoder_steps: of the two trainings.
+
+    Raises `WeightsError` when there is no text encoder, `DatasetError`, `OutputError`.
     """
     from transformers import AutoModel, AutoTokenizer
 
@@ -52,9 +56,10 @@ def make_toy_folder(
     if (folder / "unet").is_dir():
         return folder
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(text_folder, model_max_length=TOY.tokens)
-    text_encoder = AutoModel.from_pretrained(text_folder)
-    tokens = TextTokens(tokenizer, text_encoder)
+    text = expand(text_folder)
+    tokenizer = read_part(AutoTokenizer.from_pretrained, text)
+    text_encoder = read_part(AutoModel.from_pretrained, text)
+    tokens = TextTokens(tokenizer, text_encoder, TOY.tokens)
     examples, contexts = _examples(dataset, tokens, out / "examples.pt", image_size)
     making = out / "toy_diffusion.partial"
     shutil.rmtree(making, ignore_errors=True)

@@ -38,6 +38,16 @@ def test_shapes_and_features(segmenter):
     torch.testing.assert_close(one.mask_logits, found.mask_logits[1:], atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
+def test_it_computes_in_bfloat16_too(segmenter):
+    images = torch.rand(1, 3, 128, 128)
+    expected = segmenter.features(images)
+    found = segmenter.bfloat16()(images)
+    assert found.class_logits.dtype == torch.bfloat16 and found.class_logits.isfinite().all()
+    error = (found.features.float() - expected).square().mean().sqrt()
+    assert error < 0.1 * expected.std()
+
+
 def test_the_unet_never_learns(segmenter):
     predictions = segmenter.training_predictions(torch.rand(2, 3, 128, 128), 0.0)
     assert len(predictions) == SMALL["decoder_layers"] + 1

@@ -8,6 +8,7 @@ from diffusion_folders import write_toy_folder
 
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import write_shapes
+from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.diffusion.diffusion_folder import open_diffusion
 from dsflash_ros.model.diffusion.image_embedding import ImageEmbedding
 from dsflash_ros.training.diffusion import toy_diffusion
@@ -95,3 +96,5 @@ def test_a_folder_is_made_and_kept(folder, tmp_path):
     before = (made / "unet" / "config.json").stat().st_mtime_ns
     assert make_toy_folder(dataset, text, tmp_path, 128, unet_steps=3) == made
     assert (made / "unet" / "config.json").stat().st_mtime_ns == before
+    with pytest.raises(WeightsError, match="the diffusion model lacks absent/: there is no"):
+        make_toy_folder(dataset, tmp_path / "absent", tmp_path / "other")

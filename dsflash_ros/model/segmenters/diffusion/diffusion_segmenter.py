@@ -102,7 +102,7 @@ class DiffusionSegmenter(Segmenter):
 
     @torch.no_grad()
     def _see(self, images: torch.Tensor) -> list[torch.Tensor]:
-        return self.backbone(images.to(next(self.backbone.unet.parameters()).dtype))
+        return self.backbone(images)
 
     def _features(self, maps: list[torch.Tensor], images: torch.Tensor) -> torch.Tensor:
         return side_by_side(maps, images.shape[-1] // FEATURE_STRIDE)
