@@ -30,7 +30,7 @@ from statistics import mean
 
 import numpy as np
 import torch
-from open_vocabulary import SPLITS, Asked, Related, cache_of, offered_all
+from open_vocabulary import SPLITS, macro_accuracy
 from relation_stages import SCORES, evaluate
 from torch.utils.data import DataLoader
 
@@ -40,6 +40,7 @@ from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.files import write_whole
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.language.naming import embedded_predicates
 from dsflash_ros.language.neural_encoders import open_encoder
 from dsflash_ros.machine import machine
 from dsflash_ros.model.assembly import DSFlash
@@ -47,6 +48,7 @@ from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.diffusion.diffusion_folder import open_diffusion
 from dsflash_ros.model.header import Header
+from dsflash_ros.model.language import Language
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.text_tables import Row, show
@@ -171,30 +173,27 @@ def base_alone(records: list[Record], vocabulary: Vocabulary) -> list[Record]:
 @torch.inference_mode()
 def told(args: argparse.Namespace, pipeline: SceneGraphPipeline, records: list[Record]) -> Row:
     """How many novel predicates are told by their words."""
-    vocabulary = PsgDataset.open(args.test, "test").vocabulary
-    model, config = pipeline.model, pipeline.config
+    names = PsgDataset.open(args.test, "test").vocabulary.predicates
+    segmenter, stage = pipeline.model.segmenter, pipeline.model.relations
+    encoder = open_encoder(args.text)
+    stage.name_predicates(embedded_predicates(encoder, Language("", encoder.sha256), names))
     samples = RelationSamples(
-        records,
-        config,
-        model.relations.cell,
-        model.relations.grid,
-        predicates=len(vocabulary.predicates),
+        records, pipeline.config, stage.cell, stage.grid, predicates=len(names)
     )
-    x, holds = [], []
+    logits, holds = [], []
     for batch in DataLoader(samples, 16, collate_fn=collate_relations):
         pairs, index = batch.relations[:, :2].unique(dim=0, return_inverse=True)
-        prepared = model.relations.prepare(model.segmenter.features(batch.images.float() / 255))
-        x.append(model.relations.relate(batch.pair_inputs(prepared, pairs)).directions[:, 0])
-        hold = np.zeros((len(pairs), len(vocabulary.predicates)), bool)
+        prepared = stage.prepare(segmenter.features(batch.images.float() / 255))
+        logits.append(stage.relate(batch.pair_inputs(prepared, pairs)).logits[:, 0, 1:])
+        hold = np.zeros((len(pairs), len(names)), bool)
         hold[index.numpy(), batch.relations[:, 2].numpy()] = True
         holds.append(hold)
-    asked = Asked(model.relations, Related(torch.cat(x), np.concatenate(holds)), vocabulary)
-    embed = cache_of(open_encoder(args.text))
-    base = [name for name in vocabulary.predicates if name not in NOVEL]
+    scores, truth = torch.cat(logits).numpy(), np.concatenate(holds)
+    novel = np.array([names.index(name) for name in NOVEL])
     return {
-        "novel": asked.told(asked.logits(embed(NOVEL)), NOVEL, NOVEL),
-        "permuted": asked.told(asked.logits(embed([*NOVEL[1:], NOVEL[0]])), NOVEL, NOVEL),
-        "all, novel": offered_all(asked, base, NOVEL, embed, 0.0)[0],
+        "novel": macro_accuracy(novel[scores[:, novel].argmax(1)], truth, novel),
+        "permuted": macro_accuracy(novel[scores[:, np.roll(novel, -1)].argmax(1)], truth, novel),
+        "all, novel": macro_accuracy(scores.argmax(1), truth, novel),
     }
 
 
