@@ -9,7 +9,7 @@ PAGE = read_page(ROOT / "docs/diffusion.md")
 
 def test_the_ablation():
     """The last column is the paper's."""
-    header, *rows = PAGE.table("What was measured")
+    _, *rows = PAGE.table("What was measured")
     names = ("toyroom_calibration", "toyroom_calibration_boxes")
     found = {row["calibration"]: row for name in names for row in result(name)["rows"]}
     assert [name for name, *_ in rows] == list(found)
