@@ -9,6 +9,8 @@ from results_told import assert_row, result, shows
 PAGE = read_page(ROOT / "docs/open_vocabulary.md")
 COLUMNS = ("novel", "ConSE", "permuted", "words", "trained", "all, novel", "all, base", "harmonic")
 
+OF_OBJECTS = ("novel", "ConSE", "permuted", "all, novel", "all, base", "harmonic")
+
 
 def tables():
     """Each table's rows below its header."""
@@ -35,6 +37,9 @@ def test_new_predicates():
     for printed, column in (("48", "novel"), ("40", "ConSE"), ("47", "words"), ("95", "trained")):
         assert shows(printed, means[column])
     assert "53 % of theirs are told" in text and shows("53", means["all, base"])
+    (objects,) = [row for row in told if row["stage"] == "objects"]
+    for printed, column in zip(("49", "37", "4", "37", "20", "26"), OF_OBJECTS, strict=True):
+        assert printed in text and shows(printed, 100 * objects[column])
     assert all(row["all, novel, no offset"] < 0.005 for row in rows.values())
 
 
