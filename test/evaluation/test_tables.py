@@ -5,7 +5,7 @@ from places import SHARED
 from reports import report
 
 from dsflash_ros.evaluation.tables import compare, published
-from dsflash_ros.evaluation.tables_text import tables_text
+from dsflash_ros.evaluation.tables_text import spade_text, tables_text
 
 PAPERS = SHARED / "papers"
 
@@ -185,3 +185,17 @@ def test_of_two_results_for_a_row_the_first_stands():
     assert (
         lines[-1] == "b: in no table: it has no number for one that an earlier file does not give"
     )
+
+
+def test_spades_tables_warn_of_their_protocol():
+    text = spade_text()
+    assert "several masks for an object" in text.splitlines()[1]
+    assert text.count("45.1/41.2") == 2  # SPADE in the closed setting, and the last of its steps
+
+
+@pytest.mark.skipif(not (PAPERS / "spade.txt").exists(), reason="needs the text of the paper")
+def test_spades_numbers_are_those_printed():
+    paper = (PAPERS / "spade.txt").read_text()
+    cells = re.findall(r"\d\d\.\d", spade_text())
+    assert len(cells) > 50
+    assert all(cell in paper for cell in cells)
