@@ -79,11 +79,8 @@ class Asking:
         `encoder`: of weights that have a language. `is_fixed`: the model's names cannot change, as
         those of an exported one. Raises `LanguageError`.
         """
-        vocabulary, known, config = (
-            asked.vocabulary(header.vocabulary),
-            header.vocabulary,
-            header.config,
-        )
+        known, config = header.vocabulary, header.config
+        vocabulary = asked.vocabulary(known)
         classes, predicates = wordings(vocabulary, header, weights, encoder)
         order, inner, nearest = _inner_vocabulary(vocabulary, header, classes, predicates)
         translation = Translation(
@@ -106,23 +103,23 @@ class Asking:
                 mixings[1] = mixing(encoder.encode(phrases), predicates.embeddings)
         return cls(translation, classes, predicates, order, *mixings, nearest, offsets)
 
-    def tell(self) -> list[str]:
-        """A sentence for each name that is not known as such."""
+    def guesses(self) -> list[str]:
+        """A sentence for each name that is neither known nor a stored synonym of a known one."""
         meanings = [*self.classes.meanings, *self.predicates.meanings]
         inner = np.concatenate((self.classes.inner, self.predicates.inner))
         return [
             _sentence(meaning, place >= 0)
             for meaning, place in zip(meanings, inner, strict=True)
-            if meaning.is_new or meaning.asked != meaning.known or place < 0
+            if meaning.is_new or meaning.similarity < 1 or place < 0
         ]
 
     def log(self, weights: str) -> None:
-        """Say what the names mean."""
-        sentences = self.tell()
+        """Warn of names whose meaning is a guess."""
+        sentences = self.guesses()
         for sentence in sentences[:SHOWN]:
-            _log.info("%s: %s", weights, sentence)
+            _log.warning("%s: %s", weights, sentence)
         if len(sentences) > SHOWN:
-            _log.info("%s: and so on for %d more names", weights, len(sentences) - SHOWN)
+            _log.warning("%s: and so on for %d more names", weights, len(sentences) - SHOWN)
 
 
 def wordings(

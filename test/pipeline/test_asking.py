@@ -139,6 +139,17 @@ def test_new_words_compete_with_known_ones(pipeline):
         assert names[predicate] == pytest.approx(names.max(), abs=1e-5)
 
 
+def test_the_log_warns_of_guesses(pipeline, caplog):
+    pipeline.ask(classes=["roundel", "blob"], predicates=[VOCABULARY.predicates[1]])
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "'blob' is a new word; nearest is" in said
+    caplog.clear()
+    name = VOCABULARY.classes[0]
+    pipeline.ask(classes=[name, "roundel"])
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"'roundel' means '{name}', as another asked name does: nothing will be" in said
+
+
 def test_new_classes_are_found_where_they_win(pipeline):
     pipeline.ask(classes=("blob", "gadget"), stuff_classes=VOCABULARY.stuff)
     assert pipeline.vocabulary.things == ("blob", "gadget")

@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from dsflash_ros import SceneGraphPipeline, cli
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
-from dsflash_ros.errors import LanguageError
+from dsflash_ros.errors import ConfigError, LanguageError
 from dsflash_ros.graph.words import plain_words
 from dsflash_ros.language.naming import embedded_predicates
 from dsflash_ros.language.neural_encoders import open_encoder
@@ -75,6 +75,15 @@ def test_the_novel_predicate_can_be_asked_for(run, folder, encoder_folder):
     np.testing.assert_allclose(after.scores, before.scores, atol=1e-6)
     assert pipeline.translation.meant_predicates[-1] in ("", *VOCABULARY.predicates[1:])
     assert pipeline.vocabulary.predicates[-1] == NOVEL
+
+
+def test_what_was_learned_is_not_novel(run):
+    learned = VOCABULARY.predicates[1]
+    given = [f"segmenter={run}", "dataset=d", "out=o", "keep_relations=true", "neck_dim=null"]
+    given += [f"predicates_novel=['{learned}']", "augmentation=none"]
+    config = load_config(RelationConfig, "tiny", given, "relations")
+    with pytest.raises(ConfigError, match=f"has learned '{learned}' already"):
+        prepare_model(config, replace(VOCABULARY, predicates=VOCABULARY.predicates[2:]))
 
 
 def test_a_word_without_its_encoder(run, monkeypatch):

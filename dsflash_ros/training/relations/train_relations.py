@@ -89,6 +89,7 @@ def prepare_model(config: RelationConfig, vocabulary: Vocabulary) -> tuple[DSFla
     if config.text_encoder:
         model_config = replace(model_config, predicate_text_dim=encoder.width)
     if config.keep_relations:
+        _refuse_learned(config, header)
         _check_relations(config.segmenter, header, vocabulary, model_config)
         model = opened.load()
     else:
@@ -137,6 +138,16 @@ def _check_segmenter(name: str, header: Header, vocabulary: Vocabulary) -> None:
     if "segmenter" not in header.trained:
         raise WeightsError(
             f"the segmenter of {name} is untrained; train it first (dsflash train segmenter)"
+        )
+
+
+def _refuse_learned(config: RelationConfig, header: Header) -> None:
+    """Raise `ConfigError` when a relation stage to keep has learned what it is not to know."""
+    learned = [name for name in config.predicates_novel if name in header.vocabulary.predicates]
+    if learned:
+        raise ConfigError(
+            f"predicates_novel: the relation stage of {config.segmenter} has learned "
+            f"{', '.join(map(repr, learned))} already; keep_relations=false starts with a new one"
         )
 
 
