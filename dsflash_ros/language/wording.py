@@ -94,7 +94,8 @@ class KnownNames:
         if strange:
             raise LanguageError(
                 f"{self.kind}: the weights {self.weights!r} have a closed vocabulary without "
-                f"{_some(strange)}; they know {_some(self.names)}"
+                f"{_some(strange)} (`dsflash weights open` would give them words); they know "
+                f"{_some(self.names)}"
             )
         return self._wording([meanings[name] for name in asked], np.zeros((0, 0), np.float32))
 

@@ -54,7 +54,7 @@ def test_known_names_and_plain_words_need_no_encoder():
 
 
 def test_a_closed_vocabulary_says_what_it_knows():
-    with pytest.raises(LanguageError, match="closed vocabulary without 'dog'; they know 'cup'"):
+    with pytest.raises(LanguageError, match=r"closed vocabulary without 'dog' .*; they know 'cup'"):
         names().closed_wording(["dog", "cup"])
 
 
