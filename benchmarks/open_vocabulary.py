@@ -20,24 +20,30 @@ harmonic        mean of these two
 Where all names are offered, an offset is added to base logits. It is chosen on base predicates that
 play the novel ones, with a stage that did not learn them, on the split "test" of DATASET.
 
-Stages: `MLP` is a small network on both classes and boxes, without pixels. `objects` is the
-relation stage of that name, on the frozen segmenter; it has no "words" and no "trained".
+Stages: `MLP` is a small network on both classes and boxes, without pixels. `MLP, classes too` knows
+classes by their words, and learns from no pair with one of the split's 9 novel classes (OvD+R; the
+column "trained" has not seen them either). `objects` is the relation stage of that name, on the
+frozen segmenter; it has no "words" and no "trained".
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from class_pairs import pairs_of
-from torch import nn
-from torch.utils.data import DataLoader
+from word_stages import (
+    PairTable,
+    Related,
+    know_classes_by_words,
+    of_mlp,
+    of_objects,
+    related_of,
+    train,
+)
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
@@ -47,16 +53,11 @@ from dsflash_ros.graph.words import plain_words
 from dsflash_ros.language.mixing import mixture
 from dsflash_ros.language.neural_encoders import open_encoder
 from dsflash_ros.machine import machine
-from dsflash_ros.model.layers.named_logits import make_logits
 from dsflash_ros.text_tables import Row, show
-from dsflash_ros.training.configuration import RelationConfig, load_config
-from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
-from dsflash_ros.training.relations.train_relations import filled_cache, train_relations
-from dsflash_ros.weights.loading import open_weights
 
 SPLITS = Path(__file__).parent / "open_vocabulary_splits.json"
 
-STAGES = ("MLP", "objects")
+STAGES = ("MLP", "MLP, classes too", "objects")
 
 OFFSETS = np.linspace(-12, 0, 49)
 """Of base logits, to choose from."""
@@ -66,122 +67,6 @@ MOST_PAIRS = 250_000
 
 CONSE_NAMES = 5
 """Base predicates whose embeddings ConSE averages."""
-
-
-class Related(NamedTuple):
-    """Related directed pairs of a data set.
-
-    Attributes:
-        logits: (n, names) float32, of the names that a stage learned.
-        holds: (n, predicates) bool, which predicates of the data set hold.
-    """
-
-    logits: np.ndarray
-    holds: np.ndarray
-
-
-def train(args: argparse.Namespace, novel: Sequence[str]) -> Path:
-    """Train a stage "objects" without the novel predicates, unless that was done; its weights."""
-    out = args.out / f"objects-{'-'.join(name.replace(' ', '_') for name in sorted(novel))}"
-    weights = out / "last.safetensors"
-    if not weights.exists():
-        train_relations(_config(args, novel, out))
-    return weights
-
-
-def _config(args: argparse.Namespace, novel: Sequence[str], out: Path) -> RelationConfig:
-    given = [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
-    given += ["val_split=none", f"feature_cache={args.out / 'cache'}"]
-    given += [f"predicates_novel={json.dumps(list(novel))}"]
-    return load_config(RelationConfig, "toyroom", [*given, *args.set], "relations")
-
-
-@torch.inference_mode()
-def of_objects(
-    args: argparse.Namespace, weights: Path, novel: Sequence[str], dataset: PsgDataset
-) -> Related:
-    """What a stage "objects" says of the related pairs of true segments."""
-    opened = open_weights(weights)
-    model = opened.load()
-    records = list(islice(dataset, args.images))
-    stored = filled_cache(_config(args, novel, args.out), model, opened.header, records)
-    count = len(dataset.vocabulary.predicates)
-    cells = model.relations.cell, model.relations.grid
-    samples = RelationSamples(records, opened.header.config, *cells, cache=stored, predicates=count)
-    logits, holds = [], []
-    for batch in DataLoader(samples, 16, collate_fn=collate_relations):
-        pairs, index = batch.relations[:, :2].unique(dim=0, return_inverse=True)
-        prepared = model.relations.prepare(batch.images.float())
-        logits.append(model.relations.relate(batch.pair_inputs(prepared, pairs)).logits[:, 0, 1:])
-        hold = np.zeros((len(pairs), count), bool)
-        hold[index.numpy(), batch.relations[:, 2].numpy()] = True
-        holds.append(hold)
-    return Related(torch.cat(logits).numpy(), np.concatenate(holds))
-
-
-class PairTable:
-    """All directed pairs of a split: classes, geometry of boxes, and what holds of them."""
-
-    def __init__(self, dataset: PsgDataset, most: int | None = None) -> None:
-        """`most`: pairs to keep, drawn at random."""
-        images = pairs_of(dataset)
-        columns = [
-            torch.cat([getattr(image, name) for image in images])
-            for name in ("classes", "geometry", "targets")
-        ]
-        if most is not None and most < len(columns[0]):
-            drawn = torch.randperm(len(columns[0]), generator=torch.Generator().manual_seed(0))
-            columns = [column[drawn[:most]] for column in columns]
-        self.classes, self.geometry, targets = columns
-        self.holds = targets > 0
-        self.vocabulary = dataset.vocabulary
-
-    def inputs(self, chosen: torch.Tensor) -> torch.Tensor:
-        """(n, width) float32 of the chosen pairs."""
-        count = len(self.vocabulary.classes)
-        classes = F.one_hot(self.classes[chosen], count).flatten(1).float()
-        return torch.cat((classes, self.geometry[chosen]), dim=1)
-
-
-def of_mlp(
-    train: PairTable, names: Sequence[str], words: torch.Tensor | None, steps: int
-) -> nn.Module:
-    """A network on classes and boxes that learned these predicates.
-
-    `words`: their embeddings, for a head by cosines.
-    """
-    torch.manual_seed(0)
-    order = list(train.vocabulary.predicates)
-    ids = torch.tensor([1 + order.index(name) for name in names])
-    others = [1 + order.index(name) for name in order if name not in names]
-    seen = ~train.holds[:, others].any(1)
-    related = torch.nonzero(seen & ~train.holds[:, 0])[:, 0]
-    unrelated = torch.nonzero(seen & train.holds[:, 0])[:, 0]
-    width = train.inputs(related[:1]).shape[1]
-    head = make_logits(256, len(names), 0 if words is None else words.shape[1], none_first=True)
-    if words is not None:
-        head.set_names(words)
-    body = (nn.BatchNorm1d(width), nn.Linear(width, 256), nn.GELU(), nn.Dropout(0.1))
-    model = nn.Sequential(*body, nn.Linear(256, 256), nn.GELU(), head)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
-        draws = [pool[torch.randint(len(pool), (512,))] for pool in (related, unrelated)]
-        chosen = torch.cat(draws)
-        targets = train.holds[chosen][:, torch.cat((torch.tensor([0]), ids))].float()
-        loss = F.binary_cross_entropy_with_logits(model(train.inputs(chosen)), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    return model.eval()
-
-
-@torch.inference_mode()
-def related_of(model: nn.Module, table: PairTable) -> Related:
-    """What a network says of the related pairs."""
-    related = torch.nonzero(~table.holds[:, 0])[:, 0]
-    return Related(model(table.inputs(related))[:, 1:].numpy(), table.holds[related, 1:].numpy())
 
 
 def macro_accuracy(found: np.ndarray, holds: np.ndarray, asked: Sequence[int]) -> float:
@@ -296,13 +181,15 @@ def rows_of(args: argparse.Namespace) -> list[Row]:
     stored = dict(zip(order, encoder.encode([plain_words(name) for name in order]), strict=True))
     asking = Asking(order, lambda names: np.stack([stored[name] for name in names]))
     tables = {}
-    if "MLP" in args.stages:
+    if {"MLP", "MLP, classes too"} & {*args.stages}:
         tables = {name: PairTable(one, MOST_PAIRS) for name, one in data.items()}
     splits = json.loads(SPLITS.read_text())
     rows = []
     for stage in args.stages:
         for name in args.splits or splits:
-            if stage == "MLP":
+            if stage != "objects":
+                hide = splits[name]["novel_classes"] if "classes" in stage else ()
+                know_classes_by_words(tables, encoder, hide)
                 row = mlp_row(asking, tables, splits[name], args.steps)
             else:
                 row = objects_row(asking, args, data, splits[name])
