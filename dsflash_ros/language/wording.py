@@ -29,6 +29,11 @@ class Meaning:
     similarity: float = 1.0
     is_new: bool = False
 
+    @property
+    def rank(self) -> tuple[float, bool]:
+        """Of several asked names that mean the same, the one of the least rank is told."""
+        return -self.similarity, plain_words(self.asked) != plain_words(self.known)
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -150,7 +155,7 @@ class KnownNames:
     def _wording(self, meanings: list[Meaning], new: np.ndarray) -> Wording:
         place = {name: index for index, name in enumerate(self.names)}
         inner, last = np.full(len(meanings), -1), len(self.names)
-        for index in sorted(range(len(meanings)), key=lambda i: -meanings[i].similarity):
+        for index in sorted(range(len(meanings)), key=lambda i: meanings[i].rank):
             if not meanings[index].is_new:
                 inner[index] = place.pop(meanings[index].known, -1)
         for index, meaning in enumerate(meanings):

@@ -80,6 +80,7 @@ def test_of_two_words_for_one_name_the_nearer_has_it():
     assert [meaning.known for meaning in wording.meanings] == ["cup", "cup"]
     assert wording.inner.tolist() == [-1, 0]
     assert worded("beaker", "cup").inner.tolist() == [-1, 0]
+    assert worded("mug", "Cup").inner.tolist() == [-1, 0]
 
 
 def test_a_new_word_stands_beside_the_known_names():
