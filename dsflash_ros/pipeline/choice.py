@@ -64,9 +64,10 @@ def asked_of(choice: Mapping[str, Value]) -> Asked:
     return Asked(*(tuple(choice[name]) for name in ("classes", "stuff_classes", "predicates")))
 
 
-def settings_of(choice: Mapping[str, Value]) -> dict[str, Value]:
-    """Those of `OPTIONS` that must not change when work on the same results goes on."""
-    return {one.name: choice[one.name] for one in OPTIONS if one.name not in _OF_A_MACHINE}
+def settings_of(choice: Mapping[str, Value]) -> dict:
+    """Those of `OPTIONS` that must not change when work on the same results goes on, as of JSON."""
+    kept = {one.name: choice[one.name] for one in OPTIONS if one.name not in _OF_A_MACHINE}
+    return {name: list(one) if isinstance(one, tuple) else one for name, one in kept.items()}
 
 
 def check_settings(place: Path | str, known: Mapping, wanted: Mapping) -> None:

@@ -1,9 +1,11 @@
+import json
+
 import pytest
 import torch
 
 from dsflash_ros import Options
 from dsflash_ros.errors import WeightsError
-from dsflash_ros.pipeline.choice import pipeline_of, vocabulary_of
+from dsflash_ros.pipeline.choice import OPTIONS, pipeline_of, settings_of, vocabulary_of
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 DEFAULTS = {option.name: option.default for option in (*MODEL_OPTIONS, *FRAME_OPTIONS)}
@@ -31,3 +33,10 @@ def test_the_vocabulary_is_asked_for():
     assert vocabulary_of({"vocabulary": "toyroom"}).things[0] == "person"
     with pytest.raises(WeightsError, match="another vocabulary"):
         pipeline_of(DEFAULTS | {"weights": "random", "vocabulary": "toyroom"})
+
+
+def test_settings_are_what_json_gives_back():
+    values = {option.name: option.default for option in OPTIONS}
+    settings = settings_of(values | {"classes": ("cup", "dog")})
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings["classes"] == ["cup", "dog"]

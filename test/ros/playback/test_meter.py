@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from harness import Client, ended
+from harness import Client, ended, eventually
 from media_files import raw_images, write_bag
 
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
@@ -54,8 +54,11 @@ def play(start, watch, *arguments):
 
 def test_age_drops_and_rate(node, client, start, tmp_path):
     graphs, subscription = client.subscribe(SceneGraph, "/scene_graph", 100)
+    eventually(subscription.get_publisher_count)
     watch = start("watch", "--json", tmp_path / "live.json")
     out = play(start, watch, DRIVE, "--speed", 2, "--count", 16)
+    # this process may be slower to take them than the meter's
+    eventually(lambda: len(graphs) >= json.loads((tmp_path / "live.json").read_text())["graphs"])
     scores = json.loads((tmp_path / "live.json").read_text())
     client.node.destroy_subscription(subscription)
     assert scores["images"] == 16 and 0 < scores["graphs"] == len(graphs) <= 16
