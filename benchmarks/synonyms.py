@@ -46,10 +46,8 @@ def draw(
     """(snaps, 3): the shares of one draw."""
     random = np.random.default_rng(seed)
     asked, synonyms = {}, {}
-    own = {*map(plain_words, names.names)}  # such as "floor", which is a synonym of another, too
     for name in names.names:
-        narrow = [text for text in names.synonyms.get(name, ()) if plain_words(text) not in own]
-        hidden, synonyms[name] = halves(narrow, random)
+        hidden, synonyms[name] = halves(names.synonyms.get(name, ()), random)
         asked |= dict.fromkeys(hidden, name)
     strange, kept = halves(others, random)
     known = KnownNames(names.kind, names.names, names.weights, synonyms)

@@ -20,14 +20,12 @@ class Meaning:
     Attributes:
         asked: the name.
         known: the known name that it means, or that is nearest.
-        also: other known names that it means, too, as `floor` does `floor-wood`.
         similarity: cosine of the asked phrase and the nearest known one; 1 for the same words.
         is_new: the weights never learned it: its text embedding decides.
     """
 
     asked: str
     known: str
-    also: tuple[str, ...] = ()
     similarity: float = 1.0
     is_new: bool = False
 
@@ -46,21 +44,19 @@ class Wording:
 
     Attributes:
         meanings: of the asked names, in their order.
-        told: (known + new names,) int64, the asked name that each name of the model is told as, or
-            -1. Of several asked names that mean the same, the nearest is told.
+        inner: (asked names,) int64, which name of the model each asked one is, counting the known
+            names, then the new ones; -1 where a nearer synonym has it.
         embeddings: (new names, D) float32.
     """
 
     meanings: tuple[Meaning, ...]
-    told: np.ndarray
+    inner: np.ndarray
     embeddings: np.ndarray
 
     @property
     def meant(self) -> tuple[str, ...]:
-        """For each asked name the known ones that it means, with commas; empty for a new one."""
-        return tuple(
-            "" if one.is_new else ", ".join((one.known, *one.also)) for one in self.meanings
-        )
+        """For each asked name the known one that it means; empty for a new one."""
+        return tuple("" if meaning.is_new else meaning.known for meaning in self.meanings)
 
     @property
     def is_new(self) -> bool:
@@ -84,14 +80,13 @@ class KnownNames:
     weights: str
     synonyms: Mapping[str, Sequence[str]]
 
-    def phrases(self) -> dict[str, tuple[str, ...]]:
-        """The names that each known phrase, in plain words, stands for; its own name first."""
-        found: dict[str, tuple[str, ...]] = {plain_words(name): (name,) for name in self.names}
-        for name in self.names:
-            for phrase in map(plain_words, self.synonyms.get(name, ())):
-                if name not in found.get(phrase, ()):
-                    found[phrase] = (*found.get(phrase, ()), name)
-        return found
+    def phrases(self) -> dict[str, str]:
+        """The name that each known phrase, in plain words, stands for."""
+        found = {plain_words(text): name for name in self.names for text in self._synonyms(name)}
+        return found | {plain_words(name): name for name in self.names}
+
+    def _synonyms(self, name: str) -> Sequence[str]:
+        return self.synonyms.get(name, ())
 
     def closed_wording(self, asked: Sequence[str]) -> Wording:
         """The wording without a text encoder: only known phrases will do.
@@ -147,30 +142,26 @@ class KnownNames:
             for name, row, *rest in zip(
                 strange, best, cosines.tolist(), is_new.tolist(), strict=True
             ):
-                meanings[name] = Meaning(name, names[row][0], names[row][1:], *rest)
+                meanings[name] = Meaning(name, names[row], *rest)
             new = embeddings[is_new]
         return self._wording([meanings[name] for name in asked], new)
 
     def _known(self, asked: Sequence[str]) -> dict[str, Meaning]:
         """Meanings of those asked names that are known phrases."""
         exact, phrases = set(self.names), self.phrases()
-        found = {
-            name: (name,) if name in exact else phrases.get(plain_words(name)) for name in asked
-        }
-        return {name: Meaning(name, names[0], names[1:]) for name, names in found.items() if names}
+        found = {name: name if name in exact else phrases.get(plain_words(name)) for name in asked}
+        return {name: Meaning(name, known) for name, known in found.items() if known}
 
     def _wording(self, meanings: list[Meaning], new: np.ndarray) -> Wording:
-        ranked = sorted(range(len(meanings)), key=lambda index: meanings[index].rank)
-        known = [index for index in ranked if not meanings[index].is_new]
-        said: dict[str, int] = {}
-        for index in known:
-            said.setdefault(meanings[index].known, index)
-        for index in known:
-            for name in meanings[index].also:
-                said.setdefault(name, index)
-        own = [said.get(name, -1) for name in self.names]
-        added = [index for index, meaning in enumerate(meanings) if meaning.is_new]
-        return Wording(tuple(meanings), np.array([*own, *added]), new)
+        place = {name: index for index, name in enumerate(self.names)}
+        inner, last = np.full(len(meanings), -1), len(self.names)
+        for index in sorted(range(len(meanings)), key=lambda i: meanings[i].rank):
+            if not meanings[index].is_new:
+                inner[index] = place.pop(meanings[index].known, -1)
+        for index, meaning in enumerate(meanings):
+            if meaning.is_new:
+                inner[index], last = last, last + 1
+        return Wording(tuple(meanings), inner, new)
 
 
 def check_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -86,8 +86,8 @@ class Asking:
         translation = Translation(
             inner,
             vocabulary,
-            classes.told[order],
-            predicates.told,
+            _places(classes.inner, len(order))[order],
+            _places(predicates.inner, len(inner.predicates)),
             classes.meant,
             predicates.meant,
         )
@@ -105,13 +105,13 @@ class Asking:
 
     def guesses(self) -> list[str]:
         """A sentence for each name that is neither known nor a stored synonym of a known one."""
-        found = []
-        for wording in (self.classes, self.predicates):
-            told = set(wording.told.tolist())
-            for index, meaning in enumerate(wording.meanings):
-                if meaning.is_new or meaning.similarity < 1 or index not in told:
-                    found.append(_sentence(meaning, index in told))
-        return found
+        meanings = [*self.classes.meanings, *self.predicates.meanings]
+        inner = np.concatenate((self.classes.inner, self.predicates.inner))
+        return [
+            _sentence(meaning, place >= 0)
+            for meaning, place in zip(meanings, inner, strict=True)
+            if meaning.is_new or meaning.similarity < 1 or place < 0
+        ]
 
     def log(self, weights: str) -> None:
         """Warn of names whose meaning is a guess."""
@@ -169,6 +169,14 @@ def _inner_vocabulary(
         (*known.predicates, *(one.asked for one in predicates.meanings if one.is_new)),
     )
     return order, inner, np.array(nearest)[order]
+
+
+def _places(inner: np.ndarray, count: int) -> np.ndarray:
+    """For each of `count` ids the place that it has in `inner`, or -1."""
+    found = np.full(count, -1)
+    has = np.flatnonzero(inner >= 0)
+    found[inner[has]] = has
+    return found
 
 
 def _sentence(meaning: Meaning, is_said: bool) -> str:

@@ -18,8 +18,8 @@ class Translation:
         asked: the names of the graphs.
         classes: (inner classes,) int64, the asked class of each, or -1.
         predicates: (inner predicates,) int64, the asked predicate of each, or -1.
-        meant_classes, meant_predicates: for each asked name what the weights learned for it, with
-            commas where that is more than one name; empty for a new word.
+        meant_classes, meant_predicates: for each asked name the one that the weights learned for
+            it; empty for a new word.
     """
 
     inner: Vocabulary
@@ -43,7 +43,7 @@ class Translation:
     def inner_classes(self, asked: np.ndarray) -> np.ndarray:
         """Inner ids of asked classes, (n,) int; -1 for -1, and for those that no output is."""
         table = np.full(len(self.asked.classes) + 1, -1)
-        said = np.flatnonzero(self.classes >= 0)[::-1]  # of several, the first counts
+        said = np.flatnonzero(self.classes >= 0)
         table[self.classes[said]] = said
         return table[asked]  # -1 takes the last entry
 

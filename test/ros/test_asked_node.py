@@ -80,5 +80,5 @@ def test_other_names_after_a_new_start(camera, client, vocabularies):
     client.change_state("activate")
     eventually(lambda: len(vocabularies[-1].predicates) == 16)
     assert list(vocabularies[-1].classes[4:]) == ["floor"]
-    assert vocabularies[-1].meant_classes[4] == "floor-other-merged, floor-wood"
+    assert vocabularies[-1].meant_classes[4] == "floor-other-merged"
     assert {n.label for n in graph_of(camera).nodes if not n.is_thing} <= {"floor"}
