@@ -22,6 +22,7 @@ from dsflash_ros.bench.results import spread
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.msg import SceneGraph
+from dsflash_ros.ros.parameter_table import yaml_value
 from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.text_tables import Row
 
@@ -139,7 +140,11 @@ def _processes(
     """Camera, node and receiver, warmed up. In a ROS domain of their own."""
     os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    settings = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+    settings = [
+        word
+        for name, value in parameters.items()
+        for word in ("-p", f"{name}:={yaml_value(value)}")
+    ]
     prepare_transport()
     with ExitStack() as stack:
         node = stack.enter_context(

@@ -219,8 +219,6 @@ def _node(args: argparse.Namespace) -> tuple[str, list]:
         raise missing_ros(error) from error
     options = (*MODEL_OPTIONS, *FRAME_OPTIONS)
     choice = {option.name: getattr(args, option.name) for option in options}
-    if not choice["vocabulary"]:
-        del choice["vocabulary"]  # no empty value can be given as NAME:=VALUE
     sizes = args.size or SIZES
     if args.rate:
         rows = [node.measure_load(size, args.rate, args.duration, choice) for size in sizes]
