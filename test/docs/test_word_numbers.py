@@ -40,6 +40,10 @@ def test_new_predicates():
     (objects,) = [row for row in told if row["stage"] == "objects"]
     for printed, column in zip(("49", "37", "4", "37", "20", "26"), OF_OBJECTS, strict=True):
         assert printed in text and shows(printed, 100 * objects[column])
+    hidden = [row for row in told if row["stage"] == "MLP, classes too"]
+    columns = ("novel", "ConSE", "permuted", "words", "trained", "harmonic")
+    for printed, column in zip(("38", "35", "17", "40", "77", "26"), columns, strict=True):
+        assert printed in text and shows(printed, 100 * mean(row[column] for row in hidden))
     assert all(row["all, novel, no offset"] < 0.005 for row in rows.values())
 
 
