@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         **about_model(opened, pipeline, args.compile),
         "machine": machine(),
     }
-    details = _details(dataset, pipeline) if report_path else None
+    details = _details(pipeline) if report_path else None
     tracks = _tracks(args, dataset, pipeline, usual)
     observers = [observer for observer in (details, tracks) if observer]
     scores, failure = _evaluate(args, pipeline, dataset, export_path, about, observers)
@@ -171,11 +171,11 @@ def _warn_untrained(header, pipeline) -> None:
         )
 
 
-def _details(dataset, pipeline):
+def _details(pipeline):
     """Collects what the page shows of each image."""
     from dsflash_ros.reports.evaluation_details import EvaluationDetails
 
-    return EvaluationDetails(dataset.vocabulary, pipeline.weights, pipeline.relates)
+    return EvaluationDetails(pipeline.vocabulary, pipeline.weights, pipeline.relates)
 
 
 def _tracks(args: argparse.Namespace, dataset, pipeline, usual: dict):

@@ -24,7 +24,7 @@ def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
     from dsflash_ros.evaluation.bag_evaluation import BagEvaluation
     from dsflash_ros.evaluation.merged_report import merge_reports
     from dsflash_ros.evaluation.report_text import bags_text, report_text
-    from dsflash_ros.pipeline.choice import OPTIONS
+    from dsflash_ros.pipeline.choice import OPTIONS, asked_of
     from dsflash_ros.weights.loading import open_weights
 
     _check(args)
@@ -43,7 +43,8 @@ def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
         _log.error("%d of %d bags could not be evaluated", failed, failed + len(reports))
     if reports:
         reports = dict(sorted(reports.items()))
-        merged = merge_reports(reports, open_weights(args.weights).header.vocabulary)
+        known = open_weights(args.weights).header.vocabulary
+        merged = merge_reports(reports, asked_of(choice).vocabulary(known))
         print(report_text(merged))
         print(bags_text(reports, merged))
         if json_path:

@@ -16,6 +16,7 @@ from dsflash_ros.machine import machine
 from dsflash_ros.option import Value
 from dsflash_ros.pipeline.choice import check_settings, settings_of
 from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.tracking.tracking_options import TrackingOptions
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ class ModelFacts(NamedTuple):
     """What a report says of a model, which may be in another process.
 
     Attributes:
-        weights, vocabulary, relates, device, options: as of `SceneGraphPipeline`.
+        weights, translation, relates, device, options: as of `SceneGraphPipeline`.
         about: `Report.weights`, `model`, `options` and `machine`.
     """
 
     weights: str
-    vocabulary: Vocabulary
+    translation: Translation
     relates: bool
     device: str
     options: Options
@@ -44,8 +45,13 @@ class ModelFacts(NamedTuple):
     ) -> "ModelFacts":
         """Of a pipeline with these weights."""
         about = {**about_model(opened, pipeline, is_compiled), "machine": machine()}
-        known = pipeline.weights, pipeline.vocabulary, pipeline.relates, str(pipeline.device)
+        known = pipeline.weights, pipeline.translation, pipeline.relates, str(pipeline.device)
         return cls(*known, pipeline.options, about)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The names of the graphs."""
+        return self.translation.asked
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class BagEvaluation:
             SourceError: it cannot be read.
             DatasetError, EvaluationError: it has no truth, or one of another vocabulary.
         """
-        records = BagRecords(path, model.vocabulary, self.topic)
+        records = BagRecords(path, model.translation.known, self.topic)
         tracks = None
         if self.is_tracked:
             options = replace(model.options, **self.told)

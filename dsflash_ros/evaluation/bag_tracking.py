@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.asked_records import asked_truth
 from dsflash_ros.evaluation.bag_records import BagRecord
 from dsflash_ros.evaluation.runner import Observation
 from dsflash_ros.evaluation.tracking import TrackingEvaluator
@@ -100,13 +101,14 @@ def evaluate_bag(
                 "`dsflash toyroom camera --record`"
             )
         for frame in progress(islice(source, limit), "tracking", limit or len(source), "frame"):
-            if frame.truth is None:
+            truth = asked_truth(frame.truth, pipeline.translation)
+            if truth is None:
                 continue
             if true_segments:
-                graph = tracked.follow(_unnamed(frame.truth), frame.rgb, frame.space)
+                graph = tracked.follow(_unnamed(truth), frame.rgb, frame.space)
             else:
                 graph = tracked(frame.rgb, frame.stamp, frame.name, frame.space)
-            evaluator.add(frame.truth, tracked.raw, graph)
+            evaluator.add(truth, tracked.raw, graph)
     return evaluator.results()
 
 

@@ -12,10 +12,12 @@ from dsflash_ros.conversion.checkpoint_files import sha256_of
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.files import expand, replacing
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.asking import NAMES
 
 if TYPE_CHECKING:
     from dsflash_ros.data.psg import PsgDataset
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
+    from dsflash_ros.pipeline.translation import Translation
     from dsflash_ros.weights.loading import OpenedWeights
 
 FORMAT = "dsflash-eval-1"
@@ -180,7 +182,19 @@ def about_model(opened: "OpenedWeights", pipeline: "SceneGraphPipeline", is_comp
             "device": str(pipeline.device),
             "precision": pipeline.precision,
             "compile": is_compiled,
+            **_asked_names(pipeline.translation),
         },
+    }
+
+
+def _asked_names(translation: "Translation") -> dict[str, list[str]]:
+    """The names that a pipeline was asked for, by parameter; none where these are all."""
+    asked, known = translation.asked, translation.known
+    names = dict(zip(NAMES, ("things", "stuff", "predicates"), strict=True))
+    return {
+        parameter: list(getattr(asked, kind))
+        for parameter, kind in names.items()
+        if getattr(asked, kind) != getattr(known, kind)
     }
 
 

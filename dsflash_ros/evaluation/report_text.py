@@ -11,6 +11,7 @@ from dsflash_ros.evaluation.phrases import (
 )
 from dsflash_ros.evaluation.report import Report
 from dsflash_ros.evaluation.tracking_text import tracking_text
+from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.text_tables import Row, counted, table
 
 
@@ -31,6 +32,7 @@ def report_text(report: Report) -> str:
 
 def _head(report: Report) -> str:
     """What was evaluated, and on what machine."""
+    names = {name: report.options[name] for name in NAMES if name in report.options}
     model, without = report.model, report.relations["images_without_relations"]
     return "\n".join(
         [
@@ -38,6 +40,7 @@ def _head(report: Report) -> str:
             f"weights: {describe_weights(report.weights)}; "
             f"{model['size']} {model['backbone']} at {model['image_size']}",
             f"machine: {describe_machine(report.machine, report.options)}",
+            *(f"{name}: {', '.join(asked)}" for name, asked in names.items()),
         ]
     )
 

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dsflash_ros.data.asked_dataset import AskedDataset
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import EvaluationError
+from dsflash_ros.evaluation.asked_records import in_asked_names
 from dsflash_ros.evaluation.calibration import Reliability
 from dsflash_ros.evaluation.export import SgbenchFile
 from dsflash_ros.evaluation.image_scores import ImageScores
@@ -18,6 +18,7 @@ from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.panoptic_quality import PanopticQuality
 from dsflash_ros.evaluation.prediction import Predicted, Prediction, predict_all
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.progress_bar import progress
 
 PROTOCOLS = ("predcls", "sgdet")
@@ -29,6 +30,7 @@ class Model(Protocol):
 
     weights: str
     vocabulary: Vocabulary
+    translation: Translation
     relates: bool
     device: object
 
@@ -180,7 +182,7 @@ def evaluate(
             a prediction breaks the protocol.
         DatasetError: an image or a mask cannot be read.
     """
-    dataset = in_asked_names(model, dataset)
+    dataset = in_asked_names(dataset, model.translation)
     check_vocabulary(model.weights, model.vocabulary, dataset)
     if protocol == "predcls" and not model.relates:
         raise EvaluationError(
@@ -200,19 +202,6 @@ def evaluate(
                 record.image_id, prediction.labels, prediction.class_ids, prediction.relations
             )
     return evaluator
-
-
-def in_asked_names(model: Model, dataset: PsgDataset) -> PsgDataset:
-    """The data set in the names that a pipeline was asked for; else as it is."""
-    translation = getattr(model, "translation", None)
-    if translation is None or not translation.changes:
-        return dataset
-    known, inner = dataset.vocabulary, translation.inner
-    if not {*known.classes} <= {*inner.classes} or not {*known.predicates} <= {*inner.predicates}:
-        return dataset  # which then is refused
-    classes = [translation.classes[inner.classes.index(name)] for name in known.classes]
-    predicates = [translation.predicates[inner.predicates.index(n)] for n in known.predicates]
-    return AskedDataset(dataset, translation.asked, np.array(classes), np.array(predicates))
 
 
 def check_vocabulary(weights: str, vocabulary: Vocabulary, dataset: PsgDataset) -> None:

@@ -19,6 +19,7 @@ from dsflash_ros.evaluation.phrases import (
 )
 from dsflash_ros.evaluation.report import Report
 from dsflash_ros.model.header import STAGES
+from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.pipeline.options import Options
 
 PSG_TEST_IMAGES = 2177
@@ -161,8 +162,9 @@ def _difference(report: Report, ours: dict) -> list[str]:
     }
     found = {"vocabulary": report.dataset["vocabulary"], **report.model}
     # relation_threshold and max_relations as `dsflash eval` has them: all relations
-    options = asdict(Options(relation_threshold=0.0, max_relations=0xFFFF)) | ours
-    expected, found = expected | options, found | report.options
+    expected |= asdict(Options(relation_threshold=0.0, max_relations=0xFFFF)) | ours
+    expected |= dict.fromkeys(NAMES)  # nothing was asked for but all
+    found |= report.options
     return [f"{key} {found.get(key)}" for key, value in expected.items() if found.get(key) != value]
 
 

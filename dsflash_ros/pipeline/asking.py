@@ -1,7 +1,7 @@
 """Names that a pipeline is asked for, in place of those that its weights learned."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Asked:
         return Vocabulary(
             things, stuff, check_names("predicates", self.predicates) or known.predicates
         )
+
+
+NAMES = tuple(field.name for field in fields(Asked))
+"""The parameters that ask for names."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Asking:
         classes, predicates = wordings(vocabulary, header, weights, encoder)
         order, inner, nearest = _inner_vocabulary(vocabulary, header, classes, predicates)
         translation = Translation(
+            known,
             inner,
             vocabulary,
             _places(classes.inner, len(order))[order],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsflash_ros.errors import OutputError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.option import Value
-from dsflash_ros.pipeline.asking import Asked
+from dsflash_ros.pipeline.asking import NAMES, Asked
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS, Options
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
@@ -61,7 +61,7 @@ def vocabulary_of(choice: Mapping[str, Value]) -> Vocabulary | None:
 
 def asked_of(choice: Mapping[str, Value]) -> Asked:
     """The names to tell apart."""
-    return Asked(*(tuple(choice[name]) for name in ("classes", "stuff_classes", "predicates")))
+    return Asked(*(tuple(choice[name]) for name in NAMES))
 
 
 def settings_of(choice: Mapping[str, Value]) -> dict:

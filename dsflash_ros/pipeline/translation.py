@@ -14,6 +14,7 @@ class Translation:
     """Ids of what the model tells apart (*inner* ones) to ids of what was asked for, and back.
 
     Attributes:
+        known: the names that the weights learned.
         inner: the names that the model tells apart.
         asked: the names of the graphs.
         classes: (inner classes,) int64, the asked class of each, or -1.
@@ -22,6 +23,7 @@ class Translation:
             it; empty for a new word.
     """
 
+    known: Vocabulary
     inner: Vocabulary
     asked: Vocabulary
     classes: np.ndarray
@@ -33,12 +35,21 @@ class Translation:
     def without_change(cls, vocabulary: Vocabulary) -> "Translation":
         """That of weights which are asked for nothing but what they know."""
         ids = np.arange(len(vocabulary.classes)), np.arange(len(vocabulary.predicates))
-        return cls(vocabulary, vocabulary, *ids, vocabulary.classes, vocabulary.predicates)
+        return cls(
+            vocabulary, vocabulary, vocabulary, *ids, vocabulary.classes, vocabulary.predicates
+        )
 
     @property
     def changes(self) -> bool:
         """Whether anything that was asked for differs from what the model tells apart."""
         return self.inner != self.asked
+
+    @property
+    def of_known(self) -> "Translation":
+        """From the names that the weights learned, which truths speak, to the asked ones."""
+        places = [self.inner.classes.index(name) for name in self.known.classes]
+        predicates = self.predicates[: len(self.known.predicates)]  # new ones come behind them
+        return replace(self, inner=self.known, classes=self.classes[places], predicates=predicates)
 
     def inner_classes(self, asked: np.ndarray) -> np.ndarray:
         """Inner ids of asked classes, (n,) int; -1 for -1, and for those that no output is."""

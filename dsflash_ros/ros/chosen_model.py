@@ -5,13 +5,14 @@ Importing the pipeline takes seconds, so it waits until one is wanted.
 
 from typing import TYPE_CHECKING
 
+from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.pipeline.choice import asked_of, pipeline_of, vocabulary_of
 from dsflash_ros.ros.parameters import Value
 
 if TYPE_CHECKING:
     from dsflash_ros.weights.loading import OpenedWeights
 
-NAMES = ("classes", "stuff_classes", "predicates", "text_encoder")
+WORDS = (*NAMES, "text_encoder")
 """Parameters that say what to tell apart."""
 
 

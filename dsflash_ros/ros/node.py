@@ -44,7 +44,7 @@ from std_srvs.srv import SetBool, Trigger
 from dsflash_ros.errors import DSFlashError, LanguageError, OptionError
 from dsflash_ros.option import Value
 from dsflash_ros.ros import parameters, qos
-from dsflash_ros.ros.chosen_model import NAMES, check_choice, check_names, load_pipeline
+from dsflash_ros.ros.chosen_model import WORDS, check_choice, check_names, load_pipeline
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status
 from dsflash_ros.ros.process.lifecycle import result_unless, transition
 from dsflash_ros.ros.process.memory import free_memory, freeze_objects, sweep, thaw_objects
@@ -217,7 +217,7 @@ class DSFlashNode(LifecycleNode):
 
     def _refusal_of_names(self, changes: dict[str, Value]) -> str:
         """Why the weights cannot be asked for these names; the former ones then stay."""
-        if not changes.keys() & set(NAMES):
+        if not changes.keys() & set(WORDS):
             return ""
         changed = {
             name: parameters.read(changes[name], parameters.BY_NAME[name])

@@ -81,3 +81,22 @@ def test_a_data_set_among_several_bags(tmp_path, capsys, caplog):
     assert evaluate(path, tmp_path / "nothing", "--out", tmp_path / "out") == 1
     assert f"{path} is no bag, and several are evaluated together only of bags" in caplog.text
     assert "2 of 2 bags could not be evaluated" in caplog.text
+
+
+def test_asked_names_are_what_is_scored(tmp_path, capsys):
+    """The same scores from one bag, from several, and as a page; tracks alone, too."""
+    out, path, page = tmp_path / "out", tmp_path / "one.json", tmp_path / "one.html"
+    given = ("--limit", 3, "--classes", "person,table,mug", "--predicates", "holding,on")
+    assert evaluate(DRIVE, *given, "--json", path, "--report", page) == 0
+    told, report = capsys.readouterr().out, json.loads(path.read_text())
+    assert "classes: person, table, mug\npredicates: holding, on\n" in told
+    assert report["options"]["predicates"] == ["holding", "on"]
+    assert list(report["relations"]["per_predicate"]) == ["holding", "on"]
+    assert {"person", "table", "mug"} < set(report["panoptic"]["per_class"])
+    assert "bottle" not in report["panoptic"]["per_class"] and "bottle" not in page.read_text()
+    found = report["tracking"]["raw"]["objects"]["F1"]
+    assert report["relations"]["mR@50"] > 0.2 and report["panoptic"]["PQ"] > 0.5 and found > 0.5
+    assert evaluate(DRIVE, *given, "--out", out) == 0
+    assert json.loads((out / "drive.json").read_text())["relations"] == report["relations"]
+    assert evaluate(DRIVE, *given, "--tracking", "--json", path, "--overwrite") == 0
+    assert json.loads(path.read_text())["raw"]["objects"]["F1"] == found

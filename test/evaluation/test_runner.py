@@ -11,6 +11,7 @@ from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph, p
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.ranking import RankedRelations
 from dsflash_ros.pipeline.pipeline import Options
+from dsflash_ros.pipeline.translation import Translation
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,7 @@ class Oracle:
     """A pipeline that predicts the truth of a data set."""
 
     vocabulary, weights, relates, device = VOCABULARY, "oracle", True, "cpu"
+    translation = Translation.without_change(VOCABULARY)
     options = Options(relation_threshold=0.0, max_relations=0xFFFF)
 
     def __init__(self, dataset):

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from dsflash_ros.data.asked_dataset import AskedDataset
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import write_shapes
+from dsflash_ros.evaluation.asked_records import AskedRecords, in_asked_names
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.translation import Translation
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,10 @@ def test_only_asked_names_are_left(whole):
     classes[[2, 0, len(known.things)]] = 0, 1, 2
     predicates = np.full(len(known.predicates), -1)
     predicates[[3, 1]] = 0, 1
-    part = AskedDataset(whole, asked, classes, predicates)
-    assert part.vocabulary == asked and len(part) == len(whole)
+    meant = asked.classes, asked.predicates
+    translation = Translation(known, known, asked, classes, predicates, *meant)
+    part = in_asked_names(whole, translation)
+    assert isinstance(part, AskedRecords) and part.vocabulary == asked and len(part) == len(whole)
     told = 0
     for record, other in zip(part, whole, strict=True):
         kept = [index for index, one in enumerate(other.class_ids) if classes[one] >= 0]
@@ -40,3 +43,13 @@ def test_only_asked_names_are_left(whole):
             np.testing.assert_array_equal(labels == number, before == index)
         assert labels.max() < len(kept)
     assert told > 0
+
+
+def test_records_stay_where_nothing_was_asked_or_another_vocabulary_is_spoken(whole):
+    known = whole.vocabulary
+    assert in_asked_names(whole, Translation.without_change(known)) is whole
+    other = Vocabulary(("cup", "plate"), (), ("on", "under"))
+    asked = Vocabulary(("cup",), (), ("on",))
+    ids = np.array([0, -1])
+    translation = Translation(other, other, asked, ids, ids, asked.classes, asked.predicates)
+    assert in_asked_names(whole, translation) is whole
