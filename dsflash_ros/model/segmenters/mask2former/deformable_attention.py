@@ -66,8 +66,9 @@ class DeformableAttention(nn.Module):
         weights = self.weights(queries).float().view(batch, count, HEADS, -1).softmax(-1)
         weights = weights.view(batch, count, HEADS, self.levels, POINTS)
         values = self.value(tokens).view(batch, -1, HEADS, dim // HEADS)
-        bags = values.device.type == "cpu" and not torch.onnx.is_in_onnx_export()
-        sample = sample_in_bags if bags else sample_by_grid  # ONNX has no bags
+        on_cpu, learns = values.device.type == "cpu", torch.is_grad_enabled()
+        bags = on_cpu and not learns and not torch.onnx.is_in_onnx_export()  # ONNX has none
+        sample = sample_in_bags if bags else sample_by_grid
         with torch.autocast(values.device.type, enabled=False):
             gathered = sample(values, places, weights, shapes)
         return self.output(gathered.to(values.dtype))
@@ -95,7 +96,7 @@ def sample_in_bags(
 
     Each query and head is a bag of an `embedding_bag`: rows of `values`, four around each place,
     with weights. This is what `sample_by_grid` gives, and on CPUs several times faster, as it
-    gathers and sums at once and never stores a sample.
+    gathers and sums at once and never stores a sample. Its gradients are several times slower.
 
     Args:
         values: (B, K, heads, d), the maps row by row, one after the other.
