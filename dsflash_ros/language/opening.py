@@ -60,14 +60,14 @@ class Words:
 
 
 def open_model(
-    model: DSFlash, header: Header, encoder: TextEncoder, encoder_name: str, words: Words
+    model: DSFlash, header: Header, encoder: TextEncoder, language: Language, words: Words
 ) -> tuple[DSFlash, Header]:
     """The same model with a language: it takes new names, and says of known ones what it did.
 
     Args:
         model, header: of weights, as they are; not changed.
         encoder: of the names.
-        encoder_name: by which users get it, such as a hub id.
+        language: names the encoder and the prompts; its phrases and synonyms are those of `words`.
         words: phrases whose embeddings to store with the weights.
 
     Raises `LanguageError` for words that cannot be encoded, synonyms of unknown names, and another
@@ -76,7 +76,7 @@ def open_model(
     words.check(header.vocabulary)
     if header.language is not None:
         check_same(encoder, header.language)
-    language = _language(header.vocabulary, encoder, encoder_name, words)
+    language = _with_words(language, header.vocabulary, words)
     embeddings = torch.from_numpy(encoder.encode(language.phrases))
     count, width = embeddings.shape
     config = replace(header.config, num_phrases=count, phrase_dim=width)
@@ -85,10 +85,7 @@ def open_model(
     return opened.eval(), replace(header, config=config, language=language)
 
 
-def _language(
-    vocabulary: Vocabulary, encoder: TextEncoder, encoder_name: str, words: Words
-) -> Language:
-    language = Language(encoder_name, encoder.sha256, synonyms=words.synonyms)
+def _with_words(language: Language, vocabulary: Vocabulary, words: Words) -> Language:
     phrases = [
         phrase_of(text)
         for phrase_of, names, new in (
@@ -97,4 +94,4 @@ def _language(
         )
         for text in (*names, *(t for name in names for t in words.synonyms.get(name, ())), *new)
     ]
-    return replace(language, phrases=tuple(dict.fromkeys(phrases)))
+    return replace(language, phrases=tuple(dict.fromkeys(phrases)), synonyms=words.synonyms)

@@ -12,6 +12,9 @@ from dsflash_ros.language.text_encoder import TextEncoder
 MOST_NAMES = 10_000
 """That can be asked for at once, of one kind."""
 
+SNAP = 0.6
+"""Least cosine of a strange name and the known phrase that it means; benchmarks/synonyms.py."""
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -109,7 +112,7 @@ class KnownNames:
         asked: Sequence[str],
         phrase_of: Callable[[str], str],
         encoder: TextEncoder,
-        snap: float,
+        snap: float = SNAP,
         others: Sequence[str] = (),
     ) -> Wording:
         """The wording with text embeddings.

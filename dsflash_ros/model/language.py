@@ -9,7 +9,7 @@ from dsflash_ros.graph.words import plain_words
 
 @dataclass(frozen=True)
 class Language:
-    """The text embeddings that weights learned with.
+    """What encodes words for weights, and the words whose embeddings are stored with them.
 
     Attributes:
         encoder: name of the text encoder, a hub id such as `org/name`.
@@ -18,8 +18,6 @@ class Language:
         phrases: texts whose embeddings are stored with the weights (`DSFlash.phrases`); no encoder
             is needed for them.
         synonyms: of classes and predicates, other phrases for them; they need no encoder.
-        class_snap, predicate_snap: least cosine, 0..1, of a strange word and the known phrase that
-            it means.
         base_offset: added to the logits of known predicates where words that were never trained
             are asked for, too; without it the known ones would win nearly always.
     """
@@ -30,8 +28,6 @@ class Language:
     predicate_prompt: str = "{}"
     phrases: tuple[str, ...] = ()
     synonyms: dict[str, list[str]] = field(default_factory=dict)
-    class_snap: float = 0.6
-    predicate_snap: float = 0.6
     base_offset: float = 0.0
 
     def __post_init__(self) -> None:

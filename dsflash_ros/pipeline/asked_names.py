@@ -64,4 +64,6 @@ class AskedNames:
             probabilities = known_probabilities(inputs.class_probabilities, known, count)
             inputs = inputs._replace(class_probabilities=probabilities)
         logits = self._backend.relate(inputs, options)
+        if asking.offsets is None:
+            return logits
         return mix_predicates(logits, asking.predicate_mixing, asking.offsets)

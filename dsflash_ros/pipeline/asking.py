@@ -57,7 +57,7 @@ class Asking:
             names to those of inner ones, see `mixture`. None where there are no new names, and
             where the model learned with text embeddings, so that it takes those of new names.
         known_classes: (inner classes,) int64, the nearest known class of each.
-        offsets: (inner predicates,) float32, added to their logits.
+        offsets: (inner predicates,) float32, added to their logits; None where none is new.
     """
 
     translation: Translation
@@ -67,7 +67,7 @@ class Asking:
     class_mixing: np.ndarray | None
     predicate_mixing: np.ndarray | None
     known_classes: np.ndarray
-    offsets: np.ndarray
+    offsets: np.ndarray | None
 
     @classmethod
     def of(
@@ -96,13 +96,13 @@ class Asking:
             classes.meant,
             predicates.meant,
         )
-        offsets = np.zeros(len(inner.predicates), np.float32)
-        mixings = [None, None]
+        mixings, offsets = [None, None], None
         if classes.is_new and (is_fixed or not config.class_text_dim):
             names = encoder.encode([header.language.class_phrase(name) for name in known.classes])
             mixings[0] = mixing(names, classes.embeddings)[:, order]
         if predicates.is_new:
-            offsets[: -len(predicates.embeddings)] = header.language.base_offset
+            offsets = np.zeros(len(inner.predicates), np.float32)
+            offsets[: len(known.predicates)] = header.language.base_offset
             if is_fixed or not config.predicate_text_dim:
                 phrases = [header.language.predicate_phrase(name) for name in known.predicates]
                 mixings[1] = mixing(encoder.encode(phrases), predicates.embeddings)
@@ -140,17 +140,12 @@ def wordings(
             classes.closed_wording(vocabulary.classes),
             predicates.closed_wording(vocabulary.predicates),
         )
-    others = language.phrases
     return (
         classes.open_wording(
-            vocabulary.classes, language.class_phrase, encoder, language.class_snap, others
+            vocabulary.classes, language.class_phrase, encoder, others=language.phrases
         ),
         predicates.open_wording(
-            vocabulary.predicates,
-            language.predicate_phrase,
-            encoder,
-            language.predicate_snap,
-            others,
+            vocabulary.predicates, language.predicate_phrase, encoder, others=language.phrases
         ),
     )
 

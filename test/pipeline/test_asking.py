@@ -14,6 +14,7 @@ from dsflash_ros.language.mixing import mixture
 from dsflash_ros.language.opening import Words, open_model
 from dsflash_ros.language.text_encoder import PhraseTable
 from dsflash_ros.model.checkpoints import Header, open_checkpoint, save_checkpoint
+from dsflash_ros.model.language import Language
 from dsflash_ros.model.random_weights import random_model
 from dsflash_ros.pipeline.asking import Asked
 
@@ -26,12 +27,13 @@ WORDS = Words(
 )
 PHRASES = [*KNOWN, "roundel", "overlying", *WORDS.classes, *WORDS.predicates]
 ENCODER = PhraseTable(PHRASES, np.random.default_rng(0).normal(size=(len(PHRASES), 16)), "c" * 64)
+LANGUAGE = Language("org/encoder", ENCODER.sha256)
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     header = Header(CONFIG, VOCABULARY)
-    opened = open_model(random_model(header), header, ENCODER, "org/encoder", WORDS)
+    opened = open_model(random_model(header), header, ENCODER, LANGUAGE, WORDS)
     path = tmp_path_factory.mktemp("weights") / "open.safetensors"
     save_checkpoint(path, *opened)
     return path
@@ -68,7 +70,7 @@ def test_the_checkpoint_holds_its_words(path):
     np.testing.assert_allclose(checkpoint.phrases()[rows], ENCODER.encode(PHRASES), atol=1e-6)
     with pytest.raises(LanguageError, match="do not go together"):
         other = PhraseTable(ENCODER.phrases, ENCODER.embeddings, "d" * 64)
-        open_model(checkpoint.load(), checkpoint.header, other, "x", WORDS)
+        open_model(checkpoint.load(), checkpoint.header, other, LANGUAGE, WORDS)
 
 
 def test_open_weights_say_what_the_closed_ones_said(pipeline):
@@ -208,16 +210,14 @@ def test_a_stage_trained_with_words_takes_new_ones():
 
     from dsflash_ros.language.naming import embedded_classes, name_relations
     from dsflash_ros.model.assembly import DSFlash
-    from dsflash_ros.model.language import Language
     from dsflash_ros.pipeline.asking import Asking
     from dsflash_ros.pipeline.backends.torch import TorchBackend
 
     torch.manual_seed(0)
     config = replace(CONFIG, class_text_dim=16, predicate_text_dim=16, relater="objects")
-    language = Language("org/encoder", ENCODER.sha256)
-    header = Header(config, VOCABULARY, language=language)
+    header = Header(config, VOCABULARY, language=LANGUAGE)
     model = DSFlash(config)
-    model.segmenter.name_classes(embedded_classes(ENCODER, language, VOCABULARY.classes))
+    model.segmenter.name_classes(embedded_classes(ENCODER, LANGUAGE, VOCABULARY.classes))
     name_relations(model, header, ENCODER)
     backend = TorchBackend(model, torch.device("cpu"), torch.float32)
     images = torch.zeros(1, 3, 64, 64)

@@ -6,12 +6,12 @@ import numpy as np
 
 from dsflash_ros.data.psg import Record
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.graph.words import plain_words
 
 
 def clause(subject: str, predicate: str, obj: str) -> str:
-    """One relation in words, without the endings of the names that are only labels."""
-    plain = [name.replace("-merged", "").replace("-", " ") for name in (subject, predicate, obj)]
-    return "{} is {} {}".format(*plain)
+    """One relation in words."""
+    return "{} is {} {}".format(*map(plain_words, (subject, predicate, obj)))
 
 
 def caption(
