@@ -11,10 +11,9 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from dsflash_ros.ros import node, parameters
+from dsflash_ros.ros.parameter_table import QUOTES
 from dsflash_ros.ros.process.lifecycle import run
 from dsflash_ros.ros.process.transport import prepare_transport
-
-QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
 
 
 def main(args: list[str] | None = None) -> int:

@@ -13,6 +13,8 @@ from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
 
+QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
+
 NODE_OPTIONS = (
     Option(
         "image_transport",
@@ -125,7 +127,7 @@ def problem(parameter: Option, value: object) -> str:
         return ""
     hint = ""
     if parameter.kind is tuple and isinstance(value, (list, tuple)):
-        hint = "; YAML reads on, off, yes and no as true and false without quotes"
+        hint = f"; {QUOTES}"
     return f"parameter '{parameter.name}' must be {allowed(parameter)}, not {value!r}{hint}"
 
 

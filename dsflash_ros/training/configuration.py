@@ -17,25 +17,17 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class RunConfig(BaseModel):
-    """What every training run needs to know.
+class BaseRunConfig(BaseModel):
+    """What every run needs to know, of whatever it trains.
 
     Attributes:
         dataset: folder or psg.json of a data set in PSG's format; `images` and `masks` say where
             its files lie, if not beside it.
         train_split: split to learn from.
-        val_split: split that selects the best checkpoint; "none" selects the last epoch's. PSG has
-            no "val". With "test", as others do it, the best checkpoint is selected on the very
-            images that it is tested on; to be strict, publish the last epoch's scores.
-        out: folder of the run: checkpoints, curves, configuration.
-        seed: with the epoch and the image it fixes everything random.
-        batch_size: images of a step, on each device.
-        workers: processes that load images, for each device.
-        device: auto, cpu or cuda; `devices` of them train together (DDP).
-        precision: bfloat16 is mixed precision; weights and losses stay float32.
-        gradient_clip: largest norm of the gradient; 0 is off.
-        ema_decay: of an exponential moving average of the weights over the steps, which validation
-            sees and which is stored, as in 0.999; 0 is off.
+        out: folder of the run: what it made, and its configuration.
+        seed: of everything random.
+        batch_size: images of a step.
+        device: auto, cpu or cuda.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -44,13 +36,31 @@ class RunConfig(BaseModel):
     images: str | None = None
     masks: str | None = None
     train_split: str = "train"
-    val_split: str = "test"
     out: Text
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     epochs: Count = 20
     batch_size: Count = 16
-    workers: Annotated[int, Field(ge=0)] = 4
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class RunConfig(BaseRunConfig):
+    """What the trainings of both stages need to know, too.
+
+    Attributes:
+        val_split: split that selects the best checkpoint; "none" selects the last epoch's. PSG has
+            no "val". With "test", as others do it, the best checkpoint is selected on the very
+            images that it is tested on; to be strict, publish the last epoch's scores.
+        batch_size: on each device.
+        workers: processes that load images, for each device.
+        devices: that train together (DDP).
+        precision: bfloat16 is mixed precision; weights and losses stay float32.
+        gradient_clip: largest norm of the gradient; 0 is off.
+        ema_decay: of an exponential moving average of the weights over the steps, which validation
+            sees and which is stored, as in 0.999; 0 is off.
+    """
+
+    val_split: str = "test"
+    workers: Annotated[int, Field(ge=0)] = 4
     devices: Count = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     gradient_clip: NotNegative = 0.0

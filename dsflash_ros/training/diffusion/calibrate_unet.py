@@ -13,7 +13,7 @@ from torch import nn
 
 from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import ConfigError
-from dsflash_ros.files import expand, replacing, save_tensors, write_whole
+from dsflash_ros.files import expand, replacing, save_tensors
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.diffusion.attention_maps import recorded
 from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
@@ -22,18 +22,16 @@ from dsflash_ros.model.diffusion.low_rank import add_low_rank, merge_low_rank
 from dsflash_ros.model.diffusion.noise_levels import NoiseLevels
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.progress_bar import progress
-from dsflash_ros.training.configuration import dump_config
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.calibration_loss import calibration_loss
 from dsflash_ros.training.diffusion.examples import Examples, read_examples
 from dsflash_ros.training.diffusion.teacher_maps import fill_teacher_maps
 from dsflash_ros.training.run.fit import with_relations
+from dsflash_ros.training.run.out_folder import run_folder
 from dsflash_ros.training.run.schedules import cosine_with_warmup
 
 CALIBRATED, MAPS, LOSSES = "calibrated.safetensors", "teacher_maps.npy", "losses.json"
 """Files of a run: the encoder for `start=` of a segmenter, what it learned from, and how."""
-
-SETTINGS_FILE = "config.yaml"
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +46,11 @@ def train_calibration(config: CalibrationConfig, resume: bool = False) -> Path:
     from, `DatasetError`, `WeightsError` for the diffusion model, `MissingExtraError`,
     `OutputError`.
     """
-    out = expand(config.out)
-    _claim(out, config, resume)
+    with run_folder(config, resume, state=MAPS):
+        return _train(config, expand(config.out))
+
+
+def _train(config: CalibrationConfig, out: Path) -> Path:
     dataset = PsgDataset.open(config.dataset, config.train_split, config.images, config.masks)
     records = seen_only(config, with_relations(dataset), dataset.vocabulary)
     torch.manual_seed(config.seed)
@@ -141,20 +142,6 @@ def calibrate(
     merge_low_rank(encoder.unet)
     encoder.requires_grad_(False)
     return losses
-
-
-def _claim(out: Path, config: CalibrationConfig, resume: bool) -> None:
-    """Write the settings, unless the folder holds a run that is not to be gone on with."""
-    settings, kept = dump_config(config), out / SETTINGS_FILE
-    if kept.exists() and not resume:
-        raise ConfigError(
-            f"{out} holds a run already; go on with it by --resume, or choose another out=..."
-        )
-    if kept.exists() and kept.read_text() != settings:
-        raise ConfigError(
-            f"a run goes on as it was configured, see {kept}; start anew in another out=..."
-        )
-    write_whole(kept, settings)
 
 
 def _examples(

@@ -2,23 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from dsflash_ros.training.configuration import Count, NotNegative, Positive, Text
+from dsflash_ros.training.configuration import BaseRunConfig, Count, NotNegative, Positive, Text
 
 
-class CalibrationConfig(BaseModel):
+class CalibrationConfig(BaseRunConfig):
     """Calibration of a diffusion model's UNet. What the paper does not name has a default here.
 
     Attributes:
         diffusion: folder of the diffusion model, see `open_diffusion`.
         image_encoder: folder of CLIP's image encoder; None: `image_encoder` in that folder.
-        dataset, images, masks, train_split: see `RunConfig`.
-        out: folder of the run.
         novel_predicates, novel_classes: images that show any of these are left out.
         most_images: of those that are left; None: all.
-        seed: of everything random.
-        device: auto, cpu or cuda.
         image_size: side of the network input, pixels, a multiple of 64.
         steps: of the inversion and of the sampling.
         start: what the teacher samples from: `inversion` of the image, or `noise`.
@@ -28,23 +24,13 @@ class CalibrationConfig(BaseModel):
         rank: of LoRA; 0: only the captioner learns.
         weight: lambda of Eq. 6.
         lr: peak of AdamW's learning rate, which falls with a cosine.
-        epochs, batch_size: of the training.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     diffusion: Text
     image_encoder: str | None = None
-    dataset: Text
-    images: str | None = None
-    masks: str | None = None
-    train_split: str = "train"
-    out: Text
     novel_predicates: tuple[str, ...] = ()
     novel_classes: tuple[str, ...] = ()
     most_images: Count | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
     image_size: Annotated[int, Field(ge=128, multiple_of=64)] = 512
     steps: Annotated[int, Field(ge=2, le=1000)] = 50
     start: Literal["inversion", "noise"] = "inversion"
@@ -55,4 +41,3 @@ class CalibrationConfig(BaseModel):
     weight: NotNegative = 1.0
     lr: Positive = 1e-4
     epochs: Count = 1
-    batch_size: Count = 16

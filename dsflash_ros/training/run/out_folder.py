@@ -9,7 +9,7 @@ import yaml
 
 from dsflash_ros.errors import ConfigError, OutputError
 from dsflash_ros.files import expand, replacing
-from dsflash_ros.training.configuration import RunConfig, dump_config
+from dsflash_ros.training.configuration import BaseRunConfig, dump_config
 from dsflash_ros.training.run.saving import SCORES, STATE
 
 CONFIG, LOCK = "config.yaml", ".lock"
@@ -17,16 +17,18 @@ CONFIG, LOCK = "config.yaml", ".lock"
 MAY_DIFFER = {"out", "workers", "device", "feature_cache", "pairs_at_once"}
 """Settings that may change when a run is resumed: they change how it is computed, not what."""
 
-PATHS = {"dataset", "images", "masks", "segmenter", "start"}
+PATHS = {"dataset", "images", "masks", "segmenter", "start", "diffusion", "image_encoder"}
 """Settings that mean the same when they lead to the same place."""
 
 
 @contextmanager
-def run_folder(config: RunConfig, resume: bool, is_first_process: bool) -> Iterator[Path | None]:
+def run_folder(
+    config: BaseRunConfig, resume: bool, is_first_process: bool = True, state: str = STATE
+) -> Iterator[Path | None]:
     """Make the run's folder and write its configuration there.
 
     Gives the path of the state to resume from, or None. Only the first of a run's processes writes;
-    it keeps other runs out until the block ends.
+    it keeps other runs out until the block ends. `state`: the name of what a run goes on from.
 
     Raises:
         ConfigError: the folder holds a run already, or another is at work in it; or there is none
@@ -34,10 +36,10 @@ def run_folder(config: RunConfig, resume: bool, is_first_process: bool) -> Itera
         OutputError: the folder cannot be written.
     """
     out = expand(config.out)
-    state = out / STATE
+    state = out / state
     if resume and not state.is_file():
         raise ConfigError(
-            f"there is nothing to resume in {out}: no {STATE}; start without --resume"
+            f"there is nothing to resume in {out}: no {state.name}; start without --resume"
         )
     if resume:
         _refuse_changes(out / CONFIG, config)
@@ -65,7 +67,7 @@ def run_folder(config: RunConfig, resume: bool, is_first_process: bool) -> Itera
         yield state if resume else None
 
 
-def _refuse_changes(kept: Path, config: RunConfig) -> None:
+def _refuse_changes(kept: Path, config: BaseRunConfig) -> None:
     try:
         before = yaml.safe_load(kept.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:

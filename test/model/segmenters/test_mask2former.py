@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters import make_segmenter
+from dsflash_ros.model.segmenters.mask2former.decoder_settings import DecoderSettings
 from dsflash_ros.model.segmenters.mask2former.deformable_attention import DeformableAttention
 from dsflash_ros.model.segmenters.mask2former.pixel_decoder import Recalibration
 from dsflash_ros.model.segmenters.mask2former.pixel_embedding import PixelEmbedding, max_pool_3x3
@@ -158,7 +159,8 @@ def test_only_the_3x3_convolution_is_gone():
 
 def test_a_query_with_an_empty_mask_sees_everything():
     torch.manual_seed(0)
-    decoder = QueryDecoder(32, 48, 4, 5, 3)
+    settings = DecoderSettings(dim=32, decoder_ffn=48, decoder_layers=4)
+    decoder = QueryDecoder(settings, 5, 3)
     with torch.no_grad():
         decoder.mask_head[-1].weight.zero_()
         decoder.mask_head[-1].bias.zero_()
@@ -252,7 +254,7 @@ def test_a_config_survives_json():
         ({"pixel_embedding": "heavy"}, r"pixel_embedding must be light or conv, got 'heavy'"),
         ({"recalibration": None}, r"recalibration must be paper or released or none, got None"),
         ({"feature_stride": 4}, r"feature_stride must be 16 or 8, got 4"),
-        ({"layers": 3}, r"have no layers; there are p1, p2, p3"),
+        ({"layers": 3}, r"have no layers; there are dim, .*p1, p2, p3"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):

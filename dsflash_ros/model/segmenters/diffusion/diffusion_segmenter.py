@@ -42,14 +42,7 @@ class DiffusionSegmenter(Segmenter):
         super().__init__()
         self.backbone = backbone.requires_grad_(False)
         self.pyramid = FeaturePyramid(backbone.channels, backbone.strides, settings.dim)
-        self.decoder = QueryDecoder(
-            settings.dim,
-            settings.decoder_ffn,
-            settings.decoder_layers,
-            num_queries,
-            num_classes,
-            text_dim,
-        )
+        self.decoder = QueryDecoder(settings, num_queries, num_classes, text_dim)
         self.feature_channels = sum(backbone.channels)
         self.feature_stride = FEATURE_STRIDE
         self.recipe = Mask2FormerRecipe()

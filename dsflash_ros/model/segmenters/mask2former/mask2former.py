@@ -41,14 +41,7 @@ class Mask2Former(Segmenter):
         self.settings = settings
         self.backbone = backbone
         self.pixel_decoder = PixelDecoder(backbone.channels, settings)
-        self.decoder = QueryDecoder(
-            settings.dim,
-            settings.decoder_ffn,
-            settings.decoder_layers,
-            num_queries,
-            num_classes,
-            text_dim,
-        )
+        self.decoder = QueryDecoder(settings, num_queries, num_classes, text_dim)
         self.normalise = NormalisedPixels(*backbone.pixels)
         self.feature_channels = 4 * settings.dim
         self.feature_stride = settings.feature_stride

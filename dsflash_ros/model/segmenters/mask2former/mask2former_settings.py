@@ -1,8 +1,10 @@
 """What a Mask2Former's `ModelConfig.segmenter_settings` can be. Imports no torch."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.segmenters.mask2former.decoder_settings import DecoderSettings
 
 BACKBONES = ("swin_tiny", "swin_small", "swin_base", "swin_large", "resnet50", "lite0")
 """What `ModelConfig.backbone` can be; the first is the default."""
@@ -22,7 +24,7 @@ HEADS = 8
 
 
 @dataclass(frozen=True)
-class Mask2FormerSettings:
+class Mask2FormerSettings(DecoderSettings):
     """Sizes of a Mask2Former, and how its encoder is scaled.
 
     With (p1, p2, p3) = (0, 0, 6), `conv` and `none` it is Mask2Former itself.
@@ -32,37 +34,20 @@ class Mask2FormerSettings:
         pixel_embedding: `light`, PRO-SCALE's max pooling, or `conv`, Mask2Former's 3x3 convolution.
         recalibration: how the finest map weighs the tokens of the others: `paper` (Eq. 4),
             `released` (as the published weights learned it, see `Recalibration`) or `none`.
-        dim: channels of all tokens and maps, a multiple of 32.
-        encoder_ffn, decoder_ffn: hidden width of the feed-forward networks.
-        decoder_layers: of the transformer that decodes queries.
+        encoder_ffn: hidden width of the encoder's feed-forward networks.
         feature_stride: of the features for the relation stage, 16 or 8.
     """
+
+    SEGMENTER: ClassVar[str] = "mask2former"
+    LEAST: ClassVar[dict[str, int]] = {"p1": 0, "p2": 0, "p3": 0}
 
     p1: int = 3
     p2: int = 3
     p3: int = 3
     pixel_embedding: str = "light"
     recalibration: str = "paper"
-    dim: int = 256
     encoder_ffn: int = 1024
-    decoder_ffn: int = 2048
-    decoder_layers: int = 9
     feature_stride: int = 16
-
-    @classmethod
-    def from_dict(cls, given: dict) -> "Mask2FormerSettings":
-        """Read `ModelConfig.segmenter_settings`; the defaults stand for what is not given.
-
-        Raises `WeightsError` for unknown names and for values that cannot be.
-        """
-        names = [entry.name for entry in fields(cls)]
-        unknown = given.keys() - set(names)
-        if unknown:
-            raise WeightsError(
-                f"segmenter_settings of 'mask2former' have no {', '.join(sorted(unknown))}; "
-                f"there are {', '.join(names)}"
-            )
-        return cls(**given)
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -72,27 +57,14 @@ class Mask2FormerSettings:
                     f"segmenter_settings: {name} must be {' or '.join(map(str, choices))}, "
                     f"got {value!r}"
                 )
-        for entry in fields(self):
-            least = 0 if entry.name in ("p1", "p2", "p3") else 1
-            value = getattr(self, entry.name)
-            if entry.type is int and (type(value) is not int or value < least):
-                raise WeightsError(
-                    f"segmenter_settings: {entry.name} must be a whole number, {least} or more, "
-                    f"got {value!r}"
-                )
+        super().__post_init__()
         if not sum(self.layers):
             raise WeightsError("segmenter_settings: one of p1, p2, p3 must be 1 or more")
-        if self.dim % 32:
-            raise WeightsError(f"segmenter_settings: dim must be a multiple of 32, got {self.dim}")
 
     @property
     def layers(self) -> tuple[int, int, int]:
         """(p1, p2, p3)."""
         return self.p1, self.p2, self.p3
-
-    def to_dict(self) -> dict:
-        """Plain values, for a checkpoint's metadata."""
-        return asdict(self)
 
 
 def check_input(backbone: str, image_size: int) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from dsflash_ros.model.layers.attention import attention
 from dsflash_ros.model.layers.named_logits import make_logits
+from dsflash_ros.model.segmenters.mask2former.decoder_settings import DecoderSettings
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import HEADS
 from dsflash_ros.model.segmenters.mask2former.sine_positions import sine_positions
 
@@ -23,19 +24,18 @@ class QueryDecoder(nn.Module):
 
     def __init__(
         self,
-        dim: int,
-        ffn: int,
-        layers: int,
+        settings: DecoderSettings,
         num_queries: int,
         num_classes: int,
         text_dim: int = 0,
     ) -> None:
         """`num_classes`: without "no object". `text_dim`: of their text embeddings, 0: none."""
         super().__init__()
+        dim, layers = settings.dim, range(settings.decoder_layers)
         self.query_features = nn.Embedding(num_queries, dim)
         self.query_positions = nn.Embedding(num_queries, dim)
         self.level_embedding = nn.Embedding(3, dim)
-        self.layers = nn.ModuleList(DecoderLayer(dim, ffn) for _ in range(layers))
+        self.layers = nn.ModuleList(DecoderLayer(dim, settings.decoder_ffn) for _ in layers)
         self.norm = nn.LayerNorm(dim)
         self.class_head = make_logits(dim, num_classes, text_dim, none_first=False)
         self.mask_head = nn.Sequential(
