@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsflash_ros.errors import ImageError
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
@@ -24,6 +23,7 @@ from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.pipeline.graph_building import build_graph
 from dsflash_ros.pipeline.options import Options
+from dsflash_ros.pipeline.relating import check_labels, relate_found, relate_given
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.tracking.tracker import RELATION_FLOOR
@@ -33,9 +33,6 @@ from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 if TYPE_CHECKING:
     import torch
 
-    from dsflash_ros.model.array_types import Array
-    from dsflash_ros.pipeline.arrays.array_segments import ArraySegments
-    from dsflash_ros.pipeline.segments import ImageSegments
 
 _log = logging.getLogger(__name__)
 
@@ -255,7 +252,10 @@ class SceneGraphPipeline:
             for index, box in enumerate(boxed)
         ]
         watch.lap("merge")
-        related = self._relate(segmentation.features, found, options)
+        related = [NO_RELATIONS for _ in found]
+        if self.relates:
+            how = self.backend, self._names, options, self._limits(options)
+            related = relate_found(found, segmentation.features, *how)
         watch.lap("relate")
 
         graphs = []
@@ -306,41 +306,12 @@ class SceneGraphPipeline:
         Returns one relation for each directed pair, whatever its score, best first.
         """
         check_labels(labels, count, check_image(rgb).shape[:2])
-        translation = self.translation
         if class_ids is None:
             class_ids = np.full(count, -1)
-        class_ids = translation.inner_classes(np.asarray(class_ids))
         seen, box = self.segment(rgb)
-        steps = self.backend.steps
+        given = labels, np.asarray(class_ids), box, seen.features
         with self.backend.running():
-            num_classes = len(translation.inner.classes)
-            inputs = steps.pairs_of_labels(
-                labels, class_ids, box, seen.features, num_classes, self.backend
-            )
-            logits = self._names.relate(inputs, self.options)
-            ranked = steps.rank_relations(logits, inputs.pairs)
-            return translation.relations(ranked) if translation.changes else ranked
-
-    def _relate(
-        self,
-        features: "Array",
-        found: "list[ImageSegments] | list[ArraySegments]",
-        options: Options,
-    ) -> list[RankedRelations]:
-        """The relations of each image, best first."""
-        if not self.relates:
-            return [NO_RELATIONS for _ in found]
-        least, most = self._limits(options)
-        if self.translation.changes:
-            most = None  # those that were asked for are chosen later
-        steps = self.backend.steps
-        inputs, pairs = steps.pairs_of_found(found, features, self.backend)
-        logits = self._names.relate(inputs, options)
-        ends = np.cumsum([len(own) for own in pairs]).tolist()
-        return [
-            steps.rank_relations(logits[end - len(own) : end], own, least, most)
-            for own, end in zip(pairs, ends, strict=True)
-        ]
+            return relate_given(*given, self.backend, self._names, self.options)
 
     def _limits(self, options: Options) -> tuple[float, int]:
         """Least score and largest number of relations in a graph."""
@@ -348,12 +319,3 @@ class SceneGraphPipeline:
             floor = min(options.relation_threshold, RELATION_FLOOR)
             return floor, options.max_segments**2
         return options.relation_threshold, options.max_relations
-
-
-def check_labels(labels: np.ndarray, count: int, size: tuple[int, int]) -> None:
-    """Raise `ImageError` for a label map of another size, or with more than `count` segments."""
-    if labels.shape != size or labels.max() >= count:
-        raise ImageError(
-            f"a label map must be of its image's size, {size}, and hold -1 to {count - 1}, "
-            f"got {labels.shape} and {labels.max()}"
-        )

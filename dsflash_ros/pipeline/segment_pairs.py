@@ -12,9 +12,14 @@ from dsflash_ros.pipeline.segments import ImageSegments
 
 
 def pairs_of_found(
-    found: list[ImageSegments], features: torch.Tensor, backend: Backend
+    found: list[ImageSegments],
+    features: torch.Tensor,
+    backend: Backend,
+    asked: np.ndarray | None = None,
 ) -> tuple[PairInputs, list[torch.Tensor]]:
     """All unordered pairs of the segments that were found in each image.
+
+    `asked`: (classes,) bool, only pairs of segments of these classes are wanted; None: of all.
 
     Returns what the relation stage needs of the whole batch, and for each image its pairs, (n, 2)
     int64, in terms of its own segments.
@@ -22,7 +27,11 @@ def pairs_of_found(
     device = features.device
     counts = [len(image) for image in found]
     starts = [sum(counts[:index]) for index in range(len(counts))]
-    pairs = [torch.combinations(torch.arange(count, device=device)) for count in counts]
+    chosen = [torch.arange(count, device=device) for count in counts]
+    if asked is not None:
+        table = torch.from_numpy(asked).to(device)
+        chosen = [table[image.segments.class_ids].nonzero().flatten() for image in found]
+    pairs = [torch.combinations(segments) for segments in chosen]
     coverage = [
         mask_coverage(image.masks, backend.cell, backend.grid, image.stride) for image in found
     ]

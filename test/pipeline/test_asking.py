@@ -91,9 +91,11 @@ def test_known_names_give_a_part_of_the_whole_graph(pipeline):
         kept = [node for node in nodes if node[0] in (*things, *VOCABULARY.stuff)]
         assert part[0] == kept
         boxes = {box for _, box, _ in kept}
-        assert part[1] == [
-            one for one in told if one[1] in predicates and {one[0], one[2]} <= boxes
-        ]
+        kept = {
+            one[:3]: one[3] for one in told if one[1] in predicates and {one[0], one[2]} <= boxes
+        }
+        found = {one[:3]: one[3] for one in part[1]}
+        assert found == pytest.approx(kept, abs=1e-5)  # fewer pairs are rounded otherwise
 
 
 def test_synonyms_are_called_what_was_asked(pipeline):

@@ -11,11 +11,17 @@ from dsflash_ros.pipeline.backends.base import Backend
 
 
 def pair_found_arrays(
-    found: list[ArraySegments], features: np.ndarray, backend: Backend
+    found: list[ArraySegments],
+    features: np.ndarray,
+    backend: Backend,
+    asked: np.ndarray | None = None,
 ) -> tuple[PairInputs, list[np.ndarray]]:
     """All unordered pairs of the segments found in each image; see `pairs_of_found`."""
     counts = [len(image) for image in found]
-    pairs = [all_pairs(count) for count in counts]
+    chosen = [np.arange(count) for count in counts]
+    if asked is not None:
+        chosen = [np.flatnonzero(asked[image.segments.class_ids]) for image in found]
+    pairs = [segments[all_pairs(len(segments))] for segments in chosen]
     starts = np.cumsum([0, *counts[:-1]])
     inputs = PairInputs(
         prepared=backend.prepare(features),

@@ -1,5 +1,6 @@
 """What is done on NumPy's arrays is what is done on PyTorch's tensors."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,29 @@ def test_segments_and_pairs(size, options):
     for array, other in zip(ranked, best, strict=True):
         assert array.dtype == other.dtype
         np.testing.assert_allclose(array, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_of_asked_classes(seed, share):
+    """Only these are related; all segments are told to the relation stage."""
+    rng = np.random.default_rng(seed)
+    asked = rng.random(CLASSES) < share
+    boxes, options = [Letterbox(60, 96, SIDE)] * 2, Options(overlap_threshold=0)
+    made = []
+    for steps, given in zip((ARRAY_STEPS, TENSOR_STEPS), segmentation(seed, 2), strict=True):
+        found = [
+            steps.merge_segments(given, index, THINGS, box, options)
+            for index, box in enumerate(boxes)
+        ]
+        inputs, pairs = steps.pairs_of_found(found, given.features, BACKEND, asked)
+        made.append((np.asarray(inputs.pairs), np.asarray(inputs.class_ids), list(map(len, pairs))))
+    (pairs, class_ids, counts), (others, other_ids, other_counts) = made
+    np.testing.assert_array_equal(pairs, others)
+    np.testing.assert_array_equal(class_ids, other_ids)
+    assert counts == other_counts and asked[class_ids[pairs]].all()
+    wanted, images = asked[class_ids], np.asarray(inputs.images)
+    assert counts == [math.comb(int(wanted[images == image].sum()), 2) for image in (0, 1)]
 
 
 @pytest.mark.parametrize("seed", range(10))
