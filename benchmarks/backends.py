@@ -1,4 +1,4 @@
-"""Backends side by side: PyTorch, torch.compile, and exported models in ONNX Runtime and OpenVINO.
+"""Backends side by side: PyTorch, torch.compile, exported models in ONNX Runtime and OpenVINO.
 
     python benchmarks/backends.py [--weights toyroom random-small] [--variants NAME…] [--frames 30]
         [--images examples/drive] [--device cpu] [--threads N] [--json FILE]
@@ -22,6 +22,7 @@ from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
 from dsflash_ros.errors import DSFlashError
 from dsflash_ros.export.exporting import export_onnx
+from dsflash_ros.export.quantizing import export_int8
 from dsflash_ros.machine import machine
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
@@ -36,6 +37,8 @@ VARIANTS = {
     "onnx": {"backend": "onnx"},
     "openvino": {"backend": "openvino", "precision": "float32"},
     "openvino bfloat16": {"backend": "openvino", "precision": "bfloat16"},
+    "onnx int8": {"backend": "onnx"},
+    "openvino int8": {"backend": "openvino", "precision": "float32"},
     "tensorrt": {"backend": "tensorrt"},
 }
 """Arguments of `SceneGraphPipeline.from_weights`."""
@@ -44,13 +47,21 @@ WARM_UP = 3
 """Frames of each variant that do not count."""
 
 
-def load(args: argparse.Namespace, weights: str, folder: Path) -> dict[str, SceneGraphPipeline]:
-    """A pipeline for each variant that this machine has."""
+def load(
+    args: argparse.Namespace, weights: str, folder: Path, images: list[np.ndarray]
+) -> dict[str, SceneGraphPipeline]:
+    """A pipeline for each variant that this machine has; int8 is calibrated on the images."""
     exported, _ = export_onnx(weights, folder / weights)
     found = {}
     for name in args.variants:
         given = {"precision": "float32", "device": args.device, **VARIANTS[name]}
         source = weights if given["backend"] == "torch" else exported
+        if name.endswith("int8"):
+            try:
+                source, _ = export_int8(exported, images, folder / "int8", overwrite=True)
+            except DSFlashError as error:
+                print(f"left out: {name}: {error}", file=sys.stderr)
+                continue
         start = time.perf_counter()
         try:
             found[name] = SceneGraphPipeline.from_weights(
@@ -101,7 +112,7 @@ def main() -> int:
         rows = []
         for weights in args.weights:
             with tempfile.TemporaryDirectory() as folder:
-                pipelines = load(args, weights, Path(folder))
+                pipelines = load(args, weights, Path(folder), images)
                 rows += rows_of(weights, measure(pipelines, images, args.frames))
         title = f"ms a frame, medians of {args.frames}; ratio to {args.variants[0]}"
         show(title, rows)

@@ -6,7 +6,8 @@ import numpy as np
 
 from dsflash_ros.errors import ExportError
 from dsflash_ros.export.comparison import Closeness, compare_with_torch
-from dsflash_ros.export.onnx_export import check_folder, whole_folder, write_onnx
+from dsflash_ros.export.folders import check_folder, whole_folder
+from dsflash_ros.export.onnx_export import write_onnx
 from dsflash_ros.files import replacing
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.weights.exported import PHRASES_FILE, open_exported

@@ -36,6 +36,7 @@ class ExportedModel:
         cells_of_patch: cells along one side of a patch that pruning leaves out; 0 for a relation
             stage without patches.
         parameters: how many numbers the model has learned.
+        is_int8: the segmenter multiplies whole numbers of 8 bits.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class ExportedModel:
     relater_options: frozenset[str]
     cells_of_patch: int
     parameters: int
+    is_int8: bool = False
 
     @property
     def files(self) -> dict[str, Path]:
@@ -83,6 +85,7 @@ class ExportedModel:
             "relater_options": sorted(self.relater_options),
             "cells_of_patch": self.cells_of_patch,
             "parameters": self.parameters,
+            "is_int8": self.is_int8,
         }
         return {
             "format": EXPORT_FORMAT,
@@ -103,6 +106,7 @@ class ExportedModel:
             "source": self.source,
             **self.header.describe_model(),
             "parameters": self.parameters,
+            "numbers": "segmenter in int8" if self.is_int8 else "float32",
             **self.header.describe_training(),
             "bytes": sum(path.stat().st_size for path in self.files.values()),
             "sha256": {self.source: self.sha256},

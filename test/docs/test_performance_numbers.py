@@ -39,6 +39,29 @@ def test_times_of_backends():
         assert_row(row[1:], [float(one[name]) for name in names])
 
 
+def test_times_in_int8():
+    header, *rows = PERFORMANCE.table("Precision and backends", number=1)
+    weights = ""
+    for row, one in zip(rows, result("cpu_2_cores_int8")["rows"], strict=True):
+        weights = row[0] or weights
+        assert (weights, row[1]) == (f"`{one['weights']}`", f"`{one['variant']}`")
+        names = ["ratio" if name == "of `torch`" else name for name in header[2:]]
+        assert_row(row[2:], [float(one[name]) for name in names])
+
+
+def test_scores_in_int8():
+    told = " ".join(read_page(ROOT / "docs/export.md").lines)
+    found = re.search(r"mR@50 (\S+) % \((\S+) in float32\), PQ (\S+) % \((\S+)\)", told)
+    reports = result("toyroom_sgdet_int8"), result("toyroom_sgdet")
+    scores = [
+        100 * report[group][key]
+        for group, key in (("relations", "mR@50"), ("panoptic", "PQ"))
+        for report in reports
+    ]
+    assert_row(list(found.groups()), scores)
+    assert reports[0]["options"]["precision"] == "int8"
+
+
 def test_scores_in_bfloat16():
     told = " ".join(PERFORMANCE.lines)
     pattern = r"PredCls mR@50 (\S+) and (\S+), SGDet mR@50 (\S+) and (\S+), PQ (\S+) and (\S+)\)"
@@ -61,7 +84,7 @@ def test_scores_in_bfloat16():
 
 
 def test_times_of_what_follows_the_segmenter():
-    _, *rows = PERFORMANCE.table("Precision and backends", number=1)
+    _, *rows = PERFORMANCE.table("Precision and backends", number=2)
     found = result("cpu_2_cores_array_steps")["rows"]
     for row, tensors, arrays in zip(rows, found[::2], found[1::2], strict=True):
         assert int(row[0]) == int(tensors["queries"])

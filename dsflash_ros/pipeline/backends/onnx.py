@@ -21,8 +21,6 @@ PROVIDERS = {
 class OnnxBackend(ExportedBackend):
     """See `Backend`."""
 
-    precision = "float32"
-
     def __init__(self, model: ExportedModel, name: str, device: str, threads: int) -> None:
         """Load the graphs. `name` is `onnx` or `tensorrt`, `device` one that `check_onnx` gave.
 
@@ -30,6 +28,7 @@ class OnnxBackend(ExportedBackend):
         """
         super().__init__(model)
         self.name, self.device = name, device
+        self.precision = "int8" if model.is_int8 else "float32"
         self._sessions = {
             part: _session(path, name, device, threads) for part, path in model.files.items()
         }

@@ -26,7 +26,7 @@ class OpenvinoBackend(ExportedBackend):
         Raises `WeightsError` when OpenVINO cannot read a file.
         """
         super().__init__(model)
-        self.precision = precision
+        self.precision = "int8" if model.is_int8 else precision
         self._graphs = {
             part: _compiled(path, precision, threads) for part, path in model.files.items()
         }
