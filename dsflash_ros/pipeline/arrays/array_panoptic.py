@@ -56,11 +56,10 @@ def merge_arrays(
     if len(kept) == 0:
         return found
     logits = mask_logits[kept].astype(np.float32)
-    winner, won_inside, mask_area = _compete(logits, found.scores, side, crop)
-    pixels = np.bincount(2 * winner.ravel() + won_inside.ravel(), minlength=2 * len(kept))
-    own_area, won_area = pixels[1::2], pixels.reshape(-1, 2).sum(1)
-    valid = (own_area > 0) & (won_area >= overlap_threshold * mask_area)
-    return _join(found, np.where(won_inside, winner, -1), valid, num_things)
+    won, mask_area = _compete(logits, found.scores, side, crop)
+    pixels = np.bincount(won.ravel(), minlength=2 * len(kept)).reshape(-1, 2)
+    valid = (pixels[:, 1] > 0) & (pixels.sum(1) >= overlap_threshold * mask_area)
+    return _join(found, won, valid, num_things)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -71,31 +70,30 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def _compete(
     mask_logits: np.ndarray, scores: np.ndarray, side: int, crop: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Which of K queries, mask logits (K, h, w) and scores (K,), wins each pixel.
 
     The logits are scaled to (side, side) and cropped. One query after the other, so that all
-    stays in a core's cache.
+    stays in a core's cache; with OpenCV, whose masked copies are many times as fast as NumPy's.
 
-    Returns the winner, of `crop`'s size, int32; whether the pixel is inside the winner's own mask,
-    bool; and the area of each mask, (K,).
+    Returns twice the winner, and 1 more where the pixel is inside the winner's own mask, as small
+    unsigned integers of `crop`'s size; and the area of each mask, (K,).
     """
-    winner, won_inside = np.zeros(crop, np.int32), np.zeros(crop, bool)
-    least, inverse = np.full(crop, np.inf, np.float32), np.empty(crop, np.float32)
+    kind = np.min_scalar_type(2 * len(scores))
+    won, least = np.zeros(crop, kind), np.full(crop, np.inf, np.float32)
     mask_area = np.empty(len(scores), np.int64)
-    for query, logits in enumerate(_upsampled(mask_logits, side, crop)):
-        inside = logits >= 0
-        mask_area[query] = np.count_nonzero(inside)
+    for query, negative in enumerate(_upsampled(-mask_logits, side, crop)):
+        inside = cv2.compare(negative, 0, cv2.CMP_LE)
+        mask_area[query] = cv2.countNonZero(inside)
         # of score / (1 + exp(-logit)), which is wanted at its largest, the inverse
+        inverse = cv2.exp(negative)
         with np.errstate(over="ignore"):  # infinite where a mask certainly is not
-            np.exp(-logits, out=inverse)
             inverse += 1
             inverse /= scores[query]
-        better = inverse < least
-        np.copyto(winner, query, where=better)
-        np.copyto(won_inside, inside, where=better)
-        np.copyto(least, inverse, where=better)
-    return winner, won_inside, mask_area
+        better = cv2.compare(inverse, least, cv2.CMP_LT)
+        cv2.copyTo((inside & 1).astype(kind, copy=False) + kind.type(2 * query), better, won)
+        cv2.copyTo(inverse, better, least)
+    return won, mask_area
 
 
 def _upsampled(logits: np.ndarray, side: int, crop: tuple[int, int]) -> Iterator[np.ndarray]:
@@ -119,10 +117,10 @@ def _join(
 ) -> LabelledSegments:
     """Segments of the valid ones of K queries: of one stuff class all together.
 
-    `won` is (h, w): the query that a pixel belongs to, or -1.
+    `won` is as of `_compete`.
     """
     classes, scores = queries.class_ids, queries.scores
-    segment = np.full(len(queries) + 1, -1, np.int32)  # label -1 takes the last entry
+    segment = np.full((len(queries), 2), -1, np.int32)  # nothing outside a winner's own mask
     first_of_stuff: dict[int, int] = {}
     best: list[int] = []  # the best query of each segment
     leads: list[int] = []
@@ -134,8 +132,8 @@ def _join(
             best.append(query)
         elif scores[query] > scores[best[index]]:
             best[index] = query
-        segment[query] = index
-    merged = replace(queries, labels=segment[won])
+        segment[query, 1] = index
+    merged = replace(queries, labels=segment.ravel().take(won))
     return replace(
         merged,
         class_ids=classes[leads],
