@@ -32,8 +32,8 @@ class ImageMotion:
         image. None for the first frame, and for one of another or a tiny size.
         """
         height, width = small_size(*rgb.shape[:2])
-        grey = cv2.cvtColor(
-            cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+        grey = cv2.resize(
+            cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (width, height), interpolation=cv2.INTER_AREA
         )
         before, self._before = self._before, grey
         if before is None or before.shape != grey.shape or min(grey.shape) < _LEAST:
@@ -66,7 +66,12 @@ def small_size(height: int, width: int) -> tuple[int, int]:
 
 def shrink(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A label map, (H, W) of any integer type, at (h, w): each pixel is the nearest one's."""
-    height, width = labels.shape
-    rows = (np.arange(size[0]) + 0.5) * height / size[0]
-    columns = (np.arange(size[1]) + 0.5) * width / size[1]
-    return labels[rows.astype(int)[:, None], columns.astype(int)]
+    return labels.ravel().take(_nearest(labels.shape, size))
+
+
+@lru_cache(maxsize=4)
+def _nearest(shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """(h, w) int: for each pixel of a small image the one of the flat large image."""
+    rows = (np.arange(size[0]) + 0.5) * shape[0] / size[0]
+    columns = (np.arange(size[1]) + 0.5) * shape[1] / size[1]
+    return rows.astype(int)[:, None] * shape[1] + columns.astype(int)
