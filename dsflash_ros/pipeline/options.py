@@ -110,7 +110,8 @@ MODEL_OPTIONS = (
     Option(
         "precision",
         "auto",
-        "Number format of the model: float32, bfloat16, float16, or auto (what suits the device).",
+        "Number format of the model: float32, bfloat16, float16, or auto (what suits the device). "
+        "Models that `dsflash export int8` made stay in int8.",
         choices=("auto", "float32", "bfloat16", "float16"),
     ),
     Option(
