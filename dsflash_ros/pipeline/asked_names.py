@@ -20,7 +20,8 @@ class AskedNames:
     """Runs a backend, and says what it finds in the inner names of what was asked.
 
     Attributes:
-        translation: from inner names to asked ones; at first that of the weights' own names.
+        asked: the names that were asked for; at first none, which is all.
+        translation: from inner names to asked ones.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class AskedNames:
         self._backend, self._header, self._weights = backend, header, weights
         self._encoder = encoder
         self._asking: Asking | None = None
+        self.asked = Asked()
         self.translation = Translation.without_change(header.vocabulary)
 
     def ask(self, asked: Asked) -> None:
@@ -37,11 +39,15 @@ class AskedNames:
 
         Raises `LanguageError` for names that cannot be asked for; then the former ones stay.
         """
-        is_fixed = self._backend.name != "torch"
-        asking = Asking.of(asked, self._header, self._weights, self._encoder, is_fixed)
+        asking = self.understood(asked)
         self._backend.tell_apart(asking)
-        self._asking, self.translation = asking, asking.translation
+        self._asking, self.asked, self.translation = asking, asked, asking.translation
         asking.log(self._weights)
+
+    def understood(self, asked: Asked) -> Asking:
+        """What names would mean. Raises `LanguageError` for those that cannot be asked for."""
+        is_fixed = self._backend.name != "torch"
+        return Asking.of(asked, self._header, self._weights, self._encoder, is_fixed)
 
     def segment(self, images: "Array", options: Options) -> Segmentation:
         """As `Backend.segment`, with logits of the inner classes."""

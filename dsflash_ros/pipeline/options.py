@@ -132,17 +132,20 @@ MODEL_OPTIONS = (
         "Names of things to look for, as in cup, person; all others are left out. Weights with an "
         "open vocabulary take any words, others their own. Empty: all things that the weights "
         "know.",
+        live=True,
     ),
     Option(
         "stuff_classes",
         (),
         "The same for stuff, as in wall, floor. Empty: all stuff that the weights know.",
+        live=True,
     ),
     Option(
         "predicates",
         (),
         "Names of relations to tell, as in holding, on; all others are left out. Empty: all that "
         "the weights know.",
+        live=True,
     ),
     Option(
         "text_encoder",
@@ -158,4 +161,6 @@ MODEL_OPTIONS = (
         limits=(0, 1024),
     ),
 )
-"""What `SceneGraphPipeline.from_weights` chooses: it counts when the model is loaded."""
+"""What `SceneGraphPipeline.from_weights` takes. It counts when the model is loaded; the
+names, which are live, can change later (`SceneGraphPipeline.ask`).
+"""

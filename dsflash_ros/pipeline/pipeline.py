@@ -161,6 +161,15 @@ class SceneGraphPipeline:
         """
         self._names.ask(Asked(tuple(classes), tuple(stuff_classes), tuple(predicates)))
 
+    @property
+    def asked(self) -> Asked:
+        """The names that were asked for."""
+        return self._names.asked
+
+    def check_names(self, asked: Asked) -> None:
+        """Raise `LanguageError` for names that `ask` would refuse; from any thread."""
+        self._names.understood(asked)
+
     def _tell_what_the_weights_are(self) -> None:
         if self._prunes:
             text = "%s learned from pruned patches: pruning is on and stays on"

@@ -3,17 +3,19 @@
 Importing the pipeline takes seconds, so it waits until one is wanted.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dsflash_ros.errors import DSFlashError, LanguageError, OptionError
 from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.pipeline.choice import asked_of, pipeline_of, vocabulary_of
+from dsflash_ros.ros import parameters
+from dsflash_ros.ros.parameter_table import BY_NAME, OPTIONS
 from dsflash_ros.ros.parameters import Value
 
 if TYPE_CHECKING:
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
     from dsflash_ros.weights.loading import OpenedWeights
-
-WORDS = (*NAMES, "text_encoder")
-"""Parameters that say what to tell apart."""
 
 
 def check_choice(choice: dict[str, Value]) -> None:
@@ -45,6 +47,37 @@ def check_names(choice: dict[str, Value], opened: "OpenedWeights | None" = None)
         opened = opened or open_weights(choice["weights"], vocabulary_of(choice))
         encoder = encoder_of(opened, choice["text_encoder"])
         Asking.of(asked, opened.header, opened.name, encoder)
+
+
+def refusal_of_model(
+    changes: dict[str, Value], choice: dict[str, Value], pipeline: "SceneGraphPipeline | None"
+) -> str:
+    """Why the model cannot do with changes of parameters, as a sentence; empty when it can.
+
+    Args:
+        changes: which may name what is no parameter of ours.
+        choice: all present values.
+        pipeline: the model; None while it is not loaded.
+    """
+    read = {
+        name: parameters.read(value, BY_NAME[name])
+        for name, value in changes.items()
+        if name in BY_NAME
+    }
+    try:
+        options = {name: read[name] for name in OPTIONS if name in read}
+        if options and pipeline is not None:
+            pipeline.check_options(replace(pipeline.options, **options))
+        if read.keys() & {*NAMES, "text_encoder"}:
+            if pipeline is not None:
+                pipeline.check_names(asked_of(choice | read))
+            else:
+                check_names(choice | read)
+    except (LanguageError, OptionError) as error:
+        return str(error)
+    except DSFlashError:
+        return ""  # of the weights, which on_configure tells
+    return ""
 
 
 def load_pipeline(choice: dict[str, Value]):

@@ -32,7 +32,8 @@ Parameters (`--ros-args -p name:=value`, or `--params-file`)
 
 import threading
 from concurrent.futures import wait
-from dataclasses import replace
+from dataclasses import astuple, replace
+from typing import TYPE_CHECKING
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -41,10 +42,10 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from std_srvs.srv import SetBool, Trigger
 
-from dsflash_ros.errors import DSFlashError, LanguageError, OptionError
-from dsflash_ros.option import Value
+from dsflash_ros.errors import LanguageError
+from dsflash_ros.pipeline.choice import asked_of
 from dsflash_ros.ros import parameters, qos
-from dsflash_ros.ros.chosen_model import WORDS, check_choice, check_names, load_pipeline
+from dsflash_ros.ros.chosen_model import check_choice, load_pipeline, refusal_of_model
 from dsflash_ros.ros.diagnostics import UNTRAINED, model_status
 from dsflash_ros.ros.process.lifecycle import result_unless, transition
 from dsflash_ros.ros.process.memory import free_memory, freeze_objects, sweep, thaw_objects
@@ -57,6 +58,9 @@ from dsflash_ros.ros.qos_overrides import unused_qos_overrides
 from dsflash_ros.ros.stream import Stream
 from dsflash_ros.ros.transform_listener import TransformListener
 from dsflash_ros.ros.worker import Worker, in_background
+
+if TYPE_CHECKING:
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 REPORT_PERIOD_S = 1.0
 SWEEP_PERIOD_S = 10.0
@@ -200,47 +204,33 @@ class DSFlashNode(LifecycleNode):
     def _check_parameters(self, changes: list[rclpy.Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
         reason = parameters.refusal(values, is_active=self._worker is not None)
-        reason = reason or self._refusal_of_model(values) or self._refusal_of_names(values)
+        reason = reason or refusal_of_model(values, parameters.values(self), self._model)
         return SetParametersResult(successful=not reason, reason=reason)
 
-    def _refusal_of_model(self, changes: dict[str, Value]) -> str:
-        """Why the loaded model cannot do with these changes, as a sentence; empty when it can."""
-        pipeline = self._worker.model if self._worker is not None else None
-        options = {name: changes[name] for name in parameters.OPTIONS if name in changes}
-        if pipeline is None or not options:
-            return ""
-        try:
-            pipeline.check_options(replace(pipeline.options, **options))
-        except OptionError as error:
-            return str(error)
-        return ""
-
-    def _refusal_of_names(self, changes: dict[str, Value]) -> str:
-        """Why the weights cannot be asked for these names; the former ones then stay."""
-        if not changes.keys() & set(WORDS):
-            return ""
-        changed = {
-            name: parameters.read(changes[name], parameters.BY_NAME[name])
-            for name in changes
-            if name in parameters.BY_NAME
-        }
-        try:
-            check_names(parameters.values(self) | changed)
-        except LanguageError as error:
-            return str(error)
-        except DSFlashError:
-            return ""  # of the weights, which on_configure tells
-        return ""
-
     def _apply_options(self) -> None:
-        if self._worker is not None and self._worker.model is not None:
-            pipeline = self._worker.model
-            pipeline.options = replace(
-                pipeline.options, **parameters.values(self, parameters.OPTIONS)
-            )
+        pipeline = self._model
+        if pipeline is None:
+            return
+        pipeline.options = replace(pipeline.options, **parameters.values(self, parameters.OPTIONS))
+        if asked_of(parameters.values(self)) != pipeline.asked:
+            self._worker.call(self._ask)
+
+    def _ask(self, pipeline) -> None:
+        """Tell apart what the parameters ask for now; runs in the worker's thread."""
+        try:
+            pipeline.ask(*astuple(asked_of(parameters.values(self))))
+        except LanguageError as error:  # it was looked at before, so this is rare
+            self.get_logger().error(f"the former names stay: {error}")
+            return
+        for stream in self._streams:
+            stream.name(pipeline)
+
+    @property
+    def _model(self) -> "SceneGraphPipeline | None":
+        return self._worker.model if self._worker is not None else None
 
     def _report(self) -> None:
-        pipeline = self._worker.model if self._worker is not None else None
+        pipeline = self._model
         name, state = self.get_fully_qualified_name().lstrip("/"), state_label(self)
         hardware_id = str(pipeline.device) if pipeline else "none"
         frames = [stream.status(name, hardware_id, state) for stream in self._streams]

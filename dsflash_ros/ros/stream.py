@@ -2,6 +2,7 @@
 
 import math
 import traceback
+from typing import TYPE_CHECKING
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -28,6 +29,9 @@ from dsflash_ros.ros.worker import Slot, Worker
 from dsflash_ros.tracking.events import Event
 from dsflash_ros.tracking.tracker import JUMP_S, Tracker
 from dsflash_ros.tracking.tracking_options import TrackingOptions
+
+if TYPE_CHECKING:
+    from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 
 LOG_PERIOD_S = 10.0
 
@@ -85,9 +89,14 @@ class Stream:
         """
         self._worker, self._slot = worker, worker.slot(self._process)
         self._tracker = Tracker(fixed_frame=fixed_frame(self._value("target_frame")))
-        self._results.publish_vocabulary(worker.model.translation, worker.model.weights)
-        self._queries.open(worker.model.vocabulary)
+        self.name(worker.model)
         self.resume()
+
+    def name(self, pipeline: "SceneGraphPipeline") -> None:
+        """Say which names graphs have from now on, and forget all tracks, which have others."""
+        self.reset()
+        self._results.publish_vocabulary(pipeline.translation, pipeline.weights)
+        self._queries.open(pipeline.vocabulary)
 
     def pause(self) -> None:
         """Unsubscribe, and forget the frame that waits."""

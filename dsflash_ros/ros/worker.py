@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -93,6 +94,7 @@ class Worker(Generic[Model]):
         self._load = load
         self._patience_s = patience_s
         self._slots: list[Slot] = []
+        self._jobs: deque[Callable[[Model], object]] = deque()
         self._changed = threading.Condition()
         self.loaded: Future = Future()
         self.model: Model | None = None
@@ -108,6 +110,15 @@ class Worker(Generic[Model]):
         with self._changed:
             self._slots.append(slot)
         return slot
+
+    def call(self, job: Callable[[Model], object]) -> None:
+        """Have a job done in the thread, before the next frame.
+
+        An error that it raises ends the thread.
+        """
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
 
     def stop(self) -> Future:
         """End the thread after the frame in work, and let go of the model.
@@ -128,16 +139,17 @@ class Worker(Generic[Model]):
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(None)
-        while (found := self._next_frame()) is not None:
-            slot, frame = found
-            slot.process(self.model, frame)
-            del found, frame  # or the frame would stay in memory until the next one comes
+        while (job := self._next_job()) is not None:
+            job(self.model)
+            del job  # or the frame would stay in memory until the next one comes
         self.model = None
 
-    def _next_frame(self) -> tuple[Slot, object] | None:
-        """A slot and its frame once there is one; None after `stop`."""
+    def _next_job(self) -> Callable[[Model], object] | None:
+        """What to do with the model once there is something; None after `stop`."""
         with self._changed:
             while not self.stopping:
+                if self._jobs:
+                    return self._jobs.popleft()
                 slot = self._next_slot()
                 if slot is None:
                     self._changed.wait()
@@ -151,14 +163,14 @@ class Worker(Generic[Model]):
                         timeout=wait_s,
                     )
                 if slot.frame is not None:  # it may have been discarded meanwhile
-                    return slot, self._take(slot)
+                    return self._take(slot)
         return None
 
-    def _take(self, slot: Slot) -> object:
+    def _take(self, slot: Slot) -> Callable[[Model], object]:
         self._slots.remove(slot)
         self._slots.append(slot)
         frame, slot.frame = slot.frame, None
-        return frame
+        return lambda model: slot.process(model, frame)
 
     def _next_slot(self) -> Slot | None:
         """Of the slots with a frame, the one that had its turn longest ago."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from dsflash_ros.graph.scene_graph import NOTHING, SceneGraph
 from dsflash_ros.graph.vocabulary import Vocabulary
+from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.translation import Translation
 
@@ -15,7 +16,7 @@ class StandIn:
 
     weights, is_trained, device, precision = "trained.safetensors", True, "cpu", "float32"
     vocabulary, backend = Vocabulary.psg(), SimpleNamespace(name="torch")
-    translation = Translation.without_change(vocabulary)
+    translation, asked = Translation.without_change(vocabulary), Asked()
 
     def __init__(self):
         self.options = Options()

@@ -1,5 +1,7 @@
 """The node is asked for some names, and says what they are."""
 
+import time
+
 import pytest
 from harness import Camera, eventually
 from places import ROOT
@@ -59,18 +61,37 @@ def test_graphs_speak_the_asked_names(camera, vocabularies):
     assert all(said.predicates[r.predicate_id] == r.predicate for r in graph.relations)
 
 
-def test_names_that_cannot_be_had_leave_the_former_ones(camera, client, vocabularies):
-    active = client.set_parameter("predicates", ["on"])
-    assert not active.successful and "deactivate the node" in active.reason
-    client.change_state("deactivate")
+@pytest.mark.parametrize("active", [True, False])
+def test_names_that_cannot_be_had_leave_the_former_ones(camera, client, vocabularies, active):
+    if not active:
+        client.change_state("deactivate")
     refused = client.set_parameter("predicates", ["on", "juggling"])
     assert not refused.successful
     assert "no embedding of 'juggling' is stored with the weights" in refused.reason
     for wrong, problem in ((["on", ""], "a name is empty"), (["on", "on"], "more than once")):
         refused = client.set_parameter("predicates", wrong)
         assert not refused.successful and problem in refused.reason
-    client.change_state("activate")
+    if not active:
+        client.change_state("activate")
     eventually(lambda: list(vocabularies[-1].predicates) == ["on", "holding"])
+
+
+def test_other_names_while_it_is_active(camera, client, vocabularies):
+    """They are said within a second, also while no image comes; then graphs speak them."""
+    before, start = len(vocabularies), time.monotonic()
+    assert client.set_parameter("classes", ["couch", "human"]).successful
+    eventually(lambda: len(vocabularies) > before)
+    assert time.monotonic() - start < 1
+    said = vocabularies[-1]
+    assert list(said.classes[:2]) == ["couch", "human"] and said.meant_classes[1] == "person"
+    graph = graph_of(camera)
+    assert {node.label for node in graph.nodes if node.is_thing} <= {"couch", "human"}
+    assert any(node.label == "human" for node in graph.nodes)
+    assert all(said.classes[node.class_id] == node.label for node in graph.nodes)
+    closed = client.set_parameter("text_encoder", "somewhere")
+    assert not closed.successful and "deactivate the node" in closed.reason
+    assert client.set_parameter("classes", ["person", "dining table", "cup", "tv"]).successful
+    eventually(lambda: list(vocabularies[-1].classes[:2]) == ["person", "dining table"])
 
 
 def test_other_names_after_a_new_start(camera, client, vocabularies):

@@ -4,6 +4,7 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 
 import rclpy
 
+from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.parameter_table import TRACKING
 from dsflash_ros.ros.parameters import BY_NAME, PARAMETERS, ParameterError
@@ -113,7 +114,7 @@ def test_live_are_those_that_can_change_while_active():
     live = {name for name in BY_NAME if "deactivate" not in _refusal_of_default(name)}
     others = {"overlay_relations", "no_frame_warning_s", "tracking"}
     others |= {"depth_tolerance_s", "geometric_relations"}
-    assert live == {*parameters.OPTIONS, *TRACKING, *others}
+    assert live == {*parameters.OPTIONS, *TRACKING, *NAMES, *others}
 
 
 def _refusal_of_default(name):

@@ -31,6 +31,33 @@ def test_frames_that_come_during_work_are_replaced_by_the_newest():
     assert seen == [1, 4]
 
 
+def test_calls_are_done_in_the_thread_before_the_next_frame():
+    seen, busy, go_on = [], threading.Event(), threading.Event()
+
+    def process(model, frame):
+        seen.append(frame)
+        busy.set()
+        go_on.wait(5.0)
+
+    def note(what):
+        return lambda model: seen.append((what, model, threading.current_thread().name))
+
+    worker, slot = one_slot(lambda: "model", process)
+    worker.call(note("idle"))  # no frame has come
+    slot.put(1)
+    assert busy.wait(5.0)
+    slot.put(2)
+    worker.call(note("first"))
+    worker.call(note("second"))
+    go_on.set()
+    deadline = time.monotonic() + 5
+    while len(seen) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    worker.stop().result(5.0)
+    idle, first, second = ((what, "model", "inference") for what in ("idle", "first", "second"))
+    assert seen == [idle, 1, first, second, 2]
+
+
 def test_frame_that_waited_gives_way_to_one_that_is_due():
     seen, go_on = [], threading.Event()
 

@@ -25,6 +25,7 @@ NODE = """
     import numpy as np
     from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph
     from dsflash_ros.graph.vocabulary import Vocabulary
+    from dsflash_ros.pipeline.asking import Asked
     from dsflash_ros.pipeline.options import Options
     from dsflash_ros.pipeline.translation import Translation
     from dsflash_ros.ros import main, node
@@ -33,7 +34,7 @@ NODE = """
         weights, is_trained, device, precision = "many", True, "cpu", "float32"
         vocabulary, options, dice = Vocabulary.psg(), Options(), random.Random(0)
         backend = SimpleNamespace(name="torch")
-        translation = Translation.without_change(vocabulary)
+        translation, asked = Translation.without_change(vocabulary), Asked()
 
         def graph(self, shape, stamp, source):
             count = self.dice.randrange(20)
