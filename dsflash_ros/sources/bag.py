@@ -9,6 +9,7 @@ import numpy as np
 from rosbags.highlevel import AnyReaderError
 
 from dsflash_ros.errors import ImageError, SourceError
+from dsflash_ros.files import expand
 from dsflash_ros.geometry.space import Space
 from dsflash_ros.geometry.transforms import KEPT_S, TransformError
 from dsflash_ros.graph.messages import stamp_seconds
@@ -42,11 +43,12 @@ class BagSource(Source):
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         topic: str | None = None,
         start_ns: int | None = None,
         stop_ns: int | None = None,
     ):
+        path = expand(path)
         self._reader = open_bag(path)
         images = [c for c in self._reader.connections if c.msgtype in _READERS]
         colour = [c for c in images if not _is_special(c.topic, c.msgtype)]

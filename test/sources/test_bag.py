@@ -10,6 +10,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dsflash_ros.errors import SourceError
 from dsflash_ros.sources import open_source
+from dsflash_ros.sources.bag import BagSource
 
 
 @pytest.mark.parametrize("storage", StoragePlugin)
@@ -22,6 +23,8 @@ def test_bag(tmp_path, storage):
         assert {f.name for f in frames} == {"/camera/image"}
         assert len(source) == 3 and source.rate == pytest.approx(15, abs=0.1)
         np.testing.assert_array_equal(frames[2].rgb, picture(seed=2))
+        with BagSource(str(text)) as named:
+            assert [frame.stamp for frame in named] == [10.5, 11.5, 12.5]
 
 
 def test_compressed_bag(tmp_path):
