@@ -52,13 +52,14 @@ from dsflash_ros.model.language import Language
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.text_tables import Row, show
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig, dump_config, load_config
 from dsflash_ros.training.diffusion.calibrate_unet import LOSSES, MAPS, train_calibration
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.toy_folder import make_toy_folder
 from dsflash_ros.training.relations.held_out import base_first, renumbered
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.train_relations import train_relations
+from dsflash_ros.training.run.out_folder import CONFIG
 from dsflash_ros.training.segmenter.pretrained import load_backbone
 
 VARIANTS = {
@@ -88,14 +89,15 @@ def calibrated(args: argparse.Namespace, name: str, folder: Path) -> Path | None
     out = args.out / f"calibration-{slug(name)}"
     weights = out / "calibrated.safetensors"
     if not weights.exists():
+        given = [f"diffusion={folder}", f"dataset={args.dataset}", f"out={out}", *args.calibration]
+        given += [f"{key}={value}" for key, value in changes.items()]
+        config = load_config(CalibrationConfig, "toyroom", given, "calibration")
         same = args.out / "calibration-full" / MAPS
         if name == "no LoRA" and same.exists():  # its teacher is that of "full"
             out.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(same, out / MAPS)
-        given = [f"diffusion={folder}", f"dataset={args.dataset}", f"out={out}", *args.calibration]
-        given += [f"{key}={value}" for key, value in changes.items()]
-        config = load_config(CalibrationConfig, "toyroom", given, "calibration")
-        train_calibration(config, resume=True)
+            write_whole(out / CONFIG, dump_config(config))
+        train_calibration(config, resume=(out / MAPS).exists())
     return weights
 
 

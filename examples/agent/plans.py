@@ -14,6 +14,7 @@ from dsflash_ros.planning.pddl_mapping import PddlMapping
 try:
     from unified_planning.engines import PlanGenerationResultStatus as Status
     from unified_planning.engines import SequentialPlanValidator, ValidationResultStatus
+    from unified_planning.exceptions import UPTypeError
     from unified_planning.io import PDDLReader
     from unified_planning.plans import ActionInstance, SequentialPlan
     from unified_planning.shortcuts import OneshotPlanner, get_environment
@@ -145,13 +146,16 @@ class Planner:
         problem, names = self._parse(world, failures, goal)
         if any(name not in names for step in steps for name in step.things):
             return False
-        actions = [
-            ActionInstance(
-                problem.action(step.action),
-                tuple(problem.object(names[name]) for name in step.things),
-            )
-            for step in steps
-        ]
+        try:
+            actions = [
+                ActionInstance(
+                    problem.action(step.action),
+                    tuple(problem.object(names[name]) for name in step.things),
+                )
+                for step in steps
+            ]
+        except UPTypeError:  # a thing turned out to be furniture, or furniture a thing
+            return False
         return self._leads_to_goal(problem, actions)
 
     @staticmethod

@@ -206,6 +206,14 @@ def test_things_that_are_called_otherwise_now_keep_their_names(trial):
     assert Planner().is_valid(steps, trial.world, Failures(), goal)
 
 
+def test_a_plan_with_a_thing_that_turned_out_to_be_furniture_does_not_hold(trial):
+    goal = "(on cup_3 chair_2)"
+    steps = Planner().plan(trial.world, Failures(), goal)
+    assert Planner().is_valid(steps, trial.world, Failures(), goal)
+    trial.world.things["cup_3"] = replace(trial.world.things["cup_3"], label="chair")
+    assert not Planner().is_valid(steps, trial.world, Failures(), goal)
+
+
 def test_spots_keep_away_from_other_things_and_edges():
     table = Thing("dining table_1", "dining table", (2.0, 2.0, 0.4), (1.2, 1.0, 0.8), 0.0)
     other = Thing("bowl_2", "bowl", (2.0, 2.0, 0.85), (0.3, 0.3, 0.1), 0.0)
