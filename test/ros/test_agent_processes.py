@@ -33,13 +33,13 @@ def robot():
     process = subprocess.Popen([sys.executable, str(AGENT / "robot.py"), "--seed", SEED])
     yield process
     process.terminate()
-    assert process.wait(15.0) == 0
+    assert process.wait(60.0) == 0
     rclpy.try_shutdown()
 
 
 @pytest.fixture
 def body(robot):
-    body = RosBody(World(), TRUTH_TOPIC, timeout_s=30.0, silence_s=4.0, start_s=60.0)
+    body = RosBody(World(), TRUTH_TOPIC, timeout_s=30.0, silence_s=12.0, start_s=120.0)
     body.wait_until_ready()
     yield body
     body.close()
