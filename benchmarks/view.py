@@ -31,6 +31,9 @@ from dsflash_ros.text_tables import Row, show
 
 PORT, CAMERA_HZ = 19090, 30.0
 START_S, WARM_UP_S, LOAD_S = 120.0, 3.0, 30.0
+RATES = {"view": 10.0, "view of all": 1000.0}
+"""Of --rate: the default, and more than there are."""
+
 SENT = re.compile(r"each sent ([\d.]+) ms \(median; 95 %: ([\d.]+)\)")
 
 
@@ -101,9 +104,12 @@ def page_in(log: Path) -> str:
     return found[1]
 
 
-def look(counter: Counter, log: Path, seconds: float, has_browser: bool) -> tuple[float, ...]:
+def look(
+    counter: Counter, log: Path, seconds: float, rate: float, has_browser: bool
+) -> tuple[float, ...]:
     """The node's rate while graphs are looked at, and ms until they are sent: median, 95 %."""
-    viewer = process(log, "view", "--topic", "image", "--no-browser", "--port", PORT)
+    words = ("view", "--topic", "image", "--no-browser", "--port", PORT, "--rate", rate)
+    viewer = process(log, *words)
     with viewer, ExitStack() as stack:
         page = page_in(log)
         if has_browser:
@@ -120,7 +126,7 @@ def measure(
     counter: Counter, log: Path, seconds: float, repeat: int, has_browser: bool
 ) -> list[Row]:
     """Medians over rounds in which each way has its turn."""
-    rounds: dict[str, list[tuple[float, ...]]] = {"nobody": [], "view": []}
+    rounds: dict[str, list[tuple[float, ...]]] = {name: [] for name in ("nobody", *RATES)}
     if has_browser:
         rounds["view and browser"] = []
     for _ in range(repeat):
@@ -129,7 +135,8 @@ def measure(
                 counter.rate(WARM_UP_S)
                 found.append((counter.rate(seconds),))
             else:
-                found.append(look(counter, log, seconds, name != "view"))
+                rate = RATES.get(name, min(RATES.values()))
+                found.append(look(counter, log, seconds, rate, name not in RATES))
     alone = [one[0] for one in rounds["nobody"]]
     rows = []
     for name, found in rounds.items():

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dsflash_ros.argument_types import positive
+from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.frames import (
     add_frame_arguments,
     graph_maker,
@@ -36,9 +36,11 @@ HELP = "look at scene graphs in a browser"
 
 _POLL_S = 0.2
 
+_RATE_HZ = 10.0
+
 _MOST_DELAYS = 10_000
 
-_NICENESS = 5
+_NICENESS = 19
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--panoptic",
         metavar="TOPIC",
         help="topic of the panoptic maps (default: that of the node that publishes the graphs)",
+    )
+    live.add_argument(
+        "--rate",
+        type=positive_float,
+        metavar="HZ",
+        help="graphs a second at most; all that looking costs grows with it (default: 10)",
     )
     shown = parser.add_argument_group("where it is shown")
     shown.add_argument(
@@ -106,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_usage(args: argparse.Namespace) -> None:
     if args.source:
-        for name in ("graphs", "panoptic"):
+        for name in ("graphs", "panoptic", "rate"):
             if getattr(args, name) is not None:
                 args.parser.error(f"--{name} is of a running node, and does not go with a SOURCE")
         return
@@ -143,7 +151,7 @@ def _view_node(args: argparse.Namespace) -> int:
     with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
         os.nice(_NICENESS)  # the node goes first where cores are few
         with interrupt_sets(live.ended):
-            for frame in live.frames():
+            for frame in live.frames(args.rate or _RATE_HZ):
                 sink.show(frame.graph, frame.rgb, frame.viewpoint)
                 delays_s.append(time.monotonic() - frame.arrived)
                 if sink.count == args.limit:

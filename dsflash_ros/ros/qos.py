@@ -17,6 +17,11 @@ def camera_images() -> QoSProfile:
     return QoSProfile(depth=1, reliability=BEST_EFFORT)
 
 
+def watched_images() -> QoSProfile:
+    """Of images that wait for their graphs, where none between two looks may be lost."""
+    return QoSProfile(depth=5, reliability=BEST_EFFORT)
+
+
 def results() -> QoSProfile:
     """Of graphs and pictures of them: a few are kept for a subscriber that is busy."""
     return QoSProfile(depth=5, reliability=RELIABLE)

@@ -12,12 +12,16 @@ LOG_PERIOD_S = 10.0
 class TransformListener:
     """Fills a `TransformBuffer` while it is open. (tf2's own Python needs tf2_py, which ROS 2 has
     and its wheels do not; this reads the same topics.)
+
+    Attributes:
+        taken: how many messages came.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.buffer = TransformBuffer()
         self._listening = []
+        self.taken = 0
 
     def open(self) -> None:
         """Subscribe; nothing when open already."""
@@ -44,6 +48,7 @@ class TransformListener:
         self._take(message, is_static=True)
 
     def _take(self, message: TFMessage, is_static: bool) -> None:
+        self.taken += 1
         try:
             self.buffer.add_message(message, is_static)
         except TransformError as error:

@@ -1,6 +1,7 @@
 """Listens to a running node: its graphs with their images, maps and cameras' places."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from threading import Event
@@ -27,7 +28,7 @@ from dsflash_ros.ros.view.stamp_matching import Matched, StampMatcher
 SILENCE_S = 5.0
 """After so long without a graph the log says what is missing; again after twice that time."""
 
-_POLL_S = 0.02
+_POLL_S = 0.03
 _DISCOVER_S = 0.5
 
 _log = logging.getLogger(__name__)
@@ -87,19 +88,20 @@ class LiveView:
         beside = f"{self._image.rpartition('/')[0]}/camera_info"
         self._node.create_subscription(CameraInfo, beside, self._take_camera, qos.camera_images())
 
-    def frames(self) -> Iterator[LiveFrame]:
-        """The newest graph, as soon as there is one, until `ended` is set.
+    def frames(self, most_hz: float = math.inf) -> Iterator[LiveFrame]:
+        """The newest graph, at most `most_hz` a second, until `ended` is set.
 
-        Those that come while the caller is busy are left out but for the last. The log says what
-        is missing while none come.
+        Those that come before the next one is due, or while the caller is busy, are left out but
+        for the last. The log says what is missing while none come.
         """
         last, patience = time.monotonic(), SILENCE_S
-        discovered = 0.0
+        discovered = due = 0.0
         while not self.ended.is_set():
             self._drain()
             now = time.monotonic()
-            if seen := self._matcher.newest(now):
+            if now >= due and (seen := self._matcher.newest(now)):
                 last, patience = now, SILENCE_S
+                due = max(due, now - 1 / most_hz) + 1 / most_hz
                 if frame := self._frame(seen):
                     yield frame
             if now - discovered > _DISCOVER_S:
@@ -115,13 +117,12 @@ class LiveView:
         self._node.destroy_node()
 
     def _drain(self) -> None:
-        """Take in all that has come; wait a little when nothing has."""
-        wait_s = _POLL_S
-        taken = None
-        while taken != self._taken:
-            taken = self._taken
-            self._executor.spin_once(timeout_sec=wait_s)
-            wait_s = 0.0
+        """Wait a little, then take in all that has come: waking for each message costs more."""
+        self.ended.wait(_POLL_S)
+        before = -1
+        while before != (taken := self._taken + self._transforms.taken):
+            before = taken
+            self._executor.spin_once(timeout_sec=0.0)
 
     def _take_graph(self, message: SceneGraphMessage) -> None:
         self._taken += 1
@@ -148,14 +149,20 @@ class LiveView:
         if not self._subscribed & set(kinds):
             published = [topic for topic in kinds if self._node.count_publishers(topic)]
             for topic in published[:1]:
-                self._listen(kinds[topic], topic, self._take_image, qos.camera_images())
+                self._listen(kinds[topic], topic, self._take_image, qos.watched_images())
         if not self._is_map_known:
-            publishers = self._node.get_publishers_info_by_topic(self.topic)
-            if publishers:
-                space, name = publishers[0].node_namespace, publishers[0].node_name
-                self._map, self._is_map_known = map_topic_of(space, name, self.topic), True
+            self._discover_map()
         if self._is_map_known and self._map not in self._subscribed:
             self._listen(Image, self._map, self._take_map, qos.results())
+
+    def _discover_map(self) -> None:
+        """Name the topic of the maps after the node that publishes the graphs, once it is known."""
+        nodes = set(self._node.get_node_names_and_namespaces())
+        for publisher in self._node.get_publishers_info_by_topic(self.topic):
+            name, space = publisher.node_name, publisher.node_namespace
+            if (name, space) in nodes:  # a publisher can be found before its node's name is
+                self._map, self._is_map_known = map_topic_of(space, name, self.topic), True
+                return
 
     def _listen(self, kind: type, topic: str, take, profile) -> None:
         """Subscribe without decoding what comes."""

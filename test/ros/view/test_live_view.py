@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,12 +14,14 @@ from harness import eventually
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 pytest.importorskip("rerun", reason="needs rerun-sdk")
 
+import rclpy
 from places import ROOT
 from rerun_files import free_port, recorded
 
 from dsflash_ros.cli import main
 from dsflash_ros.graph.messages import stamp_seconds
 from dsflash_ros.msg import SceneGraph
+from dsflash_ros.ros.view.live_view import LiveView
 from dsflash_ros.sources import open_source
 
 pytestmark = pytest.mark.slow
@@ -68,7 +72,7 @@ def live(running, command, client, tmp_path_factory):
     graphs, _ = client.subscribe(SceneGraph, "/front/scene_graph")
     path = tmp_path_factory.mktemp("live") / "live.rrd"
     process, log = command(*LIVE, "--save", path)
-    eventually(lambda: sum(one.stat().st_size for one in path.parent.iterdir()) > 1_500_000, 90)
+    eventually(lambda: sum(one.stat().st_size for one in path.parent.iterdir()) > 6_000_000, 90)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0, log.read_text()
     assert "graphs, each sent" in log.read_text() and "Traceback" not in log.read_text()
@@ -114,6 +118,32 @@ def test_each_has_its_own_image_masks_and_viewpoint(live):
     camera = rows["scene/camera"][-1]
     np.testing.assert_allclose(camera["Transform3D:translation"][0], pose.translation, atol=0.02)
     assert camera["Pinhole:resolution"] == [[width, height]]
+
+
+def test_no_more_graphs_are_shown_than_asked_for_and_the_last_comes(client):
+    publisher = client.node.create_publisher(SceneGraph, "/paced/scene_graph", 10)
+    rclpy.init(args=[])
+    live = LiveView("/paced/image", "/paced/scene_graph")
+    eventually(lambda: publisher.get_subscription_count(), 30)
+
+    def publish():
+        for number in range(1, 101):
+            message = SceneGraph()
+            message.header.stamp.sec = number
+            publisher.publish(message)
+            time.sleep(0.02)
+        time.sleep(0.5)
+        live.ended.set()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        shown = [frame.graph.stamp for frame in live.frames(most_hz=5)]
+    finally:
+        thread.join()
+        live.close()
+        rclpy.try_shutdown()
+    assert 5 <= len(shown) <= 15 and shown[-1] == 100 and shown == sorted(shown)
 
 
 def test_what_is_missing_is_told_and_ctrl_c_ends_a_page(command, capsys):
