@@ -1,6 +1,5 @@
 """How costs grow: with segments, batch, size of the image, cameras and threads."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import numpy as np
 import torch
 
 from dsflash_ros.bench.floor import Floor, flops_of, measure_floor, weight_bytes
-from dsflash_ros.bench.frame import WARM_UP, noise
+from dsflash_ros.bench.frame import noise
 from dsflash_ros.bench.results import spread
+from dsflash_ros.bench.turns import in_turn
 from dsflash_ros.errors import DeviceError, missing_extra
 from dsflash_ros.files import replacing
 from dsflash_ros.model.relaters.pair_inputs import PairInputs
@@ -95,7 +95,7 @@ def _of_segments(pipeline: SceneGraphPipeline, floor: Floor, repeat: int) -> Ite
         at_once = PAIRS_AT_ONCE[backend.device.type]
         flops[count] = flops_of(model.relations, inputs, at_once, **chosen)
     size = weight_bytes(model.relations)
-    for count, times in _in_turn(pipeline, works, repeat).items():
+    for count, times in in_turn(pipeline.backend, works, repeat).items():
         what = f"{count * (count - 1) // 2} pairs"
         yield _row("segments", count, what, times, floor.ms(flops[count], size))
 
@@ -110,7 +110,7 @@ def _of_batches(pipeline: SceneGraphPipeline, floor: Floor, repeat: int) -> Iter
         works[count] = lambda images=images: backend.segment(images, pipeline.options)
     image = torch.rand(1, 3, side, side, device=backend.device, dtype=dtype)
     flops, size = flops_of(segmenter, image), weight_bytes(segmenter)
-    for count, times in _in_turn(pipeline, works, repeat).items():
+    for count, times in in_turn(pipeline.backend, works, repeat).items():
         own = [ms / count for ms in times]
         yield _row("batch", count, "segmenter, an image", own, floor.ms(flops, size / count))
 
@@ -118,7 +118,7 @@ def _of_batches(pipeline: SceneGraphPipeline, floor: Floor, repeat: int) -> Iter
 def _of_sizes(pipeline: SceneGraphPipeline, repeat: int) -> Iterator[Row]:
     streams = {f"{width}x{height}": noise(width, height) for width, height in SIZES}
     works = {name: lambda images=images: pipeline(next(images)) for name, images in streams.items()}
-    for name, times in _in_turn(pipeline, works, repeat).items():
+    for name, times in in_turn(pipeline.backend, works, repeat).items():
         yield _row("size", name, "frame", times)
 
 
@@ -135,7 +135,7 @@ def _of_cameras(pipeline: SceneGraphPipeline, repeat: int) -> Iterator[Row]:
 
     before, pipeline.for_trackers = pipeline.for_trackers, True
     try:
-        found = _in_turn(pipeline, {count: round_of(count) for count in CAMERAS}, repeat)
+        found = in_turn(pipeline.backend, {count: round_of(count) for count in CAMERAS}, repeat)
     finally:
         pipeline.for_trackers = before
     for count, times in found.items():
@@ -154,28 +154,11 @@ def _of_threads(pipeline: SceneGraphPipeline, repeat: int) -> Iterator[Row]:
         return work
 
     try:
-        found = _in_turn(pipeline, {count: with_threads(count) for count in counts}, repeat)
+        found = in_turn(pipeline.backend, {count: with_threads(count) for count in counts}, repeat)
     finally:
         torch.set_num_threads(before)
     for count, times in found.items():
         yield _row("threads", count, "frame", times)
-
-
-def _in_turn(
-    pipeline: SceneGraphPipeline, works: dict, repeat: int
-) -> dict[int | str, list[float]]:
-    """Milliseconds of each work, `repeat` times, one after the other."""
-    times: dict[int | str, list[float]] = {value: [] for value in works}
-    for number in range(WARM_UP + repeat):
-        for value, work in works.items():
-            with pipeline.backend.running():
-                start = time.perf_counter()
-                work()
-                pipeline.backend.wait()
-                ms = 1000 * (time.perf_counter() - start)
-            if number >= WARM_UP:
-                times[value].append(ms)
-    return times
 
 
 def _row(

@@ -6,6 +6,7 @@
   node         what the ROS node adds to the pipeline's time
   loader       images a second that training gets from a data set
   segmenter    segmenters side by side: parameters, GFLOPs, time, PQ
+  relations    relation stages side by side, and DSFormer's beside them: GFLOP, time, floor
   scaling      how costs grow with segments, batch, image size, cameras and threads
 
 examples:
@@ -19,30 +20,26 @@ examples:
   dsflash bench segmenter --compare toyroom random-proscale-lite0 random-tiny
   dsflash bench segmenter data/toy --compare a.safetensors b.safetensors --limit 100
                                                   with the PQ on these images
+  dsflash bench relations --compare toyroom toyroom-neck random-small
   dsflash bench scaling --weights toyroom --plot curves.png
   dsflash bench frame --json benchmarks/results/my_machine_frame.json
 """
 
 import argparse
-from itertools import cycle
 from pathlib import Path
 
 from dsflash_ros.argument_types import positive, positive_float
-from dsflash_ros.cli.arguments import add_model_arguments, pipeline_from
-from dsflash_ros.errors import missing_ros
-from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
+from dsflash_ros.cli.arguments import add_model_arguments
+from dsflash_ros.cli.bench_measures import AUGMENTATIONS, MEASURES
 
-AUGMENTATIONS = ("none", "flip", "deit3", "eomt")
-"""`dsflash_ros.data.views.AUGMENTATIONS`, which cannot be imported without torch."""
-
-SIZES = [(640, 480), (1920, 1080)]
+_REPEATS = {"loader": 512, "load": 5, "relations": 20, "scaling": 20}
 
 HELP = "measure latencies and rates on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and how."""
-    parser.add_argument("what", choices=_MEASURES, help="what to measure")
+    parser.add_argument("what", choices=MEASURES, help="what to measure")
     parser.add_argument(
         "source",
         nargs="?",
@@ -64,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repeat",
         type=positive,
         metavar="N",
-        help="frames to measure (default: 50); images for loader (512); rounds for load (5) "
-        "and scaling (20)",
+        help="frames to measure (default: 50); images for loader (512); rounds for load (5), "
+        "relations (20) and scaling (20)",
     )
     parser.add_argument(
         "--duration",
@@ -104,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=AUGMENTATIONS,
         help="repeatable (default: each)",
     )
-    segmenter = parser.add_argument_group("segmenter")
+    segmenter = parser.add_argument_group("segmenter and relations")
     segmenter.add_argument(
         "--compare",
         nargs="+",
@@ -112,7 +109,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to measure side by side (default: --weights)",
     )
     segmenter.add_argument(
-        "--limit", type=positive, metavar="N", help="PQ on the first N images (default: all)"
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="segmenter: PQ on the first N images (default: all)",
     )
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="for scaling: draw the curves as a PNG, too"
@@ -128,16 +128,16 @@ def run(args: argparse.Namespace) -> int:
 
     if args.what == "loader" and args.source is None:
         args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
-    if args.what in ("conversions", "node", "scaling") and args.source is not None:
+    if args.what in ("conversions", "node", "relations", "scaling") and args.source is not None:
         args.parser.error(f"{args.what} makes its own images and takes no source")
     if args.plot and args.what != "scaling":
         args.parser.error(f"--plot is for scaling, not for {args.what}")
-    if args.compare and args.what != "segmenter":
-        args.parser.error(f"--compare is for segmenter, not for {args.what}")
-    args.repeat = args.repeat or {"loader": 512, "load": 5, "scaling": 20}.get(args.what, 50)
+    if args.compare and args.what not in ("segmenter", "relations"):
+        args.parser.error(f"--compare is for segmenter and relations, not for {args.what}")
+    args.repeat = args.repeat or _REPEATS.get(args.what, 50)
     args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
     on = machine()
-    title, rows = _MEASURES[args.what](args)
+    title, rows = MEASURES[args.what](args)
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     show(title, rows)
     if args.plot:
@@ -150,108 +150,6 @@ def run(args: argparse.Namespace) -> int:
         settings = {key: value for key, value in vars(args).items() if key not in left_out}
         store(args.json, args.what, settings, rows, on)
     return 0
-
-
-def _frame(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import frame
-
-    pipeline = pipeline_from(args)
-    if args.source is None:
-        streams = [frame.noise(*size) for size in args.size or SIZES]
-    else:
-        streams = [frame.frames_of(args.source, size) for size in args.size or [None]]
-    rows = [row for images in streams for row in frame.measure(pipeline, images, args.repeat)]
-    return f"{args.weights} on {pipeline.device} in {pipeline.precision}, ms a frame", rows
-
-
-def _load(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import frame, load
-
-    if args.source is not None:
-        next(frame.frames_of(args.source))  # rather than start processes in vain
-    sizes = args.size or (SIZES if args.source is None else [None])
-    names = [option.name for option in (*MODEL_OPTIONS, *FRAME_OPTIONS)]
-    settings = {name: getattr(args, name) for name in names}
-    settings |= {"source": args.source, "size": sizes[0]}
-    rows = load.measure(settings, args.repeat, args.duration, args.environment)
-    return f"{args.weights} beside other programs, medians of {args.repeat} rounds", rows
-
-
-def _segmenter(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import frame, segmenter_costs
-    from dsflash_ros.data.psg import PsgDataset
-
-    dataset = None
-    images = frame.noise(*(args.size or SIZES)[0])
-    if args.source is not None:
-        dataset = PsgDataset.open(args.source)
-        print(dataset.report())
-        images = (record.image() for record in cycle(dataset))
-    pipelines = []
-    for weights in args.compare or [args.weights]:
-        args.weights = weights
-        pipelines.append(pipeline_from(args))
-    rows = segmenter_costs.measure(pipelines, images, args.repeat, dataset, args.limit)
-    where = f"{pipelines[0].device} in {pipelines[0].precision}"
-    return f"segmenters on {where}, ms an image; GFLOPs are multiply-adds", rows
-
-
-def _scaling(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import scaling
-
-    pipeline = pipeline_from(args)
-    rows = scaling.measure(pipeline, args.repeat)
-    return f"{args.weights} on {pipeline.device} in {pipeline.precision}, in turn", rows
-
-
-def _conversions(args: argparse.Namespace) -> tuple[str, list]:
-    try:
-        from dsflash_ros.bench import conversions
-    except ImportError as error:
-        raise missing_ros(error) from error
-    return "conversions, ms a message", conversions.measure(args.size or SIZES, args.repeat)
-
-
-def _node(args: argparse.Namespace) -> tuple[str, list]:
-    try:
-        from dsflash_ros.bench import node
-    except ImportError as error:
-        raise missing_ros(error) from error
-    options = (*MODEL_OPTIONS, *FRAME_OPTIONS)
-    choice = {option.name: getattr(args, option.name) for option in options}
-    sizes = args.size or SIZES
-    if args.rate:
-        rows = [node.measure_load(size, args.rate, args.duration, choice) for size in sizes]
-        title = "graphs: time from the image's stamp to receipt beyond the pipeline's, ms; memory"
-        return f"{title} of the node", rows
-    rows = [node.measure_cost(size, args.repeat, choice) for size in sizes]
-    title = "the node's own cost: time from the image's stamp to the graph's receipt"
-    return f"{title} minus the pipeline's, ms", rows
-
-
-def _loader(args: argparse.Namespace) -> tuple[str, list]:
-    from dsflash_ros.bench import loader
-    from dsflash_ros.data.psg import PsgDataset
-
-    dataset = PsgDataset.open(args.source)
-    print(dataset.report())
-    rows = [
-        loader.measure(dataset, args.image_size, augmentation, args.workers, args.repeat)
-        for augmentation in args.augmentation or AUGMENTATIONS
-    ]
-    return f"loading of {dataset.path}, batches of {loader.BATCH}", rows
-
-
-_MEASURES = {
-    "frame": _frame,
-    "load": _load,
-    "conversions": _conversions,
-    "node": _node,
-    "loader": _loader,
-    "segmenter": _segmenter,
-    "scaling": _scaling,
-}
-"""Each gives the title and the rows of its table."""
 
 
 def _assignment(text: str) -> str:
