@@ -17,10 +17,16 @@ from world import Point, World
 MOST_PLANS = 20
 """After so many plans the agent gives up."""
 
-MOST_SPOTS = 8
+MOST_SPOTS = 24
 """So many places on a piece of furniture are tried for a thing."""
 
-_APART_M = 0.15
+_SPOTS_AT_ONCE = 8
+"""So many of them without a new plan."""
+
+_MOST_STANDS = 3
+"""For so many of them the agent looks for a place to stand at; then none is out of reach."""
+
+_APART_M = 0.1
 """A place is not tried again, nor what is so near to it, metres."""
 
 _GAZE_M = 1.05
@@ -31,6 +37,9 @@ _GAZES = ((_GAZE_M, 8), (0.3, 6))
 
 _APART_VIEWS_M = 1.0
 """The agent does not look around again so near to where it did, metres."""
+
+_MOST_BARRED = 30
+"""After so many places that cannot be reached it stops to look for one that can."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +161,16 @@ class Agent:
     def _go_to(self, name: str) -> str:
         thing, held = self.world.things[name], self.world.holding
         self._failures.within_reach = ""
-        spot = self._spots[held, name] = self._spot(held, name) if held else None
-        done = self._body.go_to(spot or thing.position)
-        if done.success:
-            self._failures.within_reach = name
-        elif spot:
-            self._try_elsewhere(held, name, spot)
+        for _ in range(_MOST_STANDS if held else 1):
+            spot = self._spots[held, name] = self._spot(held, name) if held else None
+            done = self._body.go_to(spot or thing.position)
+            if done.success:
+                self._failures.within_reach = name
+                return ""
+            if spot:
+                self._tried.setdefault((held, name), []).append(spot)
+        if held:
+            self._failures.no_room.add((held, name))
         else:
             self._failures.out_of_reach.add(name)
         return done.message
@@ -181,12 +194,18 @@ class Agent:
 
     def _place(self, name: str, furniture: str) -> str:
         spot = self._spots.get((name, furniture)) or self._spot(name, furniture)
-        done = self._body.place(spot)
+        tried = self._tried.setdefault((name, furniture), [])
+        for _ in range(_SPOTS_AT_ONCE):
+            done = self._body.place(spot)
+            if not done.success:
+                tried.append(spot)
+            if done.point is not None:  # it left the hand
+                self.world.put(done.point, [furniture] if done.success else [])
+                break
+            spot = self._spot(name, furniture)
         self._failures.within_reach = ""
-        if not done.success:
-            self._try_elsewhere(name, furniture, spot)
-        if done.point is not None:  # it left the hand
-            self.world.put(done.point, [furniture] if done.success else [])
+        if len(tried) >= MOST_SPOTS:
+            self._failures.no_room.add((name, furniture))
         return done.message
 
     def _spot(self, name: str, furniture: str) -> Point:
@@ -195,12 +214,6 @@ class Agent:
         found = spots(self.world, things[name], things[furniture], self._body.where())
         fresh = (spot for spot in found if all(math.dist(spot, old) > _APART_M for old in tried))
         return next(fresh, found[len(tried) % len(found)])
-
-    def _try_elsewhere(self, name: str, furniture: str, spot: Point) -> None:
-        tried = self._tried.setdefault((name, furniture), [])
-        tried.append(spot)
-        if len(tried) >= MOST_SPOTS:
-            self._failures.no_room.add((name, furniture))
 
     def _missing(self, formula: str) -> set[str]:
         """Classes and things that the goal speaks of and that are not known, or not any more."""
@@ -231,11 +244,15 @@ class Agent:
         """Go to the place that is furthest from where the agent looked around before."""
         stood = self._stood or [self._body.where()]
         far = [(min(math.dist(old, place[:2]) for old in stood), place) for place in self._places()]
-        for distance, place in sorted(far, reverse=True)[:10]:
-            if distance < _APART_VIEWS_M:
+        barred: list[Point] = []
+        for distance, place in sorted(far, reverse=True):
+            if distance < _APART_VIEWS_M or len(barred) == _MOST_BARRED:
                 break
+            if any(math.dist(place[:2], other[:2]) < _APART_VIEWS_M / 2 for other in barred):
+                continue
             if self._body.go_to(place).success:
                 return True
+            barred.append(place)
         return False
 
     def _places(self) -> list[Point]:

@@ -19,7 +19,7 @@ KINDS = ("not seen", "wrong relation", "lost identity", "plan", "action")
 _DRAWS = 30
 """How many tasks are tried for a room until one can be solved."""
 
-_NEAR_M = 0.5
+_NEAR_M = 0.25
 """So far may a thing that the agent knows be from the true one that a task means, m."""
 
 
