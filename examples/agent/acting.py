@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from body import Body, BodyError
 from goals import GoalError, classes_in, goal_to_pddl, names_in
+from lookout import Lookout
 from plans import Failures, Planner, PlanningError, Step, symbol
 from spots import spots
 from world import Point, World
@@ -28,18 +28,6 @@ _MOST_STANDS = 3
 
 _APART_M = 0.1
 """A place is not tried again, nor what is so near to it, metres."""
-
-_GAZE_M = 1.05
-"""Height of the points that it looks at from afar, metres: a little below the eyes."""
-
-_GAZES = ((_GAZE_M, 8), (0.3, 6))
-"""Heights of the points that a look around goes to, metres, and in how many directions."""
-
-_APART_VIEWS_M = 1.0
-"""The agent does not look around again so near to where it did, metres."""
-
-_MOST_BARRED = 30
-"""After so many places that cannot be reached it stops to look for one that can."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +55,7 @@ class Agent:
     Attributes:
         world: what it believes.
         doing: the action that is being done, in words.
+        lookout: where it looked around, and will look next.
     """
 
     def __init__(
@@ -78,18 +67,10 @@ class Agent:
         searches: int = 4,
     ) -> None:
         """`classes`: all that there are. `searches`: how often it looks for what is missing."""
-        self._searches = searches
         self.world, self.doing = world, ""
+        self.lookout = Lookout(body, world, searches)
         self._body, self._classes, self._say = body, tuple(classes), say
         self._planner = Planner()
-        self._stood: list[tuple[float, float]] = []
-
-    def explore(self, places: int = 3) -> None:
-        """Look around here, and then from places that are far from where it looked before."""
-        for number in range(places):
-            if number and not self._go_elsewhere():
-                return
-            self._look_around()
 
     def solve(self, goal: str) -> Report:
         """Do what it takes until the goal holds, in bounded time."""
@@ -111,19 +92,19 @@ class Agent:
     def _pursue(self, formula: str) -> Report:
         while self._plans < MOST_PLANS:
             if missing := self._missing(formula):
-                if not self.search():
+                if not self.lookout.search():
                     return self._report("not seen", f"no {', '.join(sorted(missing))} was seen")
                 continue
             self._plans += 1
             plan = self._planner.plan(self.world, self._failures, formula)
             if plan is None:
-                if self.search():  # what failed may work with what is known now
+                if self.lookout.search():  # what failed may work with what is known now
                     self._failures = Failures(within_reach=self._failures.within_reach)
                     self._tried.clear()
                     continue
                 return self._report("plan", f"there is no way to the goal{self._why_not()}")
             if not plan:
-                if self._may_have_missed(formula) and self.search():
+                if self._may_have_missed(formula) and self.lookout.search():
                     continue
                 return self._report()
             self._say(f"plan {self._plans}: {', '.join(map(str, plan))}")
@@ -221,49 +202,6 @@ class Agent:
         classes = classes_in(formula) - {symbol(thing.label) for thing in things}
         names = names_in(formula) - {symbol(thing.name) for thing in things}
         return names | (classes - {"item", "surface", "thing"})
-
-    def search(self) -> bool:
-        """Look from another place; False when there is none left, or after `searches` of them."""
-        if self._searches == 0 or not self._go_elsewhere():
-            return False
-        self._searches -= 1
-        self._look_around()
-        return True
-
-    def _look_around(self) -> None:
-        x, y = self._body.where()
-        self._stood.append((x, y))
-        for height, views in _GAZES:
-            for number in range(views):
-                angle = 2 * math.pi * number / views
-                point = (x + 0.4 * math.cos(angle), y + 0.4 * math.sin(angle), height)
-                self._body.go_to(point)
-                self._body.watch()
-
-    def _go_elsewhere(self) -> bool:
-        """Go to the place that is furthest from where the agent looked around before."""
-        stood = self._stood or [self._body.where()]
-        far = [(min(math.dist(old, place[:2]) for old in stood), place) for place in self._places()]
-        barred: list[Point] = []
-        for distance, place in sorted(far, reverse=True):
-            if distance < _APART_VIEWS_M or len(barred) == _MOST_BARRED:
-                break
-            if any(math.dist(place[:2], other[:2]) < _APART_VIEWS_M / 2 for other in barred):
-                continue
-            if self._body.go_to(place).success:
-                return True
-            barred.append(place)
-        return False
-
-    def _places(self) -> list[Point]:
-        """Where things are, and places all over the room that they are in."""
-        things = [thing.position for thing in self.world.things.values()]
-        if not things:
-            return []
-        (left, near, _), (right, far, _) = np.min(things, 0), np.max(things, 0)
-        columns = np.arange(left, right, _APART_VIEWS_M)
-        rows = np.arange(near, far, _APART_VIEWS_M)
-        return [*things, *((float(x), float(y), _GAZE_M) for x in columns for y in rows)]
 
     def _why_not(self) -> str:
         reasons = [f"{name} is out of reach" for name in sorted(self._failures.out_of_reach)]

@@ -61,9 +61,9 @@ def attempt(seed: int, task: Task, eyes: Eyes, say: Callable[[str], None]) -> Ro
     room, world = RobotRoom(seed, noisy=True), World()
     try:
         agent = Agent(LocalBody(room, eyes, world), world, VOCABULARY.classes, say)
-        agent.explore()
+        agent.lookout.explore()
         goal = task.goal(world, room)
-        while not goal and agent.search():
+        while not goal and agent.lookout.search():
             goal = task.goal(world, room)
         report = agent.solve(goal) if goal else Report(False, "not seen", "the things are unknown")
         is_solved = report.success and task.is_solved(room)

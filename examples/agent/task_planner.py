@@ -52,7 +52,7 @@ def main() -> int:
         body.wait_until_ready()
         agent = Agent(body, world, VOCABULARY.classes, say)
         say("looking around")
-        agent.explore(args.places)
+        agent.lookout.explore(args.places)
         say(f"known: {', '.join(sorted(world.things))}")
         report = agent.solve(args.goal)
     except BodyError as error:

@@ -98,7 +98,7 @@ def test_what_was_moved_meanwhile_is_planned_anew(trial):
 
 def test_with_what_the_camera_sees(need_renderer):
     trial = Trial(see_truth)
-    trial.agent.explore(1)
+    trial.agent.lookout.explore(1)
     assert trial.agent.solve("a cup on the chair").success
     trial.room.close()
     facts = trial.room.facts
