@@ -79,7 +79,6 @@ class Agent:
         self._spots: dict[tuple[str, str], Point | None] = {}
         self._misses: dict[str, int] = {}
         self._plans = self._steps = 0
-        self._is_last_look = False
         try:
             formula = goal_to_pddl(goal, self.world, self._classes)
             self._say(f"goal: {formula}")
@@ -104,17 +103,13 @@ class Agent:
                     continue
                 return self._report("plan", f"there is no way to the goal{self._why_not()}")
             if not plan:
-                if self._may_have_missed(formula) and self.lookout.search():
+                if "(forall" in formula and self.lookout.search():
+                    self._say("the goal holds for all that are known: looked for more of them")
                     continue
                 return self._report()
             self._say(f"plan {self._plans}: {', '.join(map(str, plan))}")
             self._follow(plan, formula)
         return self._report("plan", f"the goal does not hold after {MOST_PLANS} plans")
-
-    def _may_have_missed(self, formula: str) -> bool:
-        """Whether the goal is of all things of a class, and there was no last look for more."""
-        is_first, self._is_last_look = not self._is_last_look, True
-        return is_first and "(forall" in formula
 
     def _follow(self, plan: list[Step], formula: str) -> None:
         """Do a plan's steps as long as they lead to the goal."""

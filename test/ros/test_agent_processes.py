@@ -129,7 +129,7 @@ def test_a_task_is_played_as_separate_processes(tmp_path):
         [*command, "all bottles on the dining table", "--out", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=420,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
