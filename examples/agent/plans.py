@@ -1,9 +1,13 @@
 """Plans of a real PDDL planner, Fast Downward, for what the agent believes."""
 
+import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from world import FURNITURE, World
 
@@ -100,6 +104,18 @@ def _is_item(world: World, names: dict[str, str], name: str) -> bool:
     return name in names and world.things[name].label in ITEMS
 
 
+@contextmanager
+def _in_a_folder_of_its_own() -> Iterator[None]:
+    """Fast Downward writes output.sas where it is started; two of them would mix their problems."""
+    before = os.getcwd()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
 class Planner:
     """Finds plans, and says whether a plan still leads to the goal."""
 
@@ -118,7 +134,7 @@ class Planner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                with OneshotPlanner(name="fast-downward") as engine:
+                with _in_a_folder_of_its_own(), OneshotPlanner(name="fast-downward") as engine:
                     result = engine.solve(problem, timeout=LONGEST_S)
             except Exception as error:  # of many types
                 raise PlanningError(f"the planner failed: {first_line(error)}") from error

@@ -183,6 +183,14 @@ def with_node(graph, node):
     return replace(graph, nodes=(*graph.nodes, node))
 
 
+def test_planners_do_not_share_files(trial, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output.sas").write_text("of another planner")
+    assert Planner().plan(trial.world, Failures(), "(on cup_3 chair_2)")
+    assert [path.name for path in tmp_path.iterdir()] == ["output.sas"]
+    assert (tmp_path / "output.sas").read_text() == "of another planner"
+
+
 def test_a_formula_of_other_predicates_is_an_error(trial):
     with pytest.raises(PlanningError, match="is no formula"):
         Planner().plan(trial.world, Failures(), "(likes cup_3 cup_4)")
