@@ -130,7 +130,8 @@ def _libraries():
         import onnx
     except ImportError as error:
         raise missing_extra("int8", error) from error
-    nncf.set_log_level(logging.ERROR)
+    # not nncf.set_log_level: it silences handlers, also those that other loggers share
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf, onnx
 
 

@@ -1,5 +1,6 @@
 """`dsflash export int8` of the package's weights, on the drive."""
 
+import logging
 import shutil
 
 import numpy as np
@@ -74,7 +75,9 @@ def test_a_model_that_says_something_else_is_not_written(folder, noise, tmp_path
     monkeypatch.setattr("dsflash_ros.export.quantizing.LEAST_AGREEMENT", 1.01)
     kept = tmp_path / "kept"
     shutil.copytree(folder, kept)
+    levels = [handler.level for handler in logging.root.handlers]
     with pytest.raises(ExportError, match="of the pixels get the class that they had"):
         export_int8(folder, noise, kept, overwrite=True)
+    assert [handler.level for handler in logging.root.handlers] == levels
     assert not open_weights(kept).exported.is_int8
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
