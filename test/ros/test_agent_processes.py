@@ -59,6 +59,7 @@ def test_actions_are_done_refused_and_time_out_and_a_dead_robot_is_noticed(body,
         body.go_to((x - 0.3, y, 1.0))  # the head has to turn round
 
     robot.send_signal(signal.SIGSTOP)  # as good as dead, but it can end as it should
+    os.waitpid(robot.pid, os.WUNTRACED)  # until all its threads stand still
     body._timeout = 60.0
     try:
         with pytest.raises(BodyError, match="no graphs any more"):
