@@ -53,7 +53,8 @@ class RunConfig(BaseRunConfig):
         batch_size: on each device.
         workers: processes that load images, for each device.
         devices: that train together (DDP).
-        precision: bfloat16 is mixed precision; weights and losses stay float32.
+        precision: bfloat16 is mixed precision, weights and losses stay float32; auto takes it where
+            the device has it in hardware, else float32.
         gradient_clip: largest norm of the gradient; 0 is off.
         ema_decay: of an exponential moving average of the weights over the steps, which validation
             sees and which is stored, as in 0.999; 0 is off.
@@ -62,7 +63,7 @@ class RunConfig(BaseRunConfig):
     val_split: str = "test"
     workers: Annotated[int, Field(ge=0)] = 4
     devices: Count = 1
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
     gradient_clip: NotNegative = 0.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
 

@@ -39,6 +39,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
 
     Raises also `WeightsError` for a segmenter that does not know the data set's classes.
     """
+    config = run.settled(config)
     train, val = run.open_data(config)
     _refuse_mirrored_sides(config, train.vocabulary)
     vocabulary, numbers = base_first(train.vocabulary, config.predicates_novel)

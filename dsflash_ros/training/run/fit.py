@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import lightning
 import torch
@@ -16,7 +16,7 @@ from dsflash_ros.data.psg_json import SplitError
 from dsflash_ros.errors import ConfigError, DeviceError, OutputError, TrainingError
 from dsflash_ros.files import expand
 from dsflash_ros.model.checkpoints import Header
-from dsflash_ros.pipeline.device import choose_device
+from dsflash_ros.pipeline.device import choose_device, choose_precision
 from dsflash_ros.training.configuration import RunConfig
 from dsflash_ros.training.run.averaging import WeightAverage
 from dsflash_ros.training.run.loaders import Loaders
@@ -24,6 +24,8 @@ from dsflash_ros.training.run.progress import Progress, quieten
 from dsflash_ros.training.run.saving import BEST, LAST, AtomicCheckpointIO, KeepWeights
 
 _log = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", bound=RunConfig)
 
 
 def open_data(config: RunConfig) -> tuple[PsgDataset, PsgDataset | None]:
@@ -80,6 +82,18 @@ def with_relations(dataset: PsgDataset) -> list[Record]:
 def is_first_process() -> bool:
     """Whether this is the process, of all of the run's, that logs and writes."""
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def settled(config: Settings) -> Settings:
+    """The configuration with the precision that `auto` means on the device.
+
+    A run is told from others, resumed and remembered by what it computes in. Raises `DeviceError`.
+    """
+    if config.precision != "auto":
+        return config
+    chosen = choose_precision("auto", choose_device(config.device))
+    name = "bfloat16" if chosen == torch.bfloat16 else "float32"
+    return config.model_copy(update={"precision": name})
 
 
 def fit(

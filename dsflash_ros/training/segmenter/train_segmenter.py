@@ -30,6 +30,7 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
 
     Raises also `WeightsError` for weights to start from that do not fit.
     """
+    config = run.settled(config)
     train, val = run.open_data(config)
     most = max(len(record.class_ids) for record in train)
     if most > config.num_queries and run.is_first_process():

@@ -13,6 +13,7 @@ from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.data.views import EpochSampler
 from dsflash_ros.model.checkpoints import load_checkpoint, read_header
+from dsflash_ros.pipeline import device
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.training.configuration import RelationConfig, load_config
 from dsflash_ros.training.relations.pairs import pair_targets
@@ -205,6 +206,16 @@ def test_every_option_trains(folder, option):
     after = weights_of(folder / out / "best.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
     assert not torch.equal(before["relations.class_token"], after["relations.class_token"])
+
+
+@pytest.mark.parametrize(("in_hardware", "meant"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_the_precision_that_the_processor_has(folder, monkeypatch, in_hardware, meant):
+    monkeypatch.setattr(device, "has_bfloat16", lambda: in_hardware)
+    out = folder / f"auto-{meant}"
+    options = ["epochs=1", "val_split=none", "precision=auto"]
+    assert cli.main(arguments(folder, out.name, *options)) == 0
+    assert f"precision: {meant}\n" in (out / "config.yaml").read_text()
+    assert read_header(out / "last.safetensors").recipe["relations"]["precision"] == meant
 
 
 def test_a_run_goes_on_from_trained_relations(folder, whole_run):
