@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from timm.layers import resample_abs_pos_embed
 
 from dsflash_ros.conversion.dinov3 import is_delta, published_name, read_base
 from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
@@ -28,6 +27,7 @@ from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.segmenters.vit import resample_positions
 
 CONVERTER_VERSION = 1
 """To be raised whenever the same file gives other tensors than before, or another header: what
@@ -138,9 +138,7 @@ def _interpolate_positions(
     state: dict[str, torch.Tensor], old: int, new: int, remarks: list[str]
 ) -> str:
     """Scale the learned positions in `state` to another grid. Returns the recipe's line."""
-    state[_POSITIONS] = resample_abs_pos_embed(
-        state[_POSITIONS], (new, new), (old, old), num_prefix_tokens=0
-    )
+    state[_POSITIONS] = resample_positions(state[_POSITIONS], old, new)
     grids = f"{old}x{old} to {new}x{new}"
     remarks.append(f"positions: interpolated from {grids} patches")
     return f"positions, {grids}"

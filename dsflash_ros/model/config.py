@@ -44,6 +44,11 @@ class Architecture:
     feature_blocks: tuple[int, int, int, int]
     timm_names: dict[str, str]
 
+    @property
+    def depth(self) -> int:
+        """Number of blocks: the last one's patches are features."""
+        return self.feature_blocks[-1] + 1
+
 
 def _architecture(
     dim: int, word: str, query_blocks: int = 3, feature_blocks=(2, 5, 8, 11)

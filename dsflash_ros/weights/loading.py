@@ -140,11 +140,18 @@ def _open(name: str) -> OpenedWeights:
     if is_exported(path):
         exported = open_exported(path)
         return OpenedWeights(name, exported.header, exported=exported)
-    path = main_file(path)
+    checkpoint = _open_checkpoint(main_file(path), name)
+    return OpenedWeights(name, checkpoint.header, checkpoint)
+
+
+def _open_checkpoint(path: Path, name: str) -> "Checkpoint":
+    """Of ours, or of another code base, whose conversion takes a second more to import."""
     try:
-        from dsflash_ros.weights.converted import open_converted
         from dsflash_ros.weights.ours import open_ours
     except ImportError as error:
         raise missing_torch(error, name) from error
-    checkpoint = open_ours(path) or open_converted(path, name)
-    return OpenedWeights(name, checkpoint.header, checkpoint)
+    if own := open_ours(path):
+        return own
+    from dsflash_ros.weights.converted import open_converted
+
+    return open_converted(path, name)

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("lightning")
 pytest.importorskip("pydantic")
 
+import timm
 import torch
 from runs import CONFIG, make_inputs
 
@@ -259,9 +260,14 @@ def test_a_start_of_another_image_size_has_its_positions_scaled_as_timm_scales_t
     )
     finer = prepare_model(configured("image_size=128", *settings), VOCABULARY)[0].segmenter
 
-    if backbone != "dinov3":  # whose rotary positions are computed, not learned
-        start.segmenter.backbone.vit.set_input_size((128, 128))  # timm's own way
     expected = start.segmenter.state_dict()
+    if backbone != "dinov3":  # whose rotary positions are computed, not learned
+        timms = timm.create_model(
+            config.timm_name, img_size=config.image_size, patch_size=16, num_classes=0
+        )
+        timms.load_state_dict(start.segmenter.backbone.vit.state_dict(), strict=False)
+        timms.set_input_size((128, 128))
+        expected |= {"backbone.vit.pos_embed": timms.pos_embed}
     found = finer.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in found)

@@ -1,45 +1,36 @@
-"""timm's vision transformers as encoders whose blocks run one by one."""
+"""Vision transformers as encoders whose blocks run one by one."""
 
 import math
 
-import timm
 import torch
-import torch.nn.functional as F
-from timm.layers import apply_rot_embed_cat, resample_abs_pos_embed
 from torch import nn
 
-from dsflash_ros.model.config import PATCH, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.attention import attention
 from dsflash_ros.model.layers.token_merging import match_tokens
+from dsflash_ros.model.segmenters.vit import Attention, ViT, resample_positions, rotate
 
 
 class Backbone(nn.Module):
     """A ViT whose blocks run one by one, so that queries can join and tokens can merge.
 
-    Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches. The
-    two subclasses hide where timm's families differ: in positions, biases and layer scale.
+    Tokens are (B, N, D), ordered: queries if any, prefix tokens (class, registers), patches.
 
     Attributes:
-        timm_name: the model's name in timm.
-        vit: that model.
+        timm_name: the name in timm of what its weights can start from.
+        vit: the ViT.
         grid: patches along one side of the image.
         heads: how names of a classifier's tensors start, which are not used here.
     """
 
     heads = ("head.", "fc_norm.")
 
-    def __init__(self, timm_name: str, image_size: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
+        """The backbone that the config names, with fresh random weights."""
         super().__init__()
-        self.timm_name, self.grid = timm_name, image_size // PATCH
-        self.vit = timm.create_model(
-            timm_name,
-            img_size=image_size,
-            patch_size=PATCH,
-            num_classes=0,
-            dynamic_img_size=False,
-        )
-        # EoMT normalises once, after the last block; timm's pooling head and its norm are not used.
-        self.vit.fc_norm = nn.Identity()
+        self.timm_name, self.grid = config.timm_name, config.grid
+        architecture = config.architecture
+        self.vit = ViT(config.backbone, architecture.dim, architecture.depth, config.grid)
 
     @property
     def timm_model(self) -> nn.Module:
@@ -49,7 +40,7 @@ class Backbone(nn.Module):
     @property
     def dim(self) -> int:
         """Channels of a token."""
-        return self.vit.embed_dim
+        return self.vit.cls_token.shape[-1]
 
     @property
     def depth(self) -> int:
@@ -67,15 +58,7 @@ class Backbone(nn.Module):
 
     def embed(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Normalised images (B, 3, S, S) to tokens, and the patches' rotary embedding or None."""
-        raise NotImplementedError
-
-    def qkv(self, attn: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-        """Queries, keys and values, (B, N, 3 * D)."""
-        raise NotImplementedError
-
-    def scale(self, block: nn.Module, index: int, tokens: torch.Tensor) -> torch.Tensor:
-        """Layer scale of a block's attention (index 1) or MLP (index 2)."""
-        raise NotImplementedError
+        return self.vit.embed(images), self.vit.rope
 
     def run_block(
         self,
@@ -99,18 +82,18 @@ class Backbone(nn.Module):
             update = self._merged_attention(block.attn, tokens, normed, rope, tome_ratio)
         else:
             update = self._attention(block.attn, normed, rope, mask)
-        tokens = tokens + self.scale(block, 1, update)
-        return tokens + self.scale(block, 2, block.mlp(block.norm2(tokens)))
+        tokens = tokens + block.scale(1, update)
+        return tokens + block.scale(2, block.mlp(block.norm2(tokens)))
 
     def _attention(
         self,
-        attn: nn.Module,
+        attn: Attention,
         tokens: torch.Tensor,
         rope: torch.Tensor | None,
         mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         batch, count, dim = tokens.shape
-        qkv = self.qkv(attn, tokens).reshape(batch, count, 3, attn.num_heads, -1)
+        qkv = attn.queries_keys_values(tokens).reshape(batch, count, 3, attn.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rope is not None:
             query, key = _rotate_patches(query, rope), _rotate_patches(key, rope)
@@ -122,7 +105,7 @@ class Backbone(nn.Module):
 
     def _merged_attention(
         self,
-        attn: nn.Module,
+        attn: Attention,
         tokens: torch.Tensor,
         normed: torch.Tensor,
         rope: torch.Tensor | None,
@@ -146,47 +129,12 @@ class Backbone(nn.Module):
         Positions of an unexpected shape stay as they are.
         """
         positions = tensors.get(name)
-        if positions is None or getattr(self.vit, "pos_embed", None) is None or positions.ndim != 3:
+        if positions is None or self.vit.pos_embed is None or positions.ndim != 3:
             return
-        prefix = 0 if self.vit.no_embed_class else self.num_prefix_tokens
+        prefix = self.vit.prefix_positions
         side = math.isqrt(positions.shape[1] - prefix)
         if side**2 + prefix == positions.shape[1]:
-            tensors[name] = resample_abs_pos_embed(
-                positions, [self.grid, self.grid], [side, side], num_prefix_tokens=prefix
-            )
-
-
-class AbsoluteViT(Backbone):
-    """Learned absolute positions: plain ViT, DINOv2 with registers (timm's VisionTransformer)."""
-
-    def embed(self, images):
-        return self.vit._pos_embed(self.vit.patch_embed(images)), None
-
-    def qkv(self, attn, tokens):
-        return attn.qkv(tokens)
-
-    def scale(self, block, index, tokens):
-        return (block.ls1 if index == 1 else block.ls2)(tokens)
-
-
-class RotaryViT(Backbone):
-    """Rotary positions: DINOv3 (timm's Eva)."""
-
-    def embed(self, images):
-        return self.vit._pos_embed(self.vit.patch_embed(images))
-
-    def qkv(self, attn, tokens):
-        bias = torch.cat((attn.q_bias, attn.k_bias, attn.v_bias))
-        return F.linear(tokens, attn.qkv.weight, bias)
-
-    def scale(self, block, index, tokens):
-        return (block.gamma_1 if index == 1 else block.gamma_2) * tokens
-
-
-def make_backbone(config: ModelConfig) -> Backbone:
-    """The backbone that the config names, with fresh random weights."""
-    kind = RotaryViT if config.backbone == "dinov3" else AbsoluteViT
-    return kind(config.timm_name, config.image_size)
+            tensors[name] = resample_positions(positions, side, self.grid, prefix)
 
 
 def _masked_attention(
@@ -219,5 +167,5 @@ def _rotate_patches(heads: torch.Tensor, rope: torch.Tensor) -> torch.Tensor:
     `rope` is (..., patches, 2 * d): sines, then cosines.
     """
     others = heads.shape[2] - rope.shape[-2]
-    rotated = apply_rot_embed_cat(heads[:, :, others:], rope, half=True).type_as(heads)
+    rotated = rotate(heads[:, :, others:], rope).type_as(heads)
     return torch.cat((heads[:, :, :others], rotated), dim=2)

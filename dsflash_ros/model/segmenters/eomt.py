@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from timm.layers import LayerNorm2d
 from torch import nn
 
 from dsflash_ros.model.config import PATCH, ModelConfig
 from dsflash_ros.model.layers.named_logits import has_same_tensors, make_logits
 from dsflash_ros.model.layers.pixels import ImageNetPixels
 from dsflash_ros.model.segmenters import eomt_recipe, eomt_untrained
-from dsflash_ros.model.segmenters.backbone import Backbone, make_backbone
+from dsflash_ros.model.segmenters.backbone import Backbone
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation, Segmenter
+from dsflash_ros.model.segmenters.upscaling import UpscaleBlock
 
 
 class EoMT(Segmenter):
@@ -210,37 +210,11 @@ class EoMT(Segmenter):
         return tokens[:, -(grid**2) :].transpose(1, 2).unflatten(2, (grid, grid))
 
 
-class UpscaleBlock(nn.Module):
-    """Doubles the resolution of (B, D, h, w)."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.conv1 = nn.ConvTranspose2d(dim, dim, kernel_size=2, stride=2)
-        self.act = nn.GELU()
-        self.conv2 = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim, bias=False)
-        self.norm = LayerNorm2d(dim)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        double = self._double if x.requires_grad and x.device.type == "cpu" else self.conv1
-        return self.norm(self.conv2(self.act(double(x))))
-
-    def _double(self, x: torch.Tensor) -> torch.Tensor:
-        """`conv1` as a product with channels last, which has a faster gradient on CPUs.
-
-        Its kernels do not overlap, so that this is the same.
-        """
-        dim, (batch, _, height, width) = self.conv1.out_channels, x.shape
-        weight = self.conv1.weight.permute(2, 3, 1, 0).flatten(0, 2)
-        y = F.linear(x.permute(0, 2, 3, 1), weight, self.conv1.bias.repeat(4))
-        y = y.view(batch, height, width, 2, 2, dim).permute(0, 1, 3, 2, 4, 5)
-        return y.reshape(batch, 2 * height, 2 * width, dim).permute(0, 3, 1, 2)
-
-
 def make_eomt(config: ModelConfig) -> EoMT:
     """The EoMT of a config, with fresh random weights."""
     architecture = config.architecture
     return EoMT(
-        make_backbone(config),
+        Backbone(config),
         config.num_classes,
         config.num_queries,
         architecture.query_blocks,

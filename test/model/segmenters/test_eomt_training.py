@@ -4,7 +4,8 @@ from reference_eomt import reference_model, weights_of
 
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.attention import attention
-from dsflash_ros.model.segmenters.eomt import UpscaleBlock, make_eomt
+from dsflash_ros.model.segmenters.eomt import make_eomt
+from dsflash_ros.model.segmenters.upscaling import UpscaleBlock
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PROBES = (
