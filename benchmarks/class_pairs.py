@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.bench.results import store
-from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import DSFlashError, EvaluationError
 from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.phrases import percent
@@ -34,6 +34,9 @@ from dsflash_ros.machine import machine
 from dsflash_ros.model.relaters.box_geometry import PAIR_NUMBERS, pair_geometry
 from dsflash_ros.text_tables import show
 from dsflash_ros.training.relations.pairs import pair_targets
+
+FAR = 1 / 3
+"""Of the image's width: beyond it two segments are distant."""
 
 
 class Pairs(NamedTuple):
@@ -46,6 +49,7 @@ class Pairs(NamedTuple):
         targets: (n, 1 + predicates) float32, probabilities that sum to 1; index 0 is "no relation".
             Several predicates of a pair have equal probabilities.
         relations: (R, 3) int64, the true ones: subject, object, predicate.
+        distant: (n,) bool, see `are_distant`.
         segments: S.
     """
 
@@ -54,7 +58,15 @@ class Pairs(NamedTuple):
     geometry: torch.Tensor
     targets: torch.Tensor
     relations: np.ndarray
+    distant: torch.Tensor
     segments: int
+
+
+def are_distant(record: Record, labels: np.ndarray) -> np.ndarray:
+    """(S, S) bool: which segments' boxes have centres over `FAR` apart."""
+    boxes = label_boxes(labels, len(record.class_ids))
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.linalg.norm(centres[:, None] - centres, axis=-1) > FAR * record.width
 
 
 def pairs_of(dataset: PsgDataset) -> list[Pairs]:
@@ -62,15 +74,16 @@ def pairs_of(dataset: PsgDataset) -> list[Pairs]:
     found = []
     for record in tqdm(dataset, f"boxes of {dataset.split}", unit="image", disable=None):
         count = len(record.class_ids)
-        boxes = label_boxes(record.labels(), count) / ([record.width, record.height] * 2)
+        labels = record.labels()
+        boxes = label_boxes(labels, count) / ([record.width, record.height] * 2)
         pairs = torch.from_numpy(np.argwhere(~np.eye(count, dtype=bool)))
         relations = torch.from_numpy(record.relations)
         targets = pair_targets(relations, pairs, len(dataset.vocabulary.predicates))[:, 0]
         classes = torch.from_numpy(record.class_ids)[pairs]
         geometry = pair_geometry(torch.from_numpy(boxes).float()[pairs])
-        found.append(
-            Pairs(pairs, classes, geometry, F.normalize(targets, 1, -1), record.relations, count)
-        )
+        distant = torch.from_numpy(are_distant(record, labels))[pairs[:, 0], pairs[:, 1]]
+        shares = F.normalize(targets, 1, -1)
+        found.append(Pairs(pairs, classes, geometry, shares, record.relations, distant, count))
     return found
 
 

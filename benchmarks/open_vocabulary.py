@@ -11,6 +11,8 @@ novel           only the novel names are offered (chance: one over their number)
                 mixed of those of base names (`dsflash_ros.language.mixing`)
 ConSE           the same from base probabilities, weighted by the similarity of words
 permuted        the same as novel, with the names' embeddings exchanged
+near, distant   novel, of pairs whose boxes' centres are up to, and over, a third of the image's
+                width apart
 words           the same of a stage whose head learned with text embeddings (cosines)
 trained         the same of a stage that learned all predicates
 all, novel      all names are offered, related pairs of novel predicates
@@ -79,11 +81,16 @@ def macro_accuracy(found: np.ndarray, holds: np.ndarray, asked: Sequence[int]) -
     return float(np.mean(shares))
 
 
-def told(related: Related, logits: np.ndarray, names: Sequence[str], asked, order) -> float:
-    """Macro accuracy over the predicates `asked` when `names`, as of `logits`, are offered."""
+def told(
+    related: Related, logits: np.ndarray, names: Sequence[str], asked, order, kept=slice(None)
+) -> float:
+    """Macro accuracy over the predicates `asked` when `names`, as of `logits`, are offered.
+
+    `kept`: (n,) bool, the pairs that count.
+    """
     ids = np.array([order.index(name) for name in names])
     wanted = [order.index(name) for name in asked]
-    return macro_accuracy(ids[logits.argmax(1)], related.holds, wanted)
+    return macro_accuracy(ids[logits.argmax(1)][kept], related.holds[kept], wanted)
 
 
 def conse(logits: np.ndarray, base: np.ndarray, novel: np.ndarray) -> np.ndarray:
@@ -131,8 +138,11 @@ class Asking(NamedTuple):
         offset = max(OFFSETS, key=lambda one: harmonic(*self.all(rehearsal, known, rehearsed, one)))
         turned = [*novel[1:], novel[0]]
         mixed = conse(related.logits, self.embed(base), self.embed(novel))
+        new = self.new(related, base, novel)
         row = {
-            "novel": told(related, self.new(related, base, novel), novel, novel, self.order),
+            "novel": told(related, new, novel, novel, self.order),
+            "near": told(related, new, novel, novel, self.order, ~related.distant),
+            "distant": told(related, new, novel, novel, self.order, related.distant),
             "ConSE": told(related, mixed, novel, novel, self.order),
             "permuted": told(related, self.new(related, base, turned), novel, novel, self.order),
             "all, novel, no offset": self.all(related, base, novel, 0.0)[0],

@@ -23,6 +23,7 @@ from statistics import mean, median
 
 import numpy as np
 import torch
+from class_pairs import are_distant
 from compared_stages import SLOW, STAGES, configured, slug
 
 from dsflash_ros.argument_types import positive
@@ -35,7 +36,6 @@ from dsflash_ros.evaluation.metrics import RecallMetrics
 from dsflash_ros.evaluation.prediction import predict
 from dsflash_ros.evaluation.runner import PROTOCOLS
 from dsflash_ros.files import replacing
-from dsflash_ros.graph.label_maps import label_boxes
 from dsflash_ros.machine import machine
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.pipeline.options import Options
@@ -46,7 +46,6 @@ from dsflash_ros.weights.loading import open_weights
 
 SEGMENTS = (10, 20, 50)
 ROUNDS = 15
-FAR = 1 / 3
 SCORES = ("R@20", "R@50", "mR@20", "mR@50")
 
 
@@ -65,13 +64,6 @@ def of_all(args: argparse.Namespace, out: Path) -> list[str]:
     return [f"dataset={args.dataset}", f"segmenter={args.segmenter}", f"out={out}"]
 
 
-def distances(record: Record, labels: np.ndarray) -> np.ndarray:
-    """(S, S) float: between the centres of segments' boxes, as shares of the image's width."""
-    boxes = label_boxes(labels, len(record.class_ids))
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.linalg.norm(centres[:, None] - centres, axis=-1) / record.width
-
-
 def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str) -> Row:
     """Recall of all, of near and of distant relations, and of each predicate."""
     every, near, distant = (RecallMetrics(pipeline.vocabulary.predicates) for _ in range(3))
@@ -82,7 +74,7 @@ def evaluate(pipeline: SceneGraphPipeline, records: list[Record], protocol: str)
         if protocol == "sgdet":
             matching = match_segments(labels, record.class_ids, found.labels, found.class_ids)
         pairs = record.relations[:, :2]
-        is_far = distances(record, labels)[pairs[:, 0], pairs[:, 1]] > FAR
+        is_far = are_distant(record, labels)[pairs[:, 0], pairs[:, 1]]
         chosen = ((every, slice(None)), (near, ~is_far), (distant, is_far))
         for metrics, kept in chosen:
             truth = record.relations[kept]

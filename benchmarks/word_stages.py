@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from class_pairs import pairs_of
+from class_pairs import are_distant, pairs_of
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -30,10 +30,12 @@ class Related(NamedTuple):
     Attributes:
         logits: (n, names) float32, of the names that a stage learned.
         holds: (n, predicates) bool, which predicates of the data set hold.
+        distant: (n,) bool, whether their boxes' centres are far apart, see `are_distant`.
     """
 
     logits: np.ndarray
     holds: np.ndarray
+    distant: np.ndarray
 
 
 def train(args: argparse.Namespace, novel: Sequence[str]) -> Path:
@@ -64,7 +66,8 @@ def of_objects(
     count = len(dataset.vocabulary.predicates)
     cells = model.relations.cell, model.relations.grid
     samples = RelationSamples(records, opened.header.config, *cells, cache=stored, predicates=count)
-    logits, holds = [], []
+    logits, holds, distant = [], [], []
+    apart = (are_distant(record, record.labels()) for record in records)
     for batch in DataLoader(samples, 16, collate_fn=collate_relations):
         pairs, index = batch.relations[:, :2].unique(dim=0, return_inverse=True)
         prepared = model.relations.prepare(batch.images.float())
@@ -72,7 +75,9 @@ def of_objects(
         hold = np.zeros((len(pairs), count), bool)
         hold[index.numpy(), batch.relations[:, 2].numpy()] = True
         holds.append(hold)
-    return Related(torch.cat(logits).numpy(), np.concatenate(holds))
+        matrices = map(torch.from_numpy, islice(apart, len(batch.counts)))
+        distant.append(torch.block_diag(*matrices)[pairs[:, 0], pairs[:, 1]])
+    return Related(torch.cat(logits).numpy(), np.concatenate(holds), torch.cat(distant).numpy())
 
 
 class PairTable:
@@ -91,12 +96,12 @@ class PairTable:
         images = pairs_of(dataset)
         columns = [
             torch.cat([getattr(image, name) for image in images])
-            for name in ("classes", "geometry", "targets")
+            for name in ("classes", "geometry", "distant", "targets")
         ]
         if most is not None and most < len(columns[0]):
             drawn = torch.randperm(len(columns[0]), generator=torch.Generator().manual_seed(0))
             columns = [column[drawn[:most]] for column in columns]
-        self.classes, self.geometry, targets = columns
+        self.classes, self.geometry, self.distant, targets = columns
         self.holds = targets > 0
         self.vocabulary = dataset.vocabulary
         self.hidden = torch.zeros(len(dataset.vocabulary.classes), dtype=torch.bool)
@@ -149,7 +154,9 @@ def of_mlp(
 def related_of(model: nn.Module, table: PairTable) -> Related:
     """What a network says of the related pairs."""
     related = torch.nonzero(~table.holds[:, 0])[:, 0]
-    return Related(model(table.inputs(related))[:, 1:].numpy(), table.holds[related, 1:].numpy())
+    logits = model(table.inputs(related))[:, 1:]
+    columns = logits, table.holds[related, 1:], table.distant[related]
+    return Related(*(column.numpy() for column in columns))
 
 
 def know_classes_by_words(

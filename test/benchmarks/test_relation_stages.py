@@ -2,6 +2,7 @@ import json
 import string
 import sys
 
+import class_pairs
 import compared_stages
 import numpy as np
 import pytest
@@ -82,15 +83,15 @@ def test_steps_of_the_graph_transformer():
 def test_near_and_distant_relations_are_counted_apart(folder):
     """A stage that answers at random finds all relations within 1,000; each is near or distant."""
     record = PsgDataset.open(folder / "data", "test")[0]
-    apart = relation_stages.distances(record, record.labels())
+    apart = class_pairs.are_distant(record, record.labels())
     labels = record.labels()
-    for s, o, _ in record.relations[:5].tolist():
+    for s, o, _ in record.relations.tolist():
         centres = [
             np.array([(x.min() + x.max() + 1) / 2, (y.min() + y.max() + 1) / 2])
             for y, x in ((labels == s).nonzero(), (labels == o).nonzero())
         ]
         expected = np.hypot(*(centres[0] - centres[1])) / record.width
-        assert apart[s, o] == pytest.approx(expected)
+        assert apart[s, o] == (expected > 1 / 3)
 
 
 def test_what_cannot_be(monkeypatch, folder, capsys):
