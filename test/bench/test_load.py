@@ -191,7 +191,7 @@ def test_nothing_stays_behind(number):
     """The processes of a measurement end with the one that started them."""
     program = (
         "import json, sys; from dsflash_ros.bench.load import measure\n"
-        "measure(json.loads(sys.argv[1]), rounds=1, seconds=1.0, environments=[])"
+        "measure(json.loads(sys.argv[1]), rounds=1000, seconds=1.0, environments=[])"
     )
     bench = subprocess.Popen(
         [sys.executable, "-c", program, json.dumps(SETTINGS)], stderr=subprocess.DEVNULL
@@ -201,8 +201,10 @@ def test_nothing_stays_behind(number):
     while len(children) < 14 and time.monotonic() < end:  # 12 are busy, 2 have pipelines
         time.sleep(0.05)
         children = psutil.Process(bench.pid).children()
+        if len(children) == 13:  # it may have no right to make a quota
+            end = min(end, time.monotonic() + 20)
     bench.send_signal(number)
     assert bench.wait(180) == -number
-    assert len(children) >= 13  # without rights to make a quota
+    assert len(children) >= 13
     _, alive = psutil.wait_procs(children, timeout=180)
     assert not alive
