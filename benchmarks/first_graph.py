@@ -42,6 +42,9 @@ def process(*words: str):
 
 def seconds_to_first_graph(listener, graphs: list, weights: str) -> float:
     """From starting `dsflash node` with these weights until its first graph is here."""
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:  # what the node before still had under way
+        rclpy.spin_once(listener, timeout_sec=0.1)
     graphs.clear()
     words = ("--ros-args", "--log-level", "error", "-p", f"weights:={weights}")
     start = time.monotonic()

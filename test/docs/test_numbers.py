@@ -143,6 +143,12 @@ def test_rotary_positions():
     assert rows == [line.split() for line in text.splitlines()[3:] if line.strip()]
 
 
+def test_first_graphs():
+    header, *told = read_page(ROOT / "docs/performance.md").table("The node's own cost", number=1)
+    for (_, *cells), row in zip(told, result("cpu_2_cores_first_graph")["rows"], strict=True):
+        assert_row(cells, [row[column] for column in header[1:]])
+
+
 def test_tasks_of_the_agent():
     (_, _, _, *kinds), *told = read_page(ROOT / "docs/agent.md").table("How many tasks are solved")
     rows = result("cpu_2_cores_agent")["rows"]
