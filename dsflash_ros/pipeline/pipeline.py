@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.header import Header
 from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
 from dsflash_ros.model.segmenters.segmentation import Segmentation
-from dsflash_ros.pipeline import understood
 from dsflash_ros.pipeline.asked_names import AskedNames
 from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.pipeline.backends.base import Backend
@@ -26,6 +24,7 @@ from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.relating import check_labels, relate_found, relate_given
 from dsflash_ros.pipeline.stopwatch import Stopwatch
 from dsflash_ros.pipeline.translation import Translation
+from dsflash_ros.pipeline.understood import UnderstoodOptions
 from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
@@ -74,9 +73,7 @@ class SceneGraphPipeline:
         self.is_trained = is_trained(weights)
         self.device = backend.device
         self.precision = backend.precision
-        self._prunes = header.prunes and "pruning" in backend.relater_options
-        self._thresholds = header.all_thresholds
-        self._said: set[str] = set()
+        self._understood = UnderstoodOptions(backend, header, weights)
         self.for_trackers = False
         self.options = options or Options()
 
@@ -171,7 +168,7 @@ class SceneGraphPipeline:
         self._names.understood(asked)
 
     def _tell_what_the_weights_are(self) -> None:
-        if self._prunes:
+        if self._understood.prunes:
             text = "%s learned from pruned patches: pruning is on and stays on"
             _log.info(text, self.weights)
         if not self.relates:
@@ -192,21 +189,11 @@ class SceneGraphPipeline:
 
     @options.setter
     def options(self, options: Options) -> None:
-        self.check_options(options)
-        for name in understood.without_effect(options, self.backend.relater_options):
-            if name not in self._said:
-                self._said.add(name)
-                text = "%s has no effect: the relation stage of the weights %r is %r, without it"
-                _log.warning(text, name, self.weights, self.config.relater)
-        chosen = {name: t for name, t in self._thresholds.items() if getattr(options, name) < 0}
-        self._options = replace(options, pruning=options.pruning or self._prunes, **chosen)
+        self._options = self._understood.complete(options)
 
     def check_options(self, options: Options) -> None:
         """Raise `OptionError` for an option that the weights' segmenter does not understand."""
-        kind = repr(self.config.segmenter)
-        if self.backend.name != "torch":
-            kind += " in an exported form"
-        understood.refuse(options, self.backend.segmenter_options, kind, self.weights)
+        self._understood.check(options)
 
     @property
     def model(self) -> "torch.nn.Module":
@@ -267,23 +254,25 @@ class SceneGraphPipeline:
             related = relate_found(found, segmentation.features, *how)
         watch.lap("relate")
 
-        graphs = []
-        for index, (segments, relations) in enumerate(zip(found, related, strict=True)):
-            looks = None
-            if self.for_trackers:
-                looks = segments.appearance(segmentation.features[index])
-            graph = build_graph(
+        looks = [None for _ in found]
+        if self.for_trackers:
+            looks = [one.appearance(segmentation.features[i]) for i, one in enumerate(found)]
+        graphs = [
+            build_graph(
                 segments,
                 relations,
                 translation.inner,
-                stamp=float(stamps[index]),
-                source=sources[index],
+                stamp=float(stamp),
+                source=source,
                 weights=self.weights,
-                appearance=looks,
+                appearance=look,
             )
-            if translation.changes:
-                graph = translation.graph(graph, self._limits(options)[1])
-            graphs.append(graph)
+            for segments, relations, stamp, source, look in zip(
+                found, related, stamps, sources, looks, strict=True
+            )
+        ]
+        if translation.changes:
+            graphs = [translation.graph(graph, self._limits(options)[1]) for graph in graphs]
         watch.lap("finish")
         for graph in graphs:
             graph.latency_ms.update(watch.latency_ms())
