@@ -122,20 +122,29 @@ def frequencies(train: list[Pairs], vocabulary: Vocabulary) -> torch.Tensor:
 def learn(
     train: list[Pairs], vocabulary: Vocabulary, steps: int, batch: int = 1024
 ) -> ClassesAndBoxes:
-    """Train the network: cross entropy, AdamW, cosine."""
+    """Train the network by cross entropy."""
     torch.manual_seed(0)
     model = ClassesAndBoxes(vocabulary)
     classes, geometry, targets = (
         torch.cat([getattr(image, name) for image in train])
         for name in ("classes", "geometry", "targets")
     )
+
+    def loss() -> torch.Tensor:
+        chosen = torch.randint(len(classes), (batch,))
+        return F.cross_entropy(model(classes[chosen], geometry[chosen]), targets[chosen])
+
+    return descend(model, steps, loss)
+
+
+def descend(model: nn.Module, steps: int, loss: Callable[[], torch.Tensor]) -> nn.Module:
+    """Train a small network: AdamW, cosine. `loss` draws a batch."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in tqdm(range(steps), "training", disable=None):
-        chosen = torch.randint(len(classes), (batch,))
-        loss = F.cross_entropy(model(classes[chosen], geometry[chosen]), targets[chosen])
+        found = loss()
         optimizer.zero_grad()
-        loss.backward()
+        found.backward()
         optimizer.step()
         schedule.step()
     return model.eval()

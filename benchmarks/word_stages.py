@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from class_pairs import are_distant, pairs_of
+from class_pairs import are_distant, descend, pairs_of
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -136,18 +136,14 @@ def of_mlp(
         head.set_names(words)
     body = (nn.BatchNorm1d(width), nn.Linear(width, 256), nn.GELU(), nn.Dropout(0.1))
     model = nn.Sequential(*body, nn.Linear(256, 256), nn.GELU(), head)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
+
+    def loss() -> torch.Tensor:
         draws = [pool[torch.randint(len(pool), (512,))] for pool in (related, unrelated)]
         chosen = torch.cat(draws)
         targets = train.holds[chosen][:, torch.cat((torch.tensor([0]), ids))].float()
-        loss = F.binary_cross_entropy_with_logits(model(train.inputs(chosen)), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    return model.eval()
+        return F.binary_cross_entropy_with_logits(model(train.inputs(chosen)), targets)
+
+    return descend(model, steps, loss)
 
 
 @torch.inference_mode()
