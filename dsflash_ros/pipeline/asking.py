@@ -31,14 +31,17 @@ class Asked:
 
     def vocabulary(self, known: Vocabulary) -> Vocabulary:
         """The names of the graphs. Raises `LanguageError` for names that cannot be."""
-        given = check_names("classes", (*self.classes, *self.stuff_classes))
+        given, predicates = self.checked()
         things, stuff = given[: len(self.classes)], given[len(self.classes) :]
         # a known stuff class may be asked for as a thing, and the other way round
         things = things or tuple(name for name in known.things if name not in stuff)
         stuff = stuff or tuple(name for name in known.stuff if name not in things)
-        return Vocabulary(
-            things, stuff, check_names("predicates", self.predicates) or known.predicates
-        )
+        return Vocabulary(things, stuff, predicates or known.predicates)
+
+    def checked(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """All classes, and the predicates. Raises `LanguageError` for what no weights can do."""
+        classes = check_names("classes", (*self.classes, *self.stuff_classes))
+        return classes, check_names("predicates", self.predicates)
 
 
 NAMES = tuple(field.name for field in fields(Asked))

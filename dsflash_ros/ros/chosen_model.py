@@ -12,6 +12,7 @@ from dsflash_ros.pipeline.choice import asked_of, pipeline_of, vocabulary_of
 from dsflash_ros.ros import parameters
 from dsflash_ros.ros.parameter_table import BY_NAME, OPTIONS
 from dsflash_ros.ros.parameters import Value
+from dsflash_ros.weights.names import is_here
 
 if TYPE_CHECKING:
     from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
@@ -36,10 +37,12 @@ def check_choice(choice: dict[str, Value]) -> None:
 def check_names(choice: dict[str, Value], opened: "OpenedWeights | None" = None) -> None:
     """Check that the weights can be asked for the names; raises `LanguageError` and others.
 
-    Words that are not stored with the weights may need their text encoder, which is then loaded.
+    Weights that would have to be downloaded are not asked, unless they are given. Words that are
+    not stored with the weights may need their text encoder, which is then loaded.
     """
     asked = asked_of(choice)
-    if asked:
+    asked.checked()
+    if asked and (opened or is_here(choice["weights"])):  # what is not is told once it is
         from dsflash_ros.language.available import encoder_of
         from dsflash_ros.pipeline.asking import Asking
         from dsflash_ros.weights.loading import open_weights

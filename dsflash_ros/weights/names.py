@@ -14,6 +14,12 @@ _HUB_ID = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(@(?P<revision>[\w./-]+))?")
 _FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
+def is_here(weights: str | Path) -> bool:
+    """Whether `locate` would download nothing."""
+    hub_id = None if str(weights) in SHIPPED else _hub_id(weights)
+    return hub_id is None or cached_checkpoint(*hub_id) is not None
+
+
 def locate(weights: str | Path) -> Path:
     """The file or folder that `weights` means.
 
@@ -25,8 +31,16 @@ def locate(weights: str | Path) -> Path:
     """
     if str(weights) in SHIPPED:
         return SHIPPED[str(weights)]
-    path, hub_id = expand(weights), _HUB_ID.fullmatch(str(weights))
-    if path.exists() or hub_id is None or path.suffix in _FILE_SUFFIXES:
-        return path
-    repo_id, revision = hub_id["repo"], hub_id["revision"]
+    hub_id = _hub_id(weights)
+    if hub_id is None:
+        return expand(weights)
+    repo_id, revision = hub_id
     return cached_checkpoint(repo_id, revision) or fetch(repo_id, revision=revision)
+
+
+def _hub_id(weights: str | Path) -> tuple[str, str | None] | None:
+    """Repository and revision; None for what is a path, or looks more like one."""
+    path, found = expand(weights), _HUB_ID.fullmatch(str(weights))
+    if path.exists() or found is None or path.suffix in _FILE_SUFFIXES:
+        return None
+    return found["repo"], found["revision"]

@@ -85,6 +85,23 @@ def test_the_node_opens_it_when_it_is_configured_and_when_it_is_activated(folder
     assert files.opened == files.headers == {"w.safetensors": 2}
 
 
+def test_names_set_before_the_weights_are_here_download_nothing(monkeypatch, tmp_path):
+    chosen_model = pytest.importorskip("dsflash_ros.ros.chosen_model", reason="needs rclpy")
+    from dsflash_ros.ros.parameters import BY_NAME
+
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    asked = []
+    monkeypatch.setattr("dsflash_ros.weights.names.fetch", lambda name, **_: asked.append(name))
+    choice = {name: parameter.default for name, parameter in BY_NAME.items()}
+    choice["weights"] = "someone/segmenter"
+    assert chosen_model.refusal_of_model({"classes": ["cup", "dog"]}, choice, None) == ""
+    told = chosen_model.refusal_of_model({"classes": ["cup", "cup"]}, choice, None)
+    assert told == "classes: 'cup' is asked for more than once"
+    choice["weights"] = "random"
+    told = chosen_model.refusal_of_model({"classes": ["cup", "dragon"]}, choice, None)
+    assert "'dragon'" in told and not asked
+
+
 def test_training_opens_what_it_starts_from_once(folder, files):
     pytest.importorskip("pydantic")
     from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig
