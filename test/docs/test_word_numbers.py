@@ -7,7 +7,8 @@ from places import ROOT
 from results_told import assert_row, result, shows
 
 PAGE = read_page(ROOT / "docs/open_vocabulary.md")
-COLUMNS = ("novel", "ConSE", "permuted", "words", "trained", "all, novel", "all, base", "harmonic")
+COLUMNS = ("novel", "near", "distant", "ConSE", "permuted", "words", "trained")
+COLUMNS += ("all, novel", "all, base", "harmonic")
 
 OF_OBJECTS = ("novel", "ConSE", "permuted", "all, novel", "all, base", "harmonic")
 
@@ -33,6 +34,8 @@ def test_new_predicates():
         assert_row(cells, [100 * rows[name][column] for column in COLUMNS])
     means = {column: 100 * mean(row[column] for row in rows.values()) for column in COLUMNS}
     text = " ".join(" ".join(PAGE.lines).split())
+    assert "43 and 48 % in the mean" in text
+    assert shows("43", means["distant"]) and shows("48", means["near"])
     assert "(48 and 40)" in text and "(47)" in text and "(95)" in text
     for printed, column in (("48", "novel"), ("40", "ConSE"), ("47", "words"), ("95", "trained")):
         assert shows(printed, means[column])
