@@ -13,9 +13,12 @@ pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated mes
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.serialization import serialize_message
 
 from dsflash_ros import SceneGraphClient
 from dsflash_ros.errors import DSFlashError, NoGraphError, QueryError
+from dsflash_ros.msg import SceneGraph as SceneGraphMessage
+from dsflash_ros.ros import qos
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,24 @@ def test_it_holds_the_newest_graph(graphs, publisher):
     (answer,) = graphs.query("?x on dining_table")
     assert answer["x"].name == "cup_0"
     assert graphs.vocabulary.classes == LABELS
+
+
+def test_a_graph_of_another_version_is_left_out(graphs, publisher, capfd):
+    """Its bytes end too early, or say that a list has more entries than there are bytes."""
+    heard(graphs, publisher, "cup")
+    node = rclpy.create_node("older", context=graphs._node.context)
+    sender = node.create_publisher(SceneGraphMessage, "/scene_graph", qos.results())
+    eventually(lambda: sender.get_subscription_count() > 0)
+    whole = serialize_message(SceneGraphMessage(weights="w" * 40))
+    for data in (whole[:24], whole[:-20] + b"\xff" * 20):
+        before = graphs.age_s
+        sender.publish(data)
+        time.sleep(0.3)
+        assert graphs.age_s > before  # it did not become the newest
+    heard(graphs, publisher, "person")
+    node.destroy_node()
+    said = capfd.readouterr().err
+    assert "a graph was left out: it is of another version of dsflash_ros" in said
 
 
 def test_it_wakes_with_the_graph_that_fulfils_the_condition(graphs, publisher):

@@ -14,7 +14,8 @@ from room_camera import messages_of, renders
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg
 
-from dsflash_ros.ros.playback.recording import Recording, definition
+from dsflash_ros.ros.messages.definitions import definition
+from dsflash_ros.ros.playback.recording import Recording
 from dsflash_ros.sources import open_source
 
 MESSAGES = ROOT / "msg"

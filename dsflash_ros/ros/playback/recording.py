@@ -11,21 +11,10 @@ from pathlib import Path
 
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from dsflash_ros import msg
 from dsflash_ros.errors import OutputError
-
-_MESSAGES = (
-    msg.SceneGraph,
-    msg.SceneNode,
-    msg.SceneRelation,
-    msg.StageLatency,
-    msg.SceneGraphEvents,
-    msg.SceneGraphEvent,
-)
-_IDL_TYPES = {"boolean": "bool", "float": "float32", "double": "float64"}
+from dsflash_ros.ros.messages.definitions import message_store, type_name
 
 
 class Recording:
@@ -41,9 +30,7 @@ class Recording:
         if path.exists():
             raise OutputError(f"{path} is there already: remove it, or give the bag another name")
         self._path = path
-        self._store = get_typestore(Stores.ROS2_JAZZY)
-        for message_type in _MESSAGES:
-            self._store.register(get_types_from_msg(definition(message_type), _name(message_type)))
+        self._store = message_store()
         self._connections = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +48,7 @@ class Recording:
 
     def write(self, topic: str, message, nanoseconds: int) -> None:
         """Add a message of rclpy's, sent at that time."""
-        name = _name(type(message))
+        name = type_name(type(message))
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, name, typestore=self._store
@@ -105,20 +92,3 @@ class Recording:
                     (self._partial / self._path.name).rename(self._path)
         finally:
             shutil.rmtree(self._partial, ignore_errors=True)
-
-
-def definition(message_type) -> str:
-    """The text of a message type's .msg file; the files themselves are not installed everywhere."""
-    meta = type(message_type)
-    constants = [name for name, kind in vars(meta).items() if isinstance(kind, property)]
-    # the classes do not say of which type a constant is; ours are all uint8
-    lines = [f"uint8 {name}={getattr(message_type, name)}\n" for name in constants]
-    for name, kind in message_type.get_fields_and_field_types().items():
-        inner = kind.removeprefix("sequence<").removesuffix(">")
-        brackets = "[]" if inner != kind else ""
-        lines.append(f"{_IDL_TYPES.get(inner, inner)}{brackets} {name}\n")
-    return "".join(lines)
-
-
-def _name(message_type) -> str:
-    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"
