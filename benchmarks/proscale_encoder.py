@@ -4,7 +4,7 @@
 
 Stages (1, 1, 1) and (3, 3, 3) beside Mask2Former's six full layers; the light pixel embedding
 beside the convolution; and deformable attention three ways: ours in bags, ours by `grid_sample`,
-and transformers' (where it is installed).
+and transformers' (where it is installed). Freed memory is kept, as the node keeps it.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from dsflash_ros.model.segmenters.mask2former import deformable_attention as def
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import Mask2FormerSettings
 from dsflash_ros.model.segmenters.mask2former.pixel_decoder import PixelDecoder
 from dsflash_ros.model.segmenters.mask2former.pixel_embedding import max_pool_3x3
+from dsflash_ros.ros.process.memory import keep_freed_memory
 from dsflash_ros.text_tables import show
 
 CHANNELS = (96, 192, 384, 768)
@@ -102,6 +103,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
+    keep_freed_memory()
     torch.manual_seed(0)
     runs = encoders(args.side, args.device) | attentions(args.side, args.device)
     rows = measure(runs, args.repeat)

@@ -83,7 +83,7 @@ class PixelDecoder(nn.Module):
         """Positions and levels of all tokens, (1, K, dim); queries alone have them."""
         dim = maps[0].shape[1]
         positions = [
-            sine_positions(height, width, dim, maps[0].device).flatten(1).T.to(maps[0].dtype)
+            sine_positions(height, width, dim, maps[0].device).flatten(0, 1).to(maps[0].dtype)
             + level
             for (height, width), level in zip(shapes, self.level_embedding, strict=True)
         ]
@@ -131,10 +131,10 @@ class Recalibration(nn.Module):
         """Gates in 0..1, (B, h * w, 1), of a map of shape (h, w), from `finest`, (B, dim, H, W)."""
         if self.released:
             tokens = finest.flatten(2).transpose(1, 2)
-            finest = tokens.reshape(finest.shape)
-        resized = F.interpolate(finest, shape, mode="bilinear")
-        if self.released:
-            tokens = resized.reshape(len(resized), -1, resized.shape[1])
-        else:
-            tokens = resized.flatten(2).transpose(1, 2)
-        return (self.temperature * self.linear(tokens)).sigmoid()
+            resized = F.interpolate(tokens.reshape(finest.shape), shape, mode="bilinear")
+            logits = self.linear(resized.reshape(len(resized), -1, resized.shape[1]))
+        else:  # the linear layer before the scaling is the same for less
+            weight = self.linear.weight[:, :, None, None]
+            logits = F.interpolate(F.conv2d(finest, weight), shape, mode="bilinear")
+            logits = logits.flatten(2).transpose(1, 2) + self.linear.bias
+        return (self.temperature * logits).sigmoid()

@@ -74,7 +74,7 @@ class QueryDecoder(nn.Module):
         for image, level in zip(maps, self.level_embedding.weight, strict=True):
             positions = sine_positions(*image.shape[-2:], image.shape[1], image.device)
             tokens = image.flatten(2).transpose(1, 2) + level
-            levels.append((tokens, positions.flatten(1).T.to(image.dtype)))
+            levels.append((tokens, positions.flatten(0, 1).to(image.dtype)))
         return levels
 
     @torch.no_grad()
