@@ -143,6 +143,21 @@ def test_rotary_positions():
     assert rows == [line.split() for line in text.splitlines()[3:] if line.strip()]
 
 
+def test_the_recipe_at_a_tenth():
+    text = " ".join(read_page(ROOT / "docs/toyroom.md").lines)
+    told = re.search(
+        r"PredCls mR@50 ([\d.]+) %, SGDet mR@50 ([\d.]+) % and PQ ([\d.]+) % on the 500 test rooms,"
+        r" where the weights of the package have ([\d.]+), ([\d.]+) and ([\d.]+) %",
+        text,
+    )
+    found = []
+    for name in ("toyroom_tenth", "toyroom"):
+        of_image = result(f"{name}_sgdet")
+        found += [result(f"{name}_predcls")["relations"]["mR@50"], of_image["relations"]["mR@50"]]
+        found.append(of_image["panoptic"]["PQ"])
+    assert_row(told.groups(), [100 * score for score in found])
+
+
 def test_first_graphs():
     header, *told = read_page(ROOT / "docs/performance.md").table("The node's own cost", number=1)
     for (_, *cells), row in zip(told, result("cpu_2_cores_first_graph")["rows"], strict=True):
