@@ -20,4 +20,4 @@ def test_each_start_is_timed(tmp_path):
     assert done.stderr.count("random-tiny: ") == 2 and done.stderr.count("left out") == 1
     (row,) = json.loads((tmp_path / "found.json").read_text())["rows"]
     assert row["weights"] == "random-tiny"
-    assert 0.5 < row["fastest s"] == row["median s"] == row["slowest s"] < 60
+    assert 0 < row["fastest s"] == row["median s"] == row["slowest s"] < 60
