@@ -66,6 +66,7 @@ def main() -> None:
 
     on = machine()
     os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     prepare_transport()
     rclpy.init(args=[])
     listener, graphs = rclpy.create_node("first_graph"), []
