@@ -7,37 +7,22 @@ weights in turn (default: toyroom). The first start with each is left out: it re
 """
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 import rclpy
 
 from dsflash_ros.argument_types import positive
+from dsflash_ros.bench.node import child_process, own_domain
 from dsflash_ros.bench.results import store
 from dsflash_ros.machine import machine
 from dsflash_ros.msg import SceneGraph
-from dsflash_ros.ros.process.transport import prepare_transport
 from dsflash_ros.text_tables import Row, show
 
 CAMERA = ("dsflash_ros.bench.image_sender", "640", "480", "10")
 MOST_S = 60.0
-
-
-@contextmanager
-def process(*words: str):
-    """A module of Python's as a process, ended by Ctrl-C."""
-    running = subprocess.Popen([sys.executable, "-m", *words])
-    try:
-        yield running
-    finally:
-        running.send_signal(signal.SIGINT)
-        running.wait(20)
 
 
 def seconds_to_first_graph(listener, graphs: list, weights: str) -> float:
@@ -48,9 +33,11 @@ def seconds_to_first_graph(listener, graphs: list, weights: str) -> float:
     graphs.clear()
     words = ("--ros-args", "--log-level", "error", "-p", f"weights:={weights}")
     start = time.monotonic()
-    with process("dsflash_ros.cli", "node", *words):
+    with child_process("dsflash_ros.cli", "node", *words) as node:
         while not graphs:
             rclpy.spin_once(listener, timeout_sec=0.5)
+            if node.poll() is not None:
+                raise SystemExit("the node ended; see what it said above")
             if time.monotonic() > start + MOST_S:
                 raise SystemExit(f"no graph came in {MOST_S:.0f} s")
         seconds = time.monotonic() - start
@@ -65,14 +52,12 @@ def main() -> None:
     args = parser.parse_args()
 
     on = machine()
-    os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    prepare_transport()
+    own_domain()
     rclpy.init(args=[])
     listener, graphs = rclpy.create_node("first_graph"), []
     listener.create_subscription(SceneGraph, "scene_graph", graphs.append, 1, raw=True)
     seconds: dict[str, list[float]] = {weights: [] for weights in args.weights}
-    with process(*CAMERA):
+    with child_process(*CAMERA):
         for turn in range(args.repeat + 1):
             for weights, found in seconds.items():
                 found.append(seconds_to_first_graph(listener, graphs, weights))

@@ -138,19 +138,18 @@ def _processes(
     size: tuple[int, int], rate: float, parameters: dict[str, object]
 ) -> Iterator[_Receiver]:
     """Camera, node and receiver, warmed up. In a ROS domain of their own."""
-    os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    own_domain()
     settings = [
         word
         for name, value in parameters.items()
         for word in ("-p", f"{name}:={yaml_value(value)}")
     ]
-    prepare_transport()
     with ExitStack() as stack:
         node = stack.enter_context(
-            _child("dsflash_ros.ros.main", "--ros-args", "--log-level", "error", *settings)
+            child_process("dsflash_ros.ros.main", "--ros-args", "--log-level", "error", *settings)
         )
-        camera = stack.enter_context(_child("dsflash_ros.bench.image_sender", *size, rate))
+        sender = child_process("dsflash_ros.bench.image_sender", *size, rate)
+        camera = stack.enter_context(sender)
         rclpy.init(args=[])
         stack.callback(rclpy.try_shutdown)
         receiver = _Receiver(node, [node, camera])
@@ -162,8 +161,16 @@ def _processes(
         yield receiver
 
 
+def own_domain() -> None:
+    """Let this process and its children speak with each other alone: a ROS domain on loopback."""
+    os.environ["ROS_DOMAIN_ID"] = str(10 + os.getpid() % 90)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    prepare_transport()
+
+
 @contextmanager
-def _child(module: str, *arguments: object) -> Iterator[subprocess.Popen]:
+def child_process(module: str, *arguments: object) -> Iterator[subprocess.Popen]:
+    """A module of Python's as a process, which ends with the block: by Ctrl-C, or it is killed."""
     process = subprocess.Popen([sys.executable, "-m", module, *map(str, arguments)])
     try:
         yield process

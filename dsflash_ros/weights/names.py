@@ -16,7 +16,7 @@ _FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 def is_here(weights: str | Path) -> bool:
     """Whether `locate` would download nothing."""
-    hub_id = None if str(weights) in SHIPPED else _hub_id(weights)
+    hub_id = _hub_id(weights)
     return hub_id is None or cached_checkpoint(*hub_id) is not None
 
 
@@ -39,7 +39,7 @@ def locate(weights: str | Path) -> Path:
 
 
 def _hub_id(weights: str | Path) -> tuple[str, str | None] | None:
-    """Repository and revision; None for what is a path, or looks more like one."""
+    """Repository and revision; None for names in `SHIPPED` and for what looks like a path."""
     path, found = expand(weights), _HUB_ID.fullmatch(str(weights))
     if path.exists() or found is None or path.suffix in _FILE_SUFFIXES:
         return None

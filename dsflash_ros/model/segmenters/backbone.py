@@ -47,11 +47,6 @@ class Backbone(nn.Module):
         """Number of blocks."""
         return len(self.vit.blocks)
 
-    @property
-    def num_prefix_tokens(self) -> int:
-        """Class and register tokens."""
-        return self.vit.num_prefix_tokens
-
     def norm(self, tokens: torch.Tensor) -> torch.Tensor:
         """The ViT's final normalisation."""
         return self.vit.norm(tokens)

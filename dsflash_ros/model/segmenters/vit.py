@@ -29,8 +29,7 @@ class ViT(nn.Module):
     Tokens are (B, N, D): the class token, registers, patches row by row.
 
     Attributes:
-        num_prefix_tokens: class and register tokens.
-        prefix_positions: how many of the learned positions are theirs.
+        prefix_positions: how many of the learned positions are of class and register tokens.
         pos_embed: (1, positions, D), learned; None in DINOv3, whose positions are rotary.
         rope: (patches, 2 * `HEAD_DIM`), the sines and then the cosines of its rotations, or None.
     """
@@ -46,7 +45,6 @@ class ViT(nn.Module):
         """
         super().__init__()
         is_rotary = family == "dinov3"
-        self.num_prefix_tokens = 1 + REGISTERS[family]
         self.prefix_positions = int(family == "plain")
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
         registers = torch.empty(1, REGISTERS[family], dim)
@@ -109,7 +107,7 @@ class Block(nn.Module):
         self.ls2 = LayerScale(dim) if has_scale else nn.Identity()
 
     def scale(self, index: int, update: torch.Tensor) -> torch.Tensor:
-        """Layer scale of what the attention (index 1) or the MLP (index 2) adds."""
+        """Layer scale of what the attention (index 1) or the MLP (index 2) adds, (B, N, D)."""
         return (self.ls1 if index == 1 else self.ls2)(update)
 
 
@@ -128,7 +126,7 @@ class RotaryBlock(nn.Module):
         self.mlp = _mlp(dim)
 
     def scale(self, index: int, update: torch.Tensor) -> torch.Tensor:
-        """Layer scale of what the attention (index 1) or the MLP (index 2) adds."""
+        """Layer scale of what the attention (index 1) or the MLP (index 2) adds, (B, N, D)."""
         return (self.gamma_1 if index == 1 else self.gamma_2) * update
 
 

@@ -207,6 +207,7 @@ def filled_cache(
     config: RelationConfig, model: DSFlash, header: Header, records: list[Record]
 ) -> FeatureCache:
     """The features of all records, computed in the run's precision, as they are without a cache."""
+    config = run.settled(config)
     cache = FeatureCache(
         config.feature_cache,
         model.segmenter,

@@ -83,7 +83,8 @@ def test_plain_tiny_backbone_has_one_prefix_token_and_runs():
     model = make_eomt(ModelConfig("tiny", image_size=160)).eval()
     with torch.inference_mode():
         found = model(torch.rand(1, 3, 160, 160))
-    assert model.backbone.num_prefix_tokens == 1
+        tokens, _ = model.backbone.embed(torch.rand(1, 3, 160, 160))
+    assert tokens.shape == (1, 1 + 100, 192)
     assert found.mask_logits.shape == (1, 200, 40, 40)
     assert found.class_logits.shape == (1, 200, 134)
 

@@ -89,6 +89,18 @@ def test_features_are_cached_in_the_precision_of_the_run(folder, tmp_path):
     assert not torch.equal(*cached.values())
 
 
+def test_features_of_auto_are_those_of_the_precision_that_it_means(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dsflash_ros.pipeline.device.has_bfloat16", lambda: True)
+    records, model = list(PsgDataset.open(folder / "data", "train"))[:2], DSFlash(CONFIG).eval()
+    found = []
+    for precision in ("bfloat16", "auto"):
+        cached = f"feature_cache={tmp_path / precision}"
+        config = configured(f"precision={precision}", cached, "device=cpu", "workers=0")
+        cache = filled_cache(config, model, Header(CONFIG, VOCABULARY), records)
+        found.append(torch.stack([cache.load(record, False)[0] for record in records]))
+    assert torch.equal(*found)
+
+
 def test_a_new_relation_stage_is_for_the_data_sets_predicates(folder):
     segmenter = folder / "segmenter.safetensors"
     vocabulary = replace(VOCABULARY, predicates=("near", "far"))
