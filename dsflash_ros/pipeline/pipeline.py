@@ -13,19 +13,17 @@ from dsflash_ros.images.letterbox import Letterbox, check_image
 from dsflash_ros.language.available import encoder_of
 from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.header import Header
-from dsflash_ros.model.ranking import NO_RELATIONS, RankedRelations
+from dsflash_ros.model.ranking import RankedRelations
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.asked_names import AskedNames
 from dsflash_ros.pipeline.asking import Asked
 from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
-from dsflash_ros.pipeline.graph_building import build_graph
+from dsflash_ros.pipeline.frame_steps import FrameSteps
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.relating import check_labels, relate_found, relate_given
-from dsflash_ros.pipeline.stopwatch import Stopwatch
+from dsflash_ros.pipeline.relating import check_labels, relate_given
 from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.pipeline.understood import UnderstoodOptions
-from dsflash_ros.tracking.tracker import RELATION_FLOOR
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
 from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 
@@ -73,6 +71,9 @@ class SceneGraphPipeline:
         self.is_trained = is_trained(weights)
         self.device = backend.device
         self.precision = backend.precision
+        self._steps = FrameSteps(
+            backend, self._names, header.config.image_size, weights, self.relates
+        )
         self._understood = UnderstoodOptions(backend, header, weights)
         self.for_trackers = False
         self.options = options or Options()
@@ -228,55 +229,7 @@ class SceneGraphPipeline:
                 f"got {len(stamps)}, {len(sources)}"
             )
         with self.backend.running():
-            return self._graphs(images, stamps, sources)
-
-    def _graphs(
-        self, images: list[np.ndarray], stamps: Sequence[float], sources: Sequence[str]
-    ) -> list[SceneGraph]:
-        """`batch` with arguments that fit."""
-        watch, options, steps = Stopwatch(self.backend.wait), self.options, self.backend.steps
-        boxed = [Letterbox(*check_image(rgb).shape[:2], self.config.image_size) for rgb in images]
-        fitted = steps.network_input(images, boxed, self.device)
-        watch.lap("preprocess")
-
-        segmentation = self._names.segment(fitted, options)
-        watch.lap("segment")
-        translation = self.translation
-        num_things = len(translation.inner.things)
-        found = [
-            steps.merge_segments(segmentation, index, num_things, box, options)
-            for index, box in enumerate(boxed)
-        ]
-        watch.lap("merge")
-        related = [NO_RELATIONS for _ in found]
-        if self.relates:
-            how = self.backend, self._names, options, self._limits(options)
-            related = relate_found(found, segmentation.features, *how)
-        watch.lap("relate")
-
-        looks = [None for _ in found]
-        if self.for_trackers:
-            looks = [one.appearance(segmentation.features[i]) for i, one in enumerate(found)]
-        graphs = [
-            build_graph(
-                segments,
-                relations,
-                translation.inner,
-                stamp=float(stamp),
-                source=source,
-                weights=self.weights,
-                appearance=look,
-            )
-            for segments, relations, stamp, source, look in zip(
-                found, related, stamps, sources, looks, strict=True
-            )
-        ]
-        if translation.changes:
-            graphs = [translation.graph(graph, self._limits(options)[1]) for graph in graphs]
-        watch.lap("finish")
-        for graph in graphs:
-            graph.latency_ms.update(watch.latency_ms())
-        return graphs
+            return self._steps.graphs(images, stamps, sources, self.options, self.for_trackers)
 
     def segment(self, rgb: np.ndarray) -> tuple[Segmentation, Letterbox]:
         """What the segmenter says of an image as for `__call__`, and where the image lies in it."""
@@ -310,10 +263,3 @@ class SceneGraphPipeline:
         given = labels, np.asarray(class_ids), box, seen.features
         with self.backend.running():
             return relate_given(*given, self.backend, self._names, self.options)
-
-    def _limits(self, options: Options) -> tuple[float, int]:
-        """Least score and largest number of relations in a graph."""
-        if self.for_trackers:
-            floor = min(options.relation_threshold, RELATION_FLOOR)
-            return floor, options.max_segments**2
-        return options.relation_threshold, options.max_relations
