@@ -29,9 +29,16 @@ def clock(camera):
 
 
 def settle(camera, clock, second):
-    """Let it be that time in the node."""
-    clock(second)
-    eventually(lambda: camera.reports and camera.reports[-1].header.stamp.sec == second)
+    """Let it be that time in the node, which is told again and again, as a player does.
+
+    The node listens to the clock with best effort: what is said before it knows who says it is lost.
+    """
+
+    def is_settled():
+        clock(second)
+        return camera.reports and camera.reports[-1].header.stamp.sec == second
+
+    eventually(is_settled)
 
 
 def is_ok(status, _):
