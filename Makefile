@@ -32,7 +32,8 @@ test: lint  ## lint, then all tests but the slow ones
 
 test-slow: $(INSTALLED)  ## the slow tests: code blocks of the docs, replays, fleets, large models
 	$(PYTEST) -m slow -n 2 --dist loadfile $(foreach folder,$(APART),--ignore $(folder))
-	$(PYTEST) -m slow -n 3 --dist loadfile test/ros test/bench
+	$(PYTEST) -m slow -n 2 --dist loadfile test/ros
+	$(PYTEST) -m slow test/bench  # apart: these tests keep all cores busy
 	$(PYTEST) test/fleet  # these tests share a Ray
 
 lint: $(INSTALLED)  ## ruff: errors and formatting

@@ -46,8 +46,7 @@ class BusyProgram:
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            # Ctrl-C is for the process that ends this one
-            preexec_fn=os.setsid if is_apart else os.setpgrp,
+            start_new_session=is_apart,
         )
         self.pid = self._process.pid
         self._cores: set[int] = set()
@@ -87,7 +86,13 @@ def main() -> None:
 
 
 def end_with(parent: int) -> None:
-    """Have the kernel kill this process when the one that started it ends. Linux only."""
+    """Have the kernel kill this process when the one that started it ends. Linux only.
+
+    Ctrl-C is for that one alone: this process is in a group of its own from here on. (`Popen` could
+    see to that with a `preexec_fn`, but a Ctrl-C while it runs is lost to the parent.)
+    """
+    if os.getsid(0) != os.getpid():
+        os.setpgrp()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be watched
         sys.exit()

@@ -34,7 +34,6 @@ class PipelineProcess:
             stdout=subprocess.PIPE,
             text=True,
             env=_environment_with(environment),
-            preexec_fn=os.setpgrp,  # Ctrl-C is for the process that ends this one
         )
 
     def __enter__(self) -> "PipelineProcess":

@@ -95,6 +95,7 @@ def test_a_busy_program_is_busy_only_when_told_to():
 def test_a_program_apart_has_a_session_of_its_own():
     for is_apart in (False, True):
         with BusyProgram("loop", 0, is_apart) as program:
+            program.wait_until_ready()
             assert (os.getsid(program.pid) != os.getsid(0)) == is_apart
             assert os.getpgid(program.pid) == program.pid  # where Ctrl-C does not reach it
 

@@ -72,7 +72,7 @@ def live(running, command, client, tmp_path_factory):
     graphs, _ = client.subscribe(SceneGraph, "/front/scene_graph")
     path = tmp_path_factory.mktemp("live") / "live.rrd"
     process, log = command(*LIVE, "--save", path)
-    eventually(lambda: sum(one.stat().st_size for one in path.parent.iterdir()) > 6_000_000, 90)
+    eventually(lambda: sum(one.stat().st_size for one in path.parent.iterdir()) > 12_000_000, 90)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0, log.read_text()
     assert "graphs, each sent" in log.read_text() and "Traceback" not in log.read_text()
