@@ -31,7 +31,7 @@ def clock(camera):
 def settle(camera, clock, second):
     """Let it be that time in the node, which is told again and again, as a player does.
 
-    The node listens to the clock with best effort: what is said before it knows who says it is lost.
+    The node listens to the clock with best effort: what is said before it knows the player is lost.
     """
 
     def is_settled():
