@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsflash_ros.errors import ImageError
-from dsflash_ros.images.encodings import ENCODINGS, compressed_to_rgb, image_to_rgb
-from dsflash_ros.ros.messages.image_messages import panoptic_to_image, rgb_to_image
+from dsflash_ros.images.encodings import ENCODINGS, image_to_rgb
 
 SIZES = [(1, 1), (2, 3), (5, 7), (48, 64), (37, 101)]
 CHANNEL_ORDER = {"rgb": [0, 1, 2], "bgr": [2, 1, 0], "rgba": [0, 1, 2, 3], "bgra": [2, 1, 0, 3]}
@@ -35,14 +34,6 @@ def message_of(pixels, encoding, padding=0, big_endian=False, width=None, height
         step=rows.shape[1],
         data=array("B", rows.tobytes()),
     )
-
-
-def compressed(data, format="jpeg"):
-    return SimpleNamespace(format=format, data=array("B", bytes(data)))
-
-
-def encoded(suffix, image, *params):
-    return cv2.imencode(suffix, image, params)[1].tobytes()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -253,69 +244,3 @@ def test_any_message_is_read_or_refused(**fields):
         return
     assert rgb.shape == (fields["height"], fields["width"], 3)
     assert rgb.dtype == np.uint8
-
-
-@pytest.mark.parametrize("format", ["jpeg", "png", "rgb8; jpeg compressed bgr8", ""])
-@pytest.mark.parametrize("suffix", [".png", ".webp", ".bmp"])
-def test_compressed_decodes_by_content(suffix, format):
-    rgb = random_pixels(9, 11, 3)
-    data = encoded(
-        suffix, rgb[..., ::-1], *((cv2.IMWRITE_WEBP_QUALITY, 101) if suffix == ".webp" else ())
-    )
-    np.testing.assert_array_equal(compressed_to_rgb(compressed(data, format)), rgb)
-
-
-def test_compressed_ignores_the_orientation_tag():
-    jpeg = encoded(".jpg", random_pixels(20, 30, 3))
-    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    turned = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
-    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (30, 20, 3)
-    assert compressed_to_rgb(compressed(turned)).shape == (20, 30, 3)
-
-
-@pytest.mark.parametrize(
-    ("data", "format", "sentence"),
-    [
-        (b"", "jpeg", "no data"),
-        (b"not an image", "jpeg", "cannot be decoded"),
-        (encoded(".jpg", random_pixels(40, 40, 3))[:-200], "jpeg", "cut off"),
-        (
-            encoded(".png", random_pixels(4, 4, dtype=np.uint16)),
-            "16UC1; compressedDepth png",
-            "no colours",
-        ),
-    ],
-)
-def test_bad_compressed(data, format, sentence):
-    with pytest.raises(ImageError, match=sentence):
-        compressed_to_rgb(compressed(data, format))
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_rgb_message_round_trip(size):
-    Header = pytest.importorskip("std_msgs.msg").Header
-    header = Header(frame_id="camera")
-    header.stamp.sec, header.stamp.nanosec = 12, 345
-    padded = random_pixels(size[0], size[1] + 2, 3)
-    for rgb in (padded, padded[:, :-2], padded[::-1]):  # contiguous or not
-        message = rgb_to_image(rgb, header)
-        assert message.header == header and message.encoding == "rgb8"
-        assert (message.height, message.width, message.step) == (*rgb.shape[:2], rgb.shape[1] * 3)
-        np.testing.assert_array_equal(image_to_rgb(message), rgb)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_panoptic_message(size):
-    Header = pytest.importorskip("std_msgs.msg").Header
-    panoptic = np.random.default_rng(0).integers(-1, 132 << 16, size, np.int32)
-    message = panoptic_to_image(panoptic, Header(frame_id="camera"))
-    assert (message.height, message.width, message.step) == (*size, size[1] * 4)
-    assert message.encoding == "32SC1" and message.is_bigendian == (sys.byteorder == "big")
-    np.testing.assert_array_equal(np.frombuffer(message.data, np.int32).reshape(size), panoptic)
-
-
-def test_arrays_of_another_kind_are_refused():
-    with pytest.raises(ImageError, match=r"\(H, W, 3\) uint8, got \(2, 2\) float64"):
-        rgb_to_image(np.zeros((2, 2)), None)
-    with pytest.raises(ImageError, match=r"\(H, W\) int32, got \(2, 2\) int64"):
-        panoptic_to_image(np.zeros((2, 2), np.int64), None)
