@@ -1,6 +1,7 @@
 """Text encoders that are neural networks: of sentences (MiniLM) and of CLIP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,11 @@ AT_ONCE = 256
 
 
 class NeuralEncoder(TextEncoder):
-    """An encoder of a folder in the layout of transformers, on the CPU, in float32."""
+    """An encoder of a folder in the layout of transformers, on the CPU, in float32.
+
+    Attributes:
+        is_clip: whether it is the text half of a CLIP.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Raises `MissingExtraError`, and `LanguageError` when no encoder is there."""
@@ -38,9 +43,10 @@ class NeuralEncoder(TextEncoder):
             raise missing_extra("language", error) from error
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            self._model = _model_class(config.model_type).from_pretrained(
-                folder, local_files_only=True, use_safetensors=True
-            )
+            with no_load_report():
+                self._model = _model_class(config.model_type).from_pretrained(
+                    folder, local_files_only=True, use_safetensors=True
+                )
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -49,9 +55,9 @@ class NeuralEncoder(TextEncoder):
                 "folder or the hub id of a BERT for sentences, or of a CLIP"
             ) from error
         self._model.eval()
-        self._is_clip = config.model_type.startswith("clip")
+        self.is_clip = config.model_type.startswith("clip")
         self.sha256 = sha256_of(folder / WEIGHTS_FILE)
-        self.width = config.projection_dim if self._is_clip else config.hidden_size
+        self.width = config.projection_dim if self.is_clip else config.hidden_size
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
         import torch
@@ -63,14 +69,30 @@ class NeuralEncoder(TextEncoder):
 
     def _encode(self, phrases: list[str]) -> "torch.Tensor":
         # CLIP was trained with all texts padded to the same length.
-        padding = "max_length" if self._is_clip else True
+        padding = "max_length" if self.is_clip else True
         tokens = self._tokenizer(phrases, padding=padding, truncation=True, return_tensors="pt")
-        if self._is_clip:
+        if self.is_clip:
             return self._model(**tokens).text_embeds
         # sentence-transformers' pooling: the mean over all tokens but the padding
         attended = tokens["attention_mask"].unsqueeze(-1)
         states = self._model(**tokens).last_hidden_state * attended
         return states.sum(1) / attended.sum(1)
+
+
+@contextmanager
+def no_load_report() -> Iterator[None]:
+    """Let transformers load a part of a file without listing all others."""
+    from transformers.utils import logging
+
+    verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bars:
+            logging.enable_progress_bar()
 
 
 def _model_class(kind: str):
@@ -84,12 +106,20 @@ def open_encoder(name: str) -> NeuralEncoder:
 
     Raises `LanguageError` when it cannot be had, and `MissingExtraError`.
     """
+    return NeuralEncoder(encoder_folder(name))
+
+
+def encoder_folder(name: str, what: str = "text encoder") -> Path:
+    """Where the encoder is, which is a folder or a hub id; `what` it is called in errors.
+
+    Raises `LanguageError` when it cannot be had.
+    """
     folder = expand(name)
     if not folder.is_dir():
         try:
             folder = fetch_folder(name, FILES, OTHER_FILES)
         except WeightsError as error:
-            raise LanguageError(f"no text encoder {name!r}: {error}") from error
+            raise LanguageError(f"no {what} {name!r}: {error}") from error
     if not (folder / WEIGHTS_FILE).is_file():
-        raise LanguageError(f"no text encoder in {folder}: {WEIGHTS_FILE} is missing")
-    return NeuralEncoder(folder)
+        raise LanguageError(f"no {what} in {folder}: {WEIGHTS_FILE} is missing")
+    return folder

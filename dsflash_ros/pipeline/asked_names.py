@@ -14,6 +14,7 @@ from dsflash_ros.pipeline.translation import Translation
 
 if TYPE_CHECKING:
     from dsflash_ros.model.array_types import Array
+    from dsflash_ros.pipeline.image_evidence import ImageEvidence
 
 
 class AskedNames:
@@ -25,14 +26,27 @@ class AskedNames:
     """
 
     def __init__(
-        self, backend: Backend, header: Header, weights: str, encoder: TextEncoder | None
+        self,
+        backend: Backend,
+        header: Header,
+        weights: str,
+        encoder: TextEncoder | None,
+        evidence: "ImageEvidence | None" = None,
     ) -> None:
-        """`encoder`: what encodes words for these weights; None for a closed vocabulary."""
+        """The names of the weights.
+
+        Args:
+            encoder: what encodes words for these weights; None for a closed vocabulary.
+            evidence: a second view of the images, that says of which class segments are.
+        """
         self._backend, self._header, self._weights = backend, header, weights
-        self._encoder = encoder
+        self._encoder, self._evidence = encoder, evidence
         self._asking: Asking | None = None
         self.asked = Asked()
         self.translation = Translation.without_change(header.vocabulary)
+        if evidence is not None:
+            names = header.vocabulary.classes
+            evidence.name(names, [False] * len(names))
 
     def ask(self, asked: Asked) -> None:
         """Tell other names apart from now on; the log says what they mean.
@@ -40,6 +54,9 @@ class AskedNames:
         Raises `LanguageError` for names that cannot be asked for; then the former ones stay.
         """
         asking = self.understood(asked)
+        if self._evidence is not None:
+            is_new = asking.class_order >= self._header.config.num_classes
+            self._evidence.name(asking.translation.inner.classes, is_new)
         self._backend.tell_apart(asking)
         self._asking, self.asked, self.translation = asking, asked, asking.translation
         asking.log(self._weights)
@@ -52,10 +69,10 @@ class AskedNames:
     def segment(self, images: "Array", options: Options) -> Segmentation:
         """As `Backend.segment`, with logits of the inner classes."""
         seen = self._backend.segment(images, options)
-        if self._asking is None or self._asking.class_mixing is None:
-            return seen
-        logits = mix_classes(seen.class_logits, self._asking.class_mixing)
-        return seen._replace(class_logits=logits)
+        if self._asking is not None and self._asking.class_mixing is not None:
+            logits = mix_classes(seen.class_logits, self._asking.class_mixing)
+            seen = seen._replace(class_logits=logits)
+        return seen if self._evidence is None else self._evidence.mixed(images, seen)
 
     def relate(self, inputs: PairInputs, options: Options) -> "Array":
         """As `Backend.relate`: logits of the inner predicates, (n, 2, 1 + predicates).

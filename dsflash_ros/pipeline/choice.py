@@ -49,6 +49,7 @@ def pipeline_of(
         stuff_classes=choice["stuff_classes"],
         predicates=choice["predicates"],
         text_encoder=choice["text_encoder"],
+        image_encoder=choice["image_encoder"],
         options=Options(**{option.name: choice[option.name] for option in FRAME_OPTIONS}),
     )
 

@@ -154,6 +154,12 @@ MODEL_OPTIONS = (
         "are not stored with them. Empty: the one that the weights name, downloaded once.",
     ),
     Option(
+        "image_encoder",
+        "",
+        "Folder or hub id of a CLIP, whose view of each segment is mixed into its class: evidence "
+        "of classes that the weights never learned, at the cost of another ViT. Empty: none.",
+    ),
+    Option(
         "threads",
         0,
         "CPU threads that the model computes with; 0 takes as many as the process may use, by its "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dsflash_ros.errors import missing_extra
 from dsflash_ros.graph.scene_graph import SceneGraph, is_trained
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.images.letterbox import Letterbox, check_image
@@ -30,6 +31,7 @@ from dsflash_ros.weights.shipped import DEFAULT_WEIGHTS
 if TYPE_CHECKING:
     import torch
 
+    from dsflash_ros.pipeline.image_evidence import ImageEvidence
 
 _log = logging.getLogger(__name__)
 
@@ -60,11 +62,12 @@ class SceneGraphPipeline:
         weights: str,
         options: Options | None = None,
         encoder: TextEncoder | None = None,
+        evidence: "ImageEvidence | None" = None,
     ) -> None:
         """See `from_weights`, which makes the backend."""
         self.backend = backend
         self.config = header.config
-        self._names = AskedNames(backend, header, weights, encoder)
+        self._names = AskedNames(backend, header, weights, encoder, evidence)
         # Wholly untrained weights relate all the same: they are there to try the machinery.
         self.relates = header.trained != ("segmenter",)
         self.weights = weights
@@ -92,6 +95,7 @@ class SceneGraphPipeline:
         stuff_classes: Sequence[str] = (),
         predicates: Sequence[str] = (),
         text_encoder: str = "",
+        image_encoder: str = "",
         threads: int = 0,
         options: Options | None = None,
     ) -> "SceneGraphPipeline":
@@ -112,13 +116,16 @@ class SceneGraphPipeline:
             classes, stuff_classes, predicates: names to tell apart, see `ask`.
             text_encoder: folder or hub id of the weights' text encoder, for asked names whose
                 embeddings are not stored with them; empty: the one that they name.
+            image_encoder: folder or hub id of a CLIP, whose view of each segment is mixed into its
+                class; empty: none.
             threads: CPU threads (of PyTorch in the whole process); 0: as many as the process may
                 use, by its affinity and its container's CPU quota.
             options: what can change later, see `Options`.
 
         Raises:
             WeightsError: weights are missing, damaged, or of another vocabulary or size.
-            LanguageError: the weights cannot be asked for these names.
+            LanguageError: the weights cannot be asked for these names, or an encoder cannot be
+                had.
             DeviceError: the device is not there, or the backend does not run these weights.
             MissingExtraError: what the backend needs is not installed.
             OptionError: the weights' segmenter does not understand an option.
@@ -127,7 +134,8 @@ class SceneGraphPipeline:
         opened = open_weights(weights, vocabulary)
         runner = make_backend(backend, opened, device, precision, compile, threads)
         encoder = encoder_of(opened, text_encoder)
-        pipeline = cls(runner, opened.header, opened.name, options, encoder)
+        evidence = _evidence_of(image_encoder, runner) if image_encoder else None
+        pipeline = cls(runner, opened.header, opened.name, options, encoder, evidence)
         if classes or stuff_classes or predicates:
             pipeline.ask(classes, stuff_classes, predicates)
         pipeline._tell_what_the_weights_are()
@@ -263,3 +271,13 @@ class SceneGraphPipeline:
         given = labels, np.asarray(class_ids), box, seen.features
         with self.backend.running():
             return relate_given(*given, self.backend, self._names, self.options)
+
+
+def _evidence_of(name: str, backend: Backend) -> "ImageEvidence":
+    """That of a CLIP. Raises `LanguageError`, and `MissingExtraError` without torch."""
+    try:
+        from dsflash_ros.language.clip_images import open_clip
+        from dsflash_ros.pipeline.image_evidence import ImageEvidence
+    except ImportError as error:
+        raise missing_extra("language", error) from error
+    return ImageEvidence(open_clip(name, backend.device if backend.name == "torch" else "cpu"))
