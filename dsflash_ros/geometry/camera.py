@@ -10,10 +10,15 @@ import numpy as np
 
 from dsflash_ros.errors import ImageError
 
+_COEFFICIENTS = (4, 5, 8, 12, 14)
+"""How many a model of distortion may have."""
+
 
 @dataclass(frozen=True)
 class Intrinsics:
     """A camera's size, pixels, its matrix K, and its distortion.
+
+    Of a camera that sends a part of its image (a region of interest), these are that part's.
 
     Attributes:
         fx, fy: focal lengths, pixels.
@@ -46,11 +51,14 @@ class Intrinsics:
             raise ImageError(
                 "camera_info is of a fisheye lens (equidistant): rectify its images first"
             )
-        if min(message.width, message.height) < 1:
-            raise ImageError(f"camera_info has the size {message.width}x{message.height}")
-        return cls(
-            message.width, message.height, k[0], k[4], k[2], k[5], tuple(d) if any(d) else ()
-        )
+        if any(d) and len(d) not in _COEFFICIENTS:
+            raise ImageError(
+                f"camera_info has {len(d)} distortion coefficients d: OpenCV's models have 4, 5, "
+                "8, 12 or 14, and a rectified image none"
+            )
+        left, top, width, height = _part(message)
+        distortion = tuple(d) if any(d) else ()
+        return cls(width, height, k[0], k[4], k[2] - left, k[5] - top, distortion)
 
     def scaled(self, width: int, height: int) -> "Intrinsics":
         """Those of the same image at another size, of the same shape."""
@@ -71,6 +79,22 @@ class Intrinsics:
         x points right, y down, z forward (REP-103's optical frame). The array is shared: read only.
         """
         return _rays(self)
+
+
+def _part(message: Any) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what the camera sends of its image, before any binning."""
+    if min(message.width, message.height) < 1:
+        raise ImageError(f"camera_info has the size {message.width}x{message.height}")
+    roi = getattr(message, "roi", None)
+    if roi is None or not (roi.width and roi.height):
+        return 0, 0, message.width, message.height
+    right, bottom = roi.x_offset + roi.width, roi.y_offset + roi.height
+    if right > message.width or bottom > message.height:
+        raise ImageError(
+            f"camera_info has a region of interest up to {right}x{bottom}, outside of the image of "
+            f"{message.width}x{message.height}"
+        )
+    return roi.x_offset, roi.y_offset, roi.width, roi.height
 
 
 def _numbers(message: Any, name: str) -> list[float]:

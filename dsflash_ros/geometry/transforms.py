@@ -20,6 +20,9 @@ LAG_S = 0.2
 _JUMP_S = 1.0
 """A stamp that goes back by more is a jump of the clock; less is a message that came late."""
 
+MAX_POSES = 20_000
+"""Of a frame at most; the oldest go first. Ten seconds have fewer unless stamps are wrong."""
+
 MAX_FRAMES = 1000
 """Further frames are refused."""
 
@@ -132,9 +135,12 @@ class TransformBuffer:
             known.stamps.clear()
             known.poses.clear()
         place = bisect(known.stamps, stamp)
+        if place and known.stamps[place - 1] == stamp:
+            known.poses[place - 1] = pose
+            return
         known.stamps.insert(place, stamp)
         known.poses.insert(place, pose)
-        while known.stamps[-1] - known.stamps[0] > KEPT_S:
+        while known.stamps[-1] - known.stamps[0] > KEPT_S or len(known.stamps) > MAX_POSES:
             known.stamps.popleft()
             known.poses.popleft()
 

@@ -46,7 +46,7 @@ class Options:
     )
     max_relations: int = option_field(
         100,
-        "Most relations in a graph; the best are kept.",
+        "Most learned relations in a graph; the best are kept.",
         limits=(0, 65535),
     )
     max_segments: int = option_field(

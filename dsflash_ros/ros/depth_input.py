@@ -33,6 +33,7 @@ class DepthInput:
         self._info: CameraInfo | None = None
         self._awaited: float | None = None
         self._nearest: Image | None = None
+        self._refused = ""
         self._listening = []
 
     def open(self) -> None:
@@ -51,11 +52,12 @@ class DepthInput:
         with self._lock:
             self._images.clear()
             self._info = self._awaited = self._nearest = None
+            self._refused = ""
 
     @property
     def has_depth(self) -> bool:
-        """Whether a depth image has come."""
-        return bool(self._images)
+        """Whether a depth image has come, of whatever time."""
+        return bool(self._images or self._refused)
 
     def expect(self, stamp: float) -> None:
         """Keep from now on the depth nearest to that time, however many come until it is asked."""
@@ -72,7 +74,7 @@ class DepthInput:
         with self._lock:
             nearest, info = self._nearest, self._info
         if nearest is None:
-            raise ImageError("no depth image has come")
+            raise ImageError(self._refused or "no depth image has come")
         if info is None:
             raise ImageError(
                 "there is depth, but no camera_info: remap it, as in -r camera_info:=..."
@@ -97,6 +99,12 @@ class DepthInput:
             )
 
     def _take_image(self, message: Image) -> None:
+        try:
+            stamp_seconds(message.header.stamp)
+        except ImageError as error:
+            self._refused = f"a depth image is left out: {error}"
+            return
+        self._refused = ""
         with self._lock:
             self._images.append(message)
             self._keep_nearest(message)

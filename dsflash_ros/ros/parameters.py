@@ -138,10 +138,10 @@ def camera_names(text: str) -> list[str]:
     Raises `ParameterError` for names that no topic can have, and for one that comes twice.
     """
     names = [name.strip().strip("/") for name in text.split(",")] if text.strip() else [""]
-    wrong = [name for name in names if text.strip() and not re.fullmatch(r"[A-Za-z]\w*", name)]
-    if wrong or len(set(names)) < len(names):
+    is_wrong = not all(re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) for name in names)
+    if (text.strip() and is_wrong) or len(set(names)) < len(names):
         raise ParameterError(
-            "parameter 'cameras' must be different names separated by commas, made of letters, "
-            f"digits and underscores, as in front,left; got {text!r}"
+            "parameter 'cameras' must be different names separated by commas, made of the "
+            f"letters a to z, digits and underscores, as in front,left; got {text!r}"
         )
     return names

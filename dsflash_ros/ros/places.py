@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
 
 from dsflash_ros.errors import DSFlashError
@@ -25,8 +26,11 @@ class Places:
         problem: why the last graph has no positions; empty when it has, or no depth has come.
     """
 
-    def __init__(self, node: Node, transforms: TransformListener, prefix: str = "") -> None:
-        self._node, self._transforms = node, transforms
+    def __init__(
+        self, node: Node, log: RcutilsLogger, transforms: TransformListener, prefix: str = ""
+    ) -> None:
+        """`log`: of the camera; `prefix`: before its topics' names."""
+        self._node, self._log, self._transforms = node, log, transforms
         self._depth = DepthInput(node, prefix)
         self.problem = ""
 
@@ -57,9 +61,7 @@ class Places:
             return Space(depth, optical_frame, self._transforms.buffer).locate(graph, target)
         except DSFlashError as error:
             self.problem = str(error)
-            self._node.get_logger().warning(
-                f"no positions: {error}", throttle_duration_sec=LOG_PERIOD_S
-            )
+            self._log.warning(f"no positions: {error}", throttle_duration_sec=LOG_PERIOD_S)
             return graph
 
     def relate(self, graph: SceneGraph) -> SceneGraph:

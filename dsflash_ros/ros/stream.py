@@ -55,12 +55,14 @@ class Stream:
         self.statistics = Statistics()
         self._node = node
         self._prefix = f"{name}/" if name else ""
+        # one for each camera, so that what is wrong with one does not silence another
+        self._log = node.get_logger().get_child(name) if name else node.get_logger()
         self._input = ImageInput(node, self._receive, f"{self._prefix}image")
         self._results: ResultPublishers | None = None
         self._worker: Worker | None = None
         self._slot: Slot | None = None
         self._mapped_publishers = 0
-        self._places = Places(node, transforms, self._prefix)
+        self._places = Places(node, self._log, transforms, self._prefix)
         self._tracker, self._is_reset = Tracker(), False
         self._queries = QueryService(node, self._prefix)
 
@@ -88,7 +90,7 @@ class Stream:
         The node's lifecycle publishers must be active.
         """
         self._worker, self._slot = worker, worker.slot(self._process)
-        self._tracker = Tracker(fixed_frame=fixed_frame(self._value("target_frame")))
+        self._tracker.fixed_frame = fixed_frame(self._value("target_frame"))
         self.name(worker.model)
         self.resume()
 
@@ -136,7 +138,7 @@ class Stream:
         """
         problem = self._input.problem(self._value("no_frame_warning_s"))
         if problem:
-            self._node.get_logger().warning(problem, throttle_duration_sec=LOG_PERIOD_S)
+            self._log.warning(problem, throttle_duration_sec=LOG_PERIOD_S)
         if self._slot is not None and not self.is_open:
             state = "paused"
         others = {
@@ -169,13 +171,11 @@ class Stream:
             return
         except ImageError as error:
             self.statistics.reject(str(error))
-            self._node.get_logger().warning(
-                f"frame rejected: {error}", throttle_duration_sec=LOG_PERIOD_S
-            )
+            self._log.warning(f"frame rejected: {error}", throttle_duration_sec=LOG_PERIOD_S)
             return
         except Exception as error:
             self.statistics.fail(error)
-            self._node.get_logger().error(
+            self._log.error(
                 f"a frame failed, the node goes on:\n{traceback.format_exc()}",
                 throttle_duration_sec=LOG_PERIOD_S,
             )
@@ -187,7 +187,7 @@ class Stream:
         stamp = stamp_seconds(message.header.stamp)
         restart_s = JUMP_S if self._node.get_clock().ros_time_is_active else math.inf
         if self.statistics.goes_back(message.header.stamp, restart_s):
-            self._node.get_logger().warning(
+            self._log.warning(
                 f"the stamp {stamp} is older than the one before it; "
                 "does more than one camera publish here?",
                 throttle_duration_sec=LOG_PERIOD_S,
@@ -199,6 +199,8 @@ class Stream:
         graph, events = self._places.locate(raw, message.header.frame_id), ()
         if pipeline.for_trackers:
             graph, events = self._track(graph, rgb, pipeline.options)
+        else:
+            events = self._tracker.end(stamp)
         graph = self._places.relate(graph)
         worker = self._worker
         if worker is not None and not worker.stopping:

@@ -39,10 +39,15 @@ class Event:
 
 
 class EventLog:
-    """Tells what begins and ends from states that follow each other."""
+    """Tells what begins and ends from states that follow each other.
+
+    Relations are told of nodes alone that have been in a graph. A node that is another class from
+    now on vanishes, and appears as that.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[int, str] = {}
+        self._appeared: set[int] = set()
         self._relations: dict[Pair, str] = {}
         self._labels: dict[int, str] = {}
 
@@ -61,6 +66,10 @@ class EventLog:
             relations: predicate and score by pair, of all that hold, whether in view or not.
             labels: of all tracks that are remembered.
         """
+        self._appeared = (self._appeared & labels.keys()) | nodes.keys()
+        relations = {
+            pair: told for pair, told in relations.items() if self._appeared.issuperset(pair)
+        }
         labels = self._labels | labels
         events = [
             Event(Change.RELATION_ENDED, stamp, a, labels[a], b, labels[b], predicate)
@@ -70,12 +79,12 @@ class EventLog:
         events += [
             Event(Change.NODE_VANISHED, stamp, track, label)
             for track, label in self._nodes.items()
-            if track not in nodes
+            if nodes.get(track, ("",))[0] != label
         ]
         events += [
             Event(Change.NODE_APPEARED, stamp, track, label, score=score)
             for track, (label, score) in nodes.items()
-            if track not in self._nodes
+            if self._nodes.get(track) != label
         ]
         events += [
             Event(Change.RELATION_BEGAN, stamp, a, labels[a], b, labels[b], predicate, score)

@@ -37,7 +37,7 @@ def held_nodes(
     used = {node.id for node in graph.nodes}
     free = (number for number in count() if number not in used)
     return [
-        (track, _node(track, masks.mask(track.id), next(free), graph.panoptic.shape))
+        (track, _node(track, masks.mask(track.id), next(free), graph))
         for track in missing
         if graph.stamp - track.last_seen <= hold_s and _is_there(track, masks, things)
     ]
@@ -53,8 +53,12 @@ def _is_there(track: Track, masks: TrackMasks, things: np.ndarray) -> bool:
     return pixels >= max(1, _IN_VIEW * track.area) and covered < _COVERED * pixels
 
 
-def _node(track: Track, mask: np.ndarray, number: int, size: tuple[int, int]) -> Node:
-    """The track's last node, where its mask is now; `size` is the image's, height and width."""
+def _node(track: Track, mask: np.ndarray, number: int, graph: SceneGraph) -> Node:
+    """The track's last node, where its mask is now in the graph's image.
+
+    Its position is that of then, and left out of a graph without positions.
+    """
+    size, position_frame = graph.panoptic.shape, graph.position_frame
     rows, columns = np.nonzero(mask)
     down, right = size[0] / mask.shape[0], size[1] / mask.shape[1]
     box = (
@@ -63,8 +67,12 @@ def _node(track: Track, mask: np.ndarray, number: int, size: tuple[int, int]) ->
         min(size[1], int(np.ceil((columns.max() + 1) * right))),
         min(size[0], int(np.ceil((rows.max() + 1) * down))),
     )
+    is_placed = bool(position_frame)
     return replace(
         track.node,
+        position=track.node.position if is_placed else None,
+        extent=track.node.extent if is_placed else None,
+        distance=track.node.distance if is_placed else None,
         id=number,
         box=box,
         area=max(1, round(len(rows) * down * right)),

@@ -75,6 +75,7 @@ class RelationFilter:
 
     def _decide(self, related: Related, stamp: float, begin: float, end: float) -> None:
         best, before = related.scores.best, related.holds
+        begin, end = max(begin, _FORGOTTEN), max(end, _FORGOTTEN)
         if related.scores[best] >= (end if best == before else begin):
             related.holds = best
         elif before is None or related.scores[before] < end:

@@ -55,6 +55,8 @@ class Tracker:
     Attributes:
         options: may be replaced at any time.
         relation_threshold, max_relations: as in `Options`.
+        fixed_frame: positions in this frame stay when the camera moves, and tell objects apart;
+            others are not used. Empty: none.
         events: what the last graph changed.
     """
 
@@ -65,12 +67,10 @@ class Tracker:
         max_relations: int = 100,
         fixed_frame: str = "",
     ) -> None:
-        """`fixed_frame`: positions in this frame stay when the camera moves, and tell objects
-        apart; others are not used.
-        """
+        """See the attributes."""
         self.options = options or TrackingOptions()
         self.relation_threshold, self.max_relations = relation_threshold, max_relations
-        self._fixed_frame = fixed_frame
+        self.fixed_frame = fixed_frame
         self._next_id = 1
         self._labels: dict[int, str] = {}
         self._predicates: dict[int, str] = {}
@@ -85,6 +85,13 @@ class Tracker:
         self._motion, self._standardize = ImageMotion(), Standardizer()
         self._relations = RelationFilter()
         self._stamp, self._size = float("-inf"), None
+
+    def end(self, stamp: float) -> tuple[Event, ...]:
+        """Forget all tracks, and tell what that ends. `stamp`: seconds, of the image."""
+        if self._tracks:
+            self.reset()
+        self.events = self._log.compare(stamp, {}, {}, {})
+        return self.events
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -154,7 +161,7 @@ class Tracker:
         appearance = None
         if graph.appearance is not None and len(graph.nodes):
             appearance = self._standardize(graph.appearance)
-        is_fixed = bool(graph.position_frame) and graph.position_frame == self._fixed_frame
+        is_fixed = bool(graph.position_frame) and graph.position_frame == self.fixed_frame
         positions = [node.position if is_fixed else None for node in graph.nodes]
         return appearance, rows(positions, 3)
 
@@ -217,7 +224,7 @@ class Tracker:
         found = {(track_of[r.subject], track_of[r.object]): r for r in graph.relations}
         self._predicates.update((r.predicate_id, r.predicate) for r in graph.relations)
         begin = self.relation_threshold
-        end = max(begin - self.options.relation_hysteresis, 0.0)
+        end = max(begin - self.options.relation_hysteresis, begin / 2)
         smoothing = self.options.track_smoothing
         seen = {track.id: track.observations for track in owners}
         self._relations.see(found, seen, graph.stamp, smoothing, begin, end)

@@ -30,7 +30,8 @@ class TrackingOptions:
     )
     relation_hysteresis: float = option_field(
         0.1,
-        "A relation begins at relation_threshold and ends when its score falls so much below that.",
+        "A relation begins at relation_threshold and ends when its score falls so much below that, "
+        "or to half of it.",
         limits=(0.0, 1.0),
     )
 

@@ -20,6 +20,10 @@ def info(**changes):
     return SimpleNamespace(**fields | changes)
 
 
+def roi(x, y, width, height):
+    return SimpleNamespace(x_offset=x, y_offset=y, width=width, height=height)
+
+
 def scene(*boxes, wall=4.0):
     """Cards that face the camera: (x, y, z, width, height) metres, in front of a wall.
 
@@ -142,6 +146,20 @@ def test_intrinsics_of_a_message():
     assert Intrinsics.of_message(info()) == CAMERA
     bent = Intrinsics.of_message(info(d=[-0.2, 0.05, 0.001, 0.0, 0.0]))
     assert bent.distortion == (-0.2, 0.05, 0.001, 0.0, 0.0)
+    assert Intrinsics.of_message(info(d=[0.0] * 3)) == CAMERA
+    assert Intrinsics.of_message(info(roi=roi(0, 0, 0, 0))) == CAMERA
+    assert Intrinsics.of_message(info(roi=roi(0, 0, 640, 480))) == CAMERA
+
+
+@pytest.mark.parametrize("d", [(), (-0.2, 0.05, 0.001, -0.002, 0.0)])
+@pytest.mark.parametrize("binning", [1, 2])
+def test_a_part_of_the_image_is_seen_where_it_is(d, binning):
+    """The rays of a region of interest are those of its pixels in the whole image."""
+    part = Intrinsics.of_message(info(d=d, roi=roi(160, 120, 320, 240)))
+    whole = Intrinsics.of_message(info(d=d)).rays()[120:360, 160:480]
+    seen = part.scaled(320 // binning, 240 // binning).rays()
+    expected = whole.reshape(240 // binning, binning, 320 // binning, binning, 2).mean((1, 3))
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +170,10 @@ def test_intrinsics_of_a_message():
         ({"k": [1.0, 2.0]}, "calibrate the camera"),
         ({"d": [np.inf]}, "calibrate the camera"),
         ({"distortion_model": "equidistant"}, "fisheye"),
+        ({"d": [0.1, 0.01, 0.001]}, "3 distortion coefficients d: OpenCV's models have 4, 5"),
+        ({"d": [0.1] * 9}, "9 distortion coefficients"),
         ({"width": 0}, "size 0x480"),
+        ({"roi": roi(400, 0, 320, 240)}, "region of interest up to 720x240, outside of the image"),
     ],
 )
 def test_intrinsics_that_cannot_be(changes, words):

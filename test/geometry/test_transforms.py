@@ -146,6 +146,17 @@ def test_stamps_out_of_order_and_equal_ones():
         assert buffer.lookup("map", "camera", stamp).translation[0] == pytest.approx(stamp)
 
 
+def test_stamps_that_stand_still_take_no_memory():
+    buffer = TransformBuffer()
+    for tick in range(1000):
+        buffer.add("map", "camera", 5.0, IDENTITY, (tick, 0, 0))
+    assert len(buffer._frames["camera"].stamps) == 1
+    assert buffer.lookup("map", "camera", 5.0).translation[0] == 999
+    for tick in range(transforms.MAX_POSES + 50):
+        buffer.add("map", "camera", 5.0 + tick * 1e-5, IDENTITY, (0, 0, 0))
+    assert len(buffer._frames["camera"].stamps) == transforms.MAX_POSES
+
+
 def test_a_flood_of_frames_is_refused(monkeypatch):
     monkeypatch.setattr(transforms, "MAX_FRAMES", 3)
     buffer = TransformBuffer()

@@ -45,6 +45,21 @@ def metres(source, stamp):
         return None
 
 
+def test_depth_without_a_time_is_left_out_and_said(camera, client):
+    source, send = camera
+    source.expect(1.0)
+    send()
+    wrong = Header(stamp=Time(sec=1, nanosec=1_500_000_000))
+    image = depth_to_image(np.ones((3, 4), np.float32), wrong)
+    client.publisher(Image, "/tested/depth").publish(image)
+    eventually(lambda: source.has_depth)
+    with pytest.raises(ImageError, match="a depth image is left out: invalid stamp: nanosec is 15"):
+        source.at(1.0, TOLERANCE_S)
+    source.expect(1.0)
+    send(10)
+    assert eventually(lambda: metres(source, 1.0)) == 10
+
+
 def test_later_depth_does_not_push_it_out(camera):
     source, send = camera
     send(10, 11, 12)

@@ -105,10 +105,21 @@ def test_a_clock_that_jumps_back_forgets_them_too(camera, frames):
     assert before.isdisjoint(ids(see(camera, frames[0])))
 
 
-def test_tracking_can_be_switched_off(camera, client, frames):
+def test_tracking_can_be_switched_off(camera, events, client, frames):
+    before = ids(see(camera, frames[0]))
     assert client.set_parameter("tracking", False).successful
-    assert ids(see(camera, frames[0])) == {-1}
+    graph = see(camera, frames[0])
+    assert ids(graph) == {-1}
+    eventually(lambda: of(events, graph.header))
+    assert {e.subject_id for e in changes(events, graph.header, "NODE_VANISHED")} == before
     assert client.set_parameter("tracking", True).successful
     assert -1 not in ids(see(camera, frames[0]))
     refused = client.set_parameter("track_smoothing", 0.5)
     assert not refused.successful and "Max: 100.0" in refused.reason
+
+
+def test_ids_are_never_given_twice(camera, client, frames):
+    before = ids(see(camera, frames[0]))
+    client.change_state("deactivate")
+    client.change_state("activate")
+    assert min(ids(see(camera, frames[0]))) > max(before)

@@ -193,18 +193,31 @@ def test_a_relation_says_since_when_and_survives_that_one_of_both_is_not_seen():
     assert [(r.predicate, r.since) for r in found.relations] == [("holding", 0.0)]
 
 
-def test_events_of_nodes():
-    tracker = Tracker(TrackingOptions(track_hold_s=0.0))
-    found = tracker(*TWO_CUPS.see(0.0)[::-1])
-    assert {(e.change, e.subject, e.subject_label) for e in tracker.events} == {
-        (Change.NODE_APPEARED, node.track_id, node.label) for node in found.nodes
-    }
-    tracker(*TWO_CUPS.see(0.1)[::-1])
-    assert tracker.events == ()
-    tracker(*TWO_CUPS.see(0.2, without=(0,))[::-1])
-    assert [(e.change, e.subject) for e in tracker.events] == [
-        (Change.NODE_VANISHED, ids(found)[0])
-    ]
+@pytest.mark.parametrize(("begin", "hysteresis"), [(0.3, 0.1), (0.1, 0.1), (0.3, 1.0), (0.0, 0.1)])
+def test_a_relation_ends_whatever_the_thresholds(begin, hysteresis):
+    tracker = Tracker(TrackingOptions(relation_hysteresis=hysteresis), relation_threshold=begin)
+    for frame in range(40):
+        relations = [(2, 0, "holding", 0.8)] if frame < 5 else []
+        found = tracker(*TWO_CUPS.see(frame / 10, relations=relations)[::-1])
+        assert frame != 4 or len(found.relations) == 1
+    assert not found.relations
+
+
+def test_a_held_object_has_no_position_in_a_graph_without_positions():
+    tracker = Tracker()
+    for frame in range(8):
+        rgb, graph = TWO_CUPS.see(frame / 10, position_frame="map")
+        placed = [
+            replace(node, position=(1.0, 2.0, 3.0), extent=(1.0, 1.0, 1.0), distance=4.0)
+            for node in graph.nodes
+        ]
+        tracker(replace(graph, nodes=tuple(placed)), rgb)
+    held, other = (
+        tracker(*TWO_CUPS.see(stamp, without=(0,), position_frame=frame)[::-1]).nodes[-1]
+        for stamp, frame in ((0.8, "map"), (0.9, ""))
+    )
+    assert held.position == (1.0, 2.0, 3.0) and held.last_seen == other.last_seen < 0.8
+    assert (other.position, other.extent, other.distance) == (None, None, None)
 
 
 @pytest.mark.parametrize("how", ["clock", "size", "call"])

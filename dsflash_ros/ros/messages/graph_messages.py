@@ -13,6 +13,9 @@ from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.tracking.events import Event
 
+Now = tuple[float, Time]
+"""A graph's stamp in seconds, which keep microseconds alone, and as its header has it."""
+
 
 def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
     """The graph under the header of its source image, whose stamp is kept to the nanosecond.
@@ -21,13 +24,14 @@ def graph_to_message(graph: SceneGraph, header: Header) -> msg.SceneGraph:
     `dsflash_ros.ros.messages.image_messages.panoptic_to_image`.
     """
     height, width = graph.panoptic.shape
+    now = graph.stamp, header.stamp
     return msg.SceneGraph(
         header=header,
         width=width,
         height=height,
         weights=graph.weights,
-        nodes=[node_to_message(node) for node in graph.nodes],
-        relations=[relation_to_message(relation) for relation in graph.relations],
+        nodes=[node_to_message(node, now) for node in graph.nodes],
+        relations=[relation_to_message(relation, now) for relation in graph.relations],
         latencies=[
             msg.StageLatency(stage=stage, latency_ms=float(ms))
             for stage, ms in graph.latency_ms.items()
@@ -76,7 +80,7 @@ def message_to_vocabulary(message: msg.Vocabulary) -> Vocabulary:
     )
 
 
-def relation_to_message(relation: Relation) -> msg.SceneRelation:
+def relation_to_message(relation: Relation, now: Now | None = None) -> msg.SceneRelation:
     """A relation of a graph; what is not known of it is as in the comments of the message."""
     return msg.SceneRelation(
         subject_id=relation.subject,
@@ -85,11 +89,11 @@ def relation_to_message(relation: Relation) -> msg.SceneRelation:
         predicate=relation.predicate,
         score=float(relation.score),
         source=relation.source,
-        since=_time(relation.since),
+        since=_time(relation.since, now),
     )
 
 
-def node_to_message(node: Node) -> msg.SceneNode:
+def node_to_message(node: Node, now: Now | None = None) -> msg.SceneNode:
     """A node of a graph; what is not known of it is as in the comments of the message."""
     x0, y0, x1, y1 = node.box
     return msg.SceneNode(
@@ -103,8 +107,8 @@ def node_to_message(node: Node) -> msg.SceneNode:
         centroid_x=float(node.centroid[0]),
         centroid_y=float(node.centroid[1]),
         track_id=-1 if node.track_id is None else node.track_id,
-        first_seen=_time(node.first_seen),
-        last_seen=_time(node.last_seen),
+        first_seen=_time(node.first_seen, now),
+        last_seen=_time(node.last_seen, now),
         observations=node.observations,
         **_place(node),
     )
@@ -127,7 +131,9 @@ def _floats(vector: tuple[float, float, float]) -> list[float]:
     return [float(value) for value in vector]
 
 
-def _time(seconds: float | None) -> Time:
-    """Seconds as a message, to the microsecond; zero for None."""
+def _time(seconds: float | None, now: Now | None) -> Time:
+    """Seconds as a message: exactly for those of the graph, else to the microsecond; 0 for None."""
+    if now is not None and seconds == now[0]:
+        return now[1]
     microseconds = round((seconds or 0.0) * 1e6)
     return Time(sec=microseconds // 1_000_000, nanosec=microseconds % 1_000_000 * 1000)

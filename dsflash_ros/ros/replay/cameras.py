@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from dsflash_ros.errors import SourceError
 from dsflash_ros.graph.topics import camera_prefixes
 from dsflash_ros.sources.bag import BagSource
 from dsflash_ros.sources.source import Frame
@@ -45,7 +46,13 @@ class Cameras:
         except BaseException:
             self._stack.close()
             raise
-        self.prefixes = camera_prefixes([source.topic for source in self.sources])
+        topics = [source.topic for source in self.sources]
+        self.prefixes = camera_prefixes(topics)
+        if len(set(self.prefixes)) < len(topics):
+            self._stack.close()
+            raise SourceError(
+                f"the topics {', '.join(topics)} are one camera twice: name each camera once"
+            )
         begin, self.end_ns = self.sources[0].begin_ns, self.sources[0].end_ns
         self.start_ns = begin + round(start_s * 1e9)
         if end_s is not None:

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,6 +143,21 @@ def test_events_in_a_message():
     assert {change.value for change in Change} == {
         getattr(SceneGraphEvent, change.name) for change in Change
     }
+
+
+def test_what_is_seen_now_has_the_stamp_of_the_graph():
+    """Seconds as 64 bits do not keep nanoseconds."""
+    for nanosec in (1, 1_234_567, 999_999_999):
+        header = Header(stamp=Time(sec=1_763_000_000, nanosec=nanosec))
+        now = stamp_seconds(header.stamp)
+        node = Node(1, 2, "car", True, 0.5, (0, 0, 1, 1), 1, (0.5, 0.5), track_id=3)
+        node = replace(node, first_seen=now - 1.0, last_seen=now)
+        relation = Relation(1, 1, 0, "over", 0.5, since=now)
+        graph = SceneGraph((node,), (relation,), np.zeros((1, 1), np.int32), stamp=now)
+        message = graph_to_message(graph, header)
+        assert message.nodes[0].last_seen == message.relations[0].since == header.stamp
+        assert message.nodes[0].first_seen.sec in (1_762_999_999, 1_763_000_000)
+        assert abs(stamp_seconds(message.nodes[0].first_seen) - (now - 1.0)) < 1e-6
 
 
 def test_numpy_scalars_do_not_get_into_messages():

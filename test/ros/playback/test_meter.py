@@ -79,11 +79,11 @@ def test_age_drops_and_rate(node, client, start, tmp_path):
 def test_a_bag_that_loops_harms_neither_node_nor_meter(node, start, tmp_path):
     bag = write_bag(tmp_path / "bag", {"/camera/image": raw_images(8)})
     watch = start("watch", "--json", tmp_path / "live.json")
-    play(start, watch, bag, "--loop", "--count", 24, "--speed", 0.5)
+    play(start, watch, bag, "--loop", "--count", 24, "--speed", 0.2)
     scores = json.loads((tmp_path / "live.json").read_text())
     assert scores["images"] == 24 and scores["graphs"] > 8
     assert scores["out_of_order"] == scores["repeated"] == scores["unknown"] == 0
-    assert scores["bag_seconds"] == pytest.approx(scores["wall_seconds"] / 2, rel=0.15)
+    assert scores["bag_seconds"] == pytest.approx(scores["wall_seconds"] / 5, rel=0.15)
     assert scores["wall_age"]["median_ms"] < 2000
     assert "older than the one before" not in node.output
 

@@ -14,6 +14,8 @@ from media_files import picture, raw_images, write_bag, write_image, write_video
 pytest.importorskip("dsflash_ros.msg", reason="needs rclpy and the generated messages")
 
 from places import ROOT
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import Writer
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 
@@ -91,6 +93,30 @@ def test_depth_calibration_and_pose_of_a_bag_come_with_its_images(play, receive)
         q = one.transform.rotation
         again = Transform.of_quaternion((q.x, q.y, q.z, q.w), pose.translation)
         np.testing.assert_allclose(again.rotation, pose.rotation, atol=1e-6)
+
+
+def test_a_bag_whose_poses_have_a_gap_is_played_whole(play, receive, tmp_path):
+    images, transforms = receive("/gap/image"), receive("/tf", TFMessage)
+    bag = tmp_path / "bag"
+    copy_bag(ROOT / "examples" / "drive", bag, lambda topic, s: topic != "/tf" or not 0.6 < s < 2)
+    process = play(bag, "--topic", "/gap/image", "--rate", "10", "--count", "16", "--wait", "1")
+    _, error = ended(process)
+    eventually(lambda: len(images) == 16)
+    assert 0 < len(transforms) < 16
+    assert "some images have no camera's place on /tf: /tf knows the frame" in error
+
+
+def copy_bag(source, out, is_kept):
+    """The messages of a bag's first seconds for which `is_kept(topic, seconds)` holds."""
+    with AnyReader([source]) as reader, Writer(out, version=9) as writer:
+        own = {
+            one.topic: writer.add_connection(one.topic, one.msgtype, typestore=reader.typestore)
+            for one in reader.connections
+        }
+        for connection, stamp, data in reader.messages():
+            seconds = (stamp - reader.start_time) / 1e9
+            if seconds < 5 and is_kept(connection.topic, seconds):
+                writer.write(own[connection.topic], stamp, data)
 
 
 def test_a_subscriber_gets_each_image_as_from_a_camera(play, receive, tmp_path):

@@ -139,6 +139,13 @@ def test_several_cameras(two_cameras, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("other", ["/left/image/compressed", "left/image/compressed"])
+def test_a_camera_twice_is_refused(two_cameras, tmp_path, capsys, other):
+    topics = ("--topic", "/left/image/compressed", "--topic", other)
+    assert replay(two_cameras, "--out", tmp_path / "out", *topics) == 1
+    assert "name each camera once" in capsys.readouterr().err
+
+
 def test_messages_of_ros_1_are_converted(tmp_path):
     store = get_typestore(Stores.ROS1_NOETIC)
     kind = "sensor_msgs/msg/Image"
