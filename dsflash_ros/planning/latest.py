@@ -86,7 +86,8 @@ class LatestGraph:
 
         Args:
             condition: a question, as `cup on table#3`, or a function of a graph.
-            timeout_s: how long to wait, seconds; 0 tests the newest graph only.
+            timeout_s: how long to wait, seconds; 0 tests the newest graph only, infinity waits as
+                long as it takes.
             after: a stamp in seconds; graphs of images that are not younger do not count.
 
         Returns:
@@ -96,9 +97,10 @@ class LatestGraph:
             NoGraphError: no graph did in time; this is a `TimeoutError`, too.
             QueryError: the question cannot be read, or names what the vocabulary does not know,
                 which may change while this waits.
+            ValueError: the timeout is negative or NaN.
         """
+        end_s = end_of(timeout_s)
         test = self._tester(condition)
-        end_s = time.monotonic() + timeout_s
         graphs: deque[SceneGraph] = deque(maxlen=MOST_WAITING)
         with self._changed:
             first = self._count
@@ -116,10 +118,13 @@ class LatestGraph:
                 self._waiting = [one for one in self._waiting if one is not graphs]
         shown = repr(condition) if isinstance(condition, str) else "the condition"
         came = self._count - first
-        raise NoGraphError(
-            f"nothing fulfilled {shown} within {timeout_s:g} s: "
-            + (f"{came} graphs came" if came and not self._end else self._silence())
-        )
+        told = f"{came} graph{'' if came == 1 else 's'} came"
+        reason = told if came and not self._end else self._silence()
+        if (newest := self._graph) is not None and not newest.stamp > after:
+            reason += (
+                f"; the newest, of {newest.stamp:.3f} s, is not younger than after={after:.3f}"
+            )
+        raise NoGraphError(f"nothing fulfilled {shown} within {timeout_s:g} s: {reason}")
 
     def _tester(self, condition: Condition) -> Callable[[SceneGraph], Any]:
         if callable(condition):
@@ -127,13 +132,16 @@ class LatestGraph:
         read_question(condition, self._graph, self.vocabulary)
         return lambda graph: query(graph, condition, vocabulary=self.vocabulary)
 
-    def _next(self, graphs: deque[SceneGraph], end_s: float) -> SceneGraph | None:
-        """The next graph that waits to be tested; None when there is none in time."""
+    def _next(self, queue: deque, end_s: float) -> Any:
+        """What is next in a queue, of graphs to be tested or others; None when nothing is in time.
+
+        Whoever appends to the queue notifies those who wait for `_changed`.
+        """
+        wait_s = max(end_s - time.monotonic(), 0)
         with self._changed:
-            self._changed.wait_for(
-                lambda: graphs or self._end, timeout=max(end_s - time.monotonic(), 0)
-            )
-            return graphs.popleft() if graphs else None
+            # for longer, which is centuries, threads cannot wait
+            self._changed.wait_for(lambda: queue or self._end, min(wait_s, threading.TIMEOUT_MAX))
+            return queue.popleft() if queue else None
 
     def _silence(self) -> str:
         """Why no graph comes, as far as it is known."""
@@ -142,3 +150,13 @@ class LatestGraph:
         if self._graph is None:
             return "none has come so far"
         return f"none has come for {self.age_s:.1f} s"
+
+
+def end_of(timeout_s: float) -> float:
+    """When a wait of so many seconds is over, in the time of `time.monotonic`.
+
+    Raises `ValueError` when they are negative or NaN.
+    """
+    if not timeout_s >= 0:
+        raise ValueError(f"timeout_s is to be 0 seconds or more, got {timeout_s}")
+    return time.monotonic() + timeout_s

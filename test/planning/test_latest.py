@@ -61,6 +61,39 @@ def test_the_end_is_told_to_those_who_wait_and_those_who_come():
         latest.query("?x:cup")
 
 
+@pytest.mark.parametrize("timeout_s", [float("nan"), -0.1, float("-inf")])
+def test_a_timeout_that_cannot_be(timeout_s):
+    with pytest.raises(ValueError, match="timeout_s is to be 0 seconds or more, got"):
+        LatestGraph().wait_for("?x:cup", timeout_s)
+
+
+@pytest.mark.parametrize("timeout_s", [float("inf"), 1e10, 1e300])
+def test_as_long_as_it_takes(timeout_s):
+    latest = LatestGraph()
+    threading.Timer(0.1, latest.put, (numbered(0),)).start()
+    assert latest.wait_for("?x:cup", timeout_s)
+    threading.Timer(0.1, latest.end, ("the camera is gone",)).start()
+    with pytest.raises(NoGraphError, match="the camera is gone"):
+        latest.wait_for("?x:person", timeout_s)
+
+
+def test_graphs_that_are_all_too_old():
+    """As when `after` is of the wall clock, and the stamps are those of a bag."""
+    latest = LatestGraph()
+    latest.put(numbered(3))
+    threading.Timer(0.1, latest.put, (numbered(4),)).start()
+    with pytest.raises(NoGraphError) as error:
+        latest.wait_for("?x:cup", 0.5, after=1e9)
+    assert str(error.value).endswith(
+        ": 1 graph came; the newest, of 4.000 s, is not younger than after=1000000000.000"
+    )
+    with pytest.raises(NoGraphError, match=r"none has come for .*is not younger than after=4.000$"):
+        latest.wait_for("?x:cup", 0.0, after=4.0)
+    with pytest.raises(NoGraphError) as error:
+        latest.wait_for("?x:person", 0.0, after=3.0)
+    assert "younger" not in str(error.value)
+
+
 def test_questions_are_checked_at_once():
     latest = LatestGraph()
     with pytest.raises(QueryError):
