@@ -2,7 +2,7 @@
 
 import atexit
 import threading
-from queue import Empty, SimpleQueue
+from collections import deque
 
 import numpy as np
 import rclpy
@@ -15,7 +15,7 @@ from dsflash_ros import msg
 from dsflash_ros.errors import DSFlashError, NoGraphError, WeightsError, first_line
 from dsflash_ros.graph.messages import message_to_graph
 from dsflash_ros.images.encodings import image_to_rgb
-from dsflash_ros.planning.latest import LatestGraph
+from dsflash_ros.planning.latest import LatestGraph, end_of
 from dsflash_ros.ros import qos
 from dsflash_ros.ros.messages.definitions import message_store, type_name
 from dsflash_ros.ros.messages.graph_messages import message_to_vocabulary
@@ -23,6 +23,8 @@ from dsflash_ros.ros.messages.graph_messages import message_to_vocabulary
 VOCABULARY, IMAGE = "dsflash_ros/msg/Vocabulary", "sensor_msgs/msg/Image"
 SEARCH_PERIOD_S = 0.5
 """So often the client looks for the vocabulary of the node that makes the graphs."""
+
+SHUT_DOWN = "ROS was shut down"
 
 
 class SceneGraphClient(LatestGraph):
@@ -84,7 +86,10 @@ class SceneGraphClient(LatestGraph):
 
         Of a node that was killed it knows only after some seconds.
         """
-        return not self._is_closed and self._node.count_publishers(self._topic) > 0
+        try:
+            return self._node.count_publishers(self._topic) > 0
+        except RuntimeError:  # the client was closed, or ROS shut down
+            return False
 
     def close(self) -> None:
         """Stop listening; whoever waits gets an error. May be called twice."""
@@ -112,7 +117,7 @@ class SceneGraphClient(LatestGraph):
         except ExternalShutdownException:
             pass
         finally:
-            self.end("ROS was shut down")
+            self.end(SHUT_DOWN)
 
     def _receive(self, data: bytes) -> None:
         if not self._vocabulary_topic:
@@ -139,20 +144,38 @@ class SceneGraphClient(LatestGraph):
         It is drawn while somebody waits for it.
 
         Raises:
-            NoGraphError: none came in time.
+            NoGraphError: none came in time, the client was closed, or ROS shut down.
             ImageError: it cannot be read.
+            ValueError: the timeout is negative or NaN.
         """
-        topic = self._topic_of(IMAGE, "overlay")
+        end_s = end_of(timeout_s)
+        try:
+            topic = self._topic_of(IMAGE, "overlay")
+            message = self._next_of(topic, end_s) if topic else None
+        except RuntimeError as error:  # of ROS, also before the thread has told the end
+            raise NoGraphError(f"there is no picture: {self._end or SHUT_DOWN}") from error
+        if message is not None:
+            return image_to_rgb(message)
+        if self._end:
+            raise NoGraphError(f"there is no picture: {self._end}")
         if not topic:
             raise NoGraphError(f"there is no picture: {self._silence()}, and no overlay either")
-        came: SimpleQueue = SimpleQueue()
-        subscription = self._node.create_subscription(Image, topic, came.put, qos.results())
+        raise NoGraphError(
+            f"no picture came on {topic} within {timeout_s:g} s: does the camera send images?"
+        )
+
+    def _next_of(self, topic: str, end_s: float) -> Image | None:
+        """The next image of a topic; None when none came in time."""
+        came: deque[Image] = deque()
+
+        def take(image: Image) -> None:
+            with self._changed:
+                came.append(image)
+                self._changed.notify_all()
+
+        subscription = self._node.create_subscription(Image, topic, take, qos.results())
         try:
-            return image_to_rgb(came.get(timeout=timeout_s))
-        except Empty:
-            raise NoGraphError(
-                f"no picture came on {topic} within {timeout_s:g} s: does the camera send images?"
-            ) from None
+            return self._next(came, end_s)
         finally:
             self._node.destroy_subscription(subscription)
 
