@@ -41,15 +41,23 @@ def to_text(graph: SceneGraph, max_characters: int = 2000) -> str:
     nodes = sorted(graph.nodes, key=_node_rank)
     told = [_relation_line(relation, by_id) for relation in relations]
     seen = [_node_line(node) for node in nodes]
-    head = f"{_count(len(nodes), 'node')}, {_count(len(relations), 'relation')}"
-    if graph.position_frame:
-        head += f"; positions in {_clean(graph.position_frame)}"
-    head += "" if graph.is_trained else "; the model is untrained: this means nothing"
+    head = _head(graph, len(relations), max_characters)
     left = max_characters - len(head)
     for_nodes = _length("nodes:", seen)
     of_relations = _section("relations:", told, max(left - for_nodes, int(_SHARE * left)))
     of_nodes = _section("nodes:", seen, left - len(of_relations))
     return head + of_relations + of_nodes
+
+
+def _head(graph: SceneGraph, relations: int, room: int) -> str:
+    """The first line: counts, and of what else is to be known the most important that has room."""
+    head = f"{_count(len(graph.nodes), 'node')}, {_count(relations, 'relation')}"
+    notes = [] if graph.is_trained else ["; the model is untrained: this means nothing"]
+    if graph.position_frame:
+        notes.append(f"; positions in {_clean(graph.position_frame)}")
+    for note in notes:
+        head += note if len(head) + len(note) <= room else ""
+    return head
 
 
 def _worth(relation: Relation, nodes: dict[int, Node]) -> float:

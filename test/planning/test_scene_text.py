@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,8 +34,14 @@ def test_order_of_relations():
 
 
 @settings(max_examples=200, deadline=None)
-@given(graphs(), st.integers(100, 500))
-def test_it_is_never_longer_and_always_the_same(graph, most):
+@given(
+    graphs(),
+    st.integers(100, 500),
+    st.sampled_from(("", "map", "f" * 40, "f" * 80)),
+    st.sampled_from(("random", "trained")),
+)
+def test_it_is_never_longer_and_always_the_same(graph, most, frame, weights):
+    graph = replace(graph, position_frame=frame, weights=weights)
     text = to_text(graph, most)
     assert len(text) <= most
     assert text == to_text(graph, most)
@@ -49,6 +57,13 @@ def test_labels_cannot_look_like_lines_of_ours():
 
 def test_untrained_weights_are_told():
     assert "untrained: this means nothing" in to_text(graph_of([], weights="random"))
+
+
+def test_what_has_no_room_in_the_first_line_is_left_out():
+    graph = graph_of([node(1)], position_frame="f" * 40, weights="random")
+    assert to_text(graph, 100).startswith("1 node, 0 relations; the model is untrained")
+    assert "positions" not in to_text(graph, 100)
+    assert f"; positions in {'f' * 40}\n" in to_text(graph, 200)
 
 
 def test_too_few_characters():
