@@ -126,24 +126,43 @@ def _section(raw: dict, key: str) -> dict[str, str]:
     found = raw.get(key) or {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ConfigError(f"{key} must be lines of the form name: name")
-    return {plain(name): value for name, value in found.items()}
+    section: dict[str, str] = {}
+    for name, value in found.items():
+        first = section.setdefault(plain(name), value)
+        if first != value:
+            raise ConfigError(
+                f"{key} has {plain(name)!r} twice, as {first!r} and {value!r}: upper and lower "
+                "case, and _ and spaces, make no difference"
+            )
+    return section
 
 
 def _fact_of(predicate: str, text: str) -> str:
     if _NAME.fullmatch(text):
-        _check_name(text)
-        return f"({text} ?subject ?object)"
+        text = f"({text} ?subject ?object)"
     if not _FACT.fullmatch(text):
         raise ConfigError(
             f"{predicate!r} is to be a name, or a fact such as (in ?object ?subject), got {text!r}"
         )
-    return text
+    return _with_names(text)
 
 
 def _check_fact(text: str) -> str:
     if not _FACT.fullmatch(text) or "?" in text:
         raise ConfigError(f"{text!r} is no fact such as (hand-empty) or (near elsewhere)")
-    return text
+    return _with_names(text)
+
+
+def _with_names(fact: str) -> str:
+    """The fact, whose words must be names."""
+    predicate, *words = re.findall(r"[^\s()]+", fact)
+    # `at` is PDDL's own before a time only, and a predicate of many domains
+    if predicate.lower() != "at":
+        _check_name(predicate)
+    for word in words:
+        if not word.startswith("?"):
+            _check_name(word)
+    return fact
 
 
 def _check_name(name) -> None:

@@ -153,6 +153,15 @@ def test_a_mapping_of_ones_own(room, tmp_path):
         ("{domain: d, predicates: {on: not}}", "'not' cannot be a name"),
         ("{domain: d, predicates: {on: '(on ?x ?y)'}}", "a fact such as (in ?object ?subject)"),
         ("{domain: d, predicates: {on: '(on) (off)'}}", "a fact such as"),
+        ("{domain: d, predicates: {on: '(not ?subject ?object)'}}", "'not' cannot be a name"),
+        ("{domain: d, predicates: {on: '(AND ?subject ?object)'}}", "'AND' cannot be a name"),
+        ("{domain: d, predicates: {on: '(on ?object either)'}}", "'either' cannot be a name"),
+        ("{domain: d, init: [(and)]}", "'and' cannot be a name"),
+        ("{domain: d, init: [(forall x)]}", "'forall' cannot be a name"),
+        ("{domain: d, init: [(near at)]}", "'at' cannot be a name"),
+        ("{domain: d, types: {cup: a, Cup: b}}", "types has 'cup' twice, as 'a' and 'b'"),
+        ("{domain: d, types: {tea_cup: a, tea cup: b}}", "types has 'tea cup' twice"),
+        ("{domain: d, predicates: {on: on, ON: off}}", "predicates has 'on' twice"),
         ("{domain: d, init: (lit)}", "init must be a list"),
         ("{domain: d, init: [lit]}", "no fact such as (hand-empty)"),
         ("{domain: d, init: ['(near ?subject)']}", "no fact such as"),
@@ -165,6 +174,20 @@ def test_mappings_that_cannot_be(tmp_path, text, problem):
     with pytest.raises(ConfigError) as error:
         PddlMapping.load(path)
     assert problem in str(error.value) and "\n" not in str(error.value)
+
+
+def test_at_is_a_predicate_of_many_domains(reader):
+    mapping = PddlMapping.from_yaml(
+        "{domain: d, others: place, predicates: {on: at, in: '(at ?object ?subject)'}}"
+    )
+    graph = graph_of([node(1), node(2)], [(1, "on", 2, 0.9), (1, "in", 2, 0.9)])
+    domain = "(define (domain d) (:types place) (:predicates (at ?x ?y - place)))"
+    problem = reader(graph.to_pddl(mapping=mapping), domain)
+    assert len(problem.explicit_initial_values) == 2
+
+
+def test_the_same_said_twice_is_no_mistake():
+    assert PddlMapping.from_yaml("{domain: d, types: {Cup: a, cup: a}}").types == {"cup": "a"}
 
 
 def test_a_mapping_that_is_not_there(tmp_path):
