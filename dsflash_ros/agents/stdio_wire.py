@@ -5,6 +5,7 @@ nobody reads what it answers: a client that floods would fill the memory.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,16 @@ from select import PIPE_BUF
 import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.stdio import stdio_server
+from mcp.shared.dispatcher import as_request_id, coerce_request_id
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
+from mcp.types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 
 MOST_BYTES = 1 << 20
 """Of a line; a longer one is left out and answered as one that cannot be read."""
@@ -21,7 +32,12 @@ MOST_BYTES = 1 << 20
 MOST_OPEN = 64
 """So many requests may be without answer; further ones are read when there are fewer."""
 
-TOO_LONG = f'"a line of more than {MOST_BYTES} bytes"'
+TOO_LONG = f"a line has at most {MOST_BYTES} bytes"
+NO_JSON = "a line is to be a message in JSON"
+NO_REQUEST = (
+    'a request has "jsonrpc": "2.0", a text or an integer as id, a text as method, an object as '
+    "params if any, and no error; texts are Unicode, without lone surrogates"
+)
 
 _UTF8 = "utf-8", "replace"
 _CHUNK = 1 << 16
@@ -67,37 +83,36 @@ async def _serve(server: MCPServer) -> signal.Signals | None:
 class _Wire:
     """Lines of stdin to iterate over, and a file to write lines to stdout.
 
-    Nothing here blocks, and there is no thread that would hold up the end of the process. Whatever
-    else prints goes to stderr.
+    Lines that are no message are answered here: the library drops them, and whoever sent them would
+    wait in vain. Nothing here blocks, and there is no thread that would hold up the end of the
+    process. Whatever else prints goes to stderr.
     """
 
     def __init__(self) -> None:
         self._in, self._out = os.dup(0), os.dup(1)
         os.dup2(2, 1)
-        self._open: set = set()
+        self._open: set[str | int] = set()
         self._answered = anyio.Event()
+        self._writing = anyio.Lock()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         kept, is_too_long = b"", False
         while chunk := await self._read():
             *lines, kept = (kept + chunk).split(b"\n")
             for line in lines:
-                text = TOO_LONG if is_too_long or len(line) > MOST_BYTES else line.decode(*_UTF8)
+                if is_too_long or len(line) > MOST_BYTES:
+                    await self._refuse(PARSE_ERROR, TOO_LONG)
+                elif (message := await self._checked(text := line.decode(*_UTF8))) is not None:
+                    await self._note(message)
+                    yield text
                 is_too_long = False
-                await self._make_room()
-                self._note(text)
-                yield text
             if len(kept) > MOST_BYTES:
                 kept, is_too_long = b"", True
 
     async def write(self, text: str) -> None:
         """Write an answer, or what else the server says."""
-        data = memoryview(text.encode())
-        while data:
-            await _unless_file(anyio.wait_writable, self._out)
-            data = data[os.write(self._out, data[:PIPE_BUF]) :]
-        self._open.discard(_value(text, "id"))
-        self._answered.set()
+        await self._send(text)
+        self._forget(json.loads(text).get("id"))
 
     async def flush(self) -> None:
         """Nothing is held back."""
@@ -106,26 +121,57 @@ class _Wire:
         await _unless_file(anyio.wait_readable, self._in)
         return os.read(self._in, _CHUNK)
 
-    async def _make_room(self) -> None:
-        while len(self._open) >= MOST_OPEN:
-            self._answered = anyio.Event()
-            await self._answered.wait()
+    async def _send(self, text: str) -> None:
+        data = memoryview(text.encode())
+        async with self._writing:
+            while data:
+                await _unless_file(anyio.wait_writable, self._out)
+                data = data[os.write(self._out, data[:PIPE_BUF]) :]
 
-    def _note(self, line: str) -> None:
-        """Count a request, or forget one that is cancelled and gets no answer."""
-        method, number = _value(line, "method"), _value(line, "id")
-        if method is not None and number is not None:
-            self._open.add(number)
-        elif method == "notifications/cancelled":
-            self._open.discard(_value(line, "params", "requestId"))
+    async def _checked(self, line: str) -> JSONRPCMessage | None:
+        """What the library is going to read in a line; None when it was refused, or is empty."""
+        if not line.strip():
+            return None
+        raw, message = _tried(json.loads, line), _tried(_validate, line)
+        number = raw.get("id") if isinstance(raw, dict) and "method" in raw else None
+        # the library reads a request with an id that cannot be as a notification
+        is_mistaken = number is not None and not isinstance(message, JSONRPCRequest)
+        if raw is None or message is None or is_mistaken:
+            refusal = (PARSE_ERROR, NO_JSON) if raw is None else (INVALID_REQUEST, NO_REQUEST)
+            await self._refuse(*refusal, number)
+            return None
+        return message
+
+    async def _refuse(self, code: int, reason: str, number=None) -> None:
+        is_told = isinstance(number, float) and math.isfinite(number)
+        known = number if is_told else as_request_id(number)
+        error = {"code": code, "message": reason}
+        await self._send(json.dumps({"jsonrpc": "2.0", "id": known, "error": error}) + "\n")
+
+    async def _note(self, message: JSONRPCMessage) -> None:
+        """Count a request when there is room, or forget one that is cancelled and not answered."""
+        match message:
+            case JSONRPCRequest(id=number):
+                while len(self._open) >= MOST_OPEN:
+                    self._answered = anyio.Event()
+                    await self._answered.wait()
+                self._open.add(coerce_request_id(number))  # "7" and 7 are one to the library
+            case JSONRPCNotification(method="notifications/cancelled", params=params):
+                self._forget(cancelled_request_id_from_params(params))
+
+    def _forget(self, number: str | int | None) -> None:
+        if number is not None:
+            self._open.discard(coerce_request_id(number))
+            self._answered.set()
 
 
-def _value(line: str, *keys: str):
-    """What stands under these keys of a line of JSON, if it is a text or a number; else None."""
+def _validate(line: str) -> JSONRPCMessage:
+    return jsonrpc_message_adapter.validate_json(line, by_name=False)  # as stdio_server does
+
+
+def _tried(read: Callable, line: str):
+    """What is read in a line; None when it cannot be read."""
     try:
-        found = json.loads(line)
-        for key in keys:
-            found = found[key]
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return read(line)
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, str | int | float) else None

@@ -58,3 +58,27 @@ HELLO = (
     )
     + b'{"jsonrpc": "2.0", "method": "notifications/initialized"}\n'
 )
+
+
+def greeted():
+    """A server over stdio that a client has greeted."""
+    process = started("--topic", "/mcp_test/scene_graph")
+    process.stdin.write(HELLO)
+    process.stdin.flush()
+    assert answer(process, 0)["result"]["serverInfo"]["name"] == "dsflash"
+    return process
+
+
+def answer(process, number):
+    """The answer to that request; what comes before it is left out."""
+    for line in process.stdout:
+        message = json.loads(line)
+        if message.get("id") == number:
+            return message
+    raise AssertionError(process.stderr.read())
+
+
+def still_answers(process, number=99):
+    process.stdin.write(call(number, "query", question="?x on"))
+    process.stdin.flush()
+    assert "see >>> in" in answer(process, number)["result"]["content"][0]["text"]

@@ -13,7 +13,17 @@ import urllib.request
 
 import psutil
 import pytest
-from mcp_processes import COMMAND, HELLO, address_of, call, ended, request, started
+from mcp_processes import (
+    COMMAND,
+    HELLO,
+    address_of,
+    call,
+    ended,
+    greeted,
+    request,
+    started,
+    still_answers,
+)
 
 from dsflash_ros.cli import main
 
@@ -41,15 +51,6 @@ NONSENSE = [
 ]
 
 
-def greeted():
-    """A server over stdio that a client has greeted."""
-    process = started("--topic", "/mcp_test/scene_graph")
-    process.stdin.write(HELLO)
-    process.stdin.flush()
-    assert answer(process, 0)["result"]["serverInfo"]["name"] == "dsflash"
-    return process
-
-
 @pytest.fixture(scope="module")
 def stdio():
     """One for all tests that leave it as it was; at last the client closes stdin."""
@@ -57,21 +58,6 @@ def stdio():
     yield process
     process.stdin.close()
     assert process.wait(20) == 0
-
-
-def answer(process, number):
-    """The answer to that request; what comes before it is left out."""
-    for line in process.stdout:
-        message = json.loads(line)
-        if message.get("id") == number:
-            return message
-    raise AssertionError(process.stderr.read())
-
-
-def still_answers(process, number=99):
-    process.stdin.write(call(number, "query", question="?x on"))
-    process.stdin.flush()
-    assert "see >>> in" in answer(process, number)["result"]["content"][0]["text"]
 
 
 def test_nonsense_over_stdio(stdio):
