@@ -21,6 +21,7 @@ from dsflash_ros.errors import DSFlashError, missing_extra
 try:
     from mcp.server.mcpserver import Image, MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.server.mcpserver.tools import Tool
     from pydantic import Field
 except ImportError as error:
     raise missing_extra("agent", error) from error
@@ -52,34 +53,50 @@ Seconds = Annotated[float, Field(description="how long to wait, seconds", ge=0, 
 
 def make_server(tools: GraphTools) -> MCPServer:
     """The server; it evaluates nothing that clients send as code."""
-    server = MCPServer(
-        "dsflash", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING"
-    )
     run = _Threads(tools)
 
-    @server.tool()
     async def get_scene_graph(max_characters: Characters = 2000) -> str:
         """What the camera sees now: relations and objects, the most useful first."""
         return await run(lambda _: tools.text(max_characters))
 
-    @server.tool()
     async def query(question: Question, limit: Limit = 20) -> dict[str, Any]:
         """Ask the newest scene graph a question."""
         return await run(lambda _: tools.query(question, limit))
 
-    @server.tool()
     async def wait_for(
         question: Question, timeout_s: Seconds = 10.0, limit: Limit = 20
     ) -> dict[str, Any]:
         """Wait until the scene graph has an answer to a question, and tell it."""
         return await run(lambda cancelled: tools.wait_for(question, timeout_s, limit, cancelled))
 
-    @server.tool()
     async def look() -> Image:
         """The camera's image, with masks, names and relations drawn on it."""
         return Image(data=await run(lambda _: tools.look()), format="jpeg")
 
-    return server
+    return MCPServer(
+        "dsflash",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        log_level="WARNING",
+        tools=[_strict(tool) for tool in (get_scene_graph, query, wait_for, look)],
+    )
+
+
+def _strict(function: Callable) -> "_StrictTool":
+    tool = _StrictTool.from_function(function)
+    tool.parameters["additionalProperties"] = False
+    return tool
+
+
+class _StrictTool(Tool):
+    """A tool that refuses arguments it does not have, which the library would leave out."""
+
+    async def run(self, arguments: dict[str, Any], *args, **kwargs) -> Any:
+        known = self.parameters["properties"]
+        if unknown := [name for name in arguments if name not in known]:
+            has = ", ".join(known) or "none"
+            raise ToolError(f"{self.name} has no argument {unknown[0]!r:.80}; it has {has}")
+        return await super().run(arguments, *args, **kwargs)
 
 
 class _Threads:
@@ -116,7 +133,9 @@ def serve_http(server: MCPServer, host: str, port: int) -> None:
         raise DSFlashError(f"cannot listen on {host}, port {port}: {error}") from error
     shown = f"[{host}]" if ":" in host else host
     app = server.streamable_http_app(
-        host=host, max_request_body_size=MOST_BODY, max_sessions=MOST_CONNECTIONS
+        host=host,
+        max_request_body_size=MOST_BODY,
+        max_sessions=MOST_CONNECTIONS,
     )
     config = uvicorn.Config(
         app,

@@ -85,6 +85,7 @@ def test_the_tools(transport, publisher):
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert set(tools) == {"get_scene_graph", "query", "wait_for", "look"}
         assert all(tool.description for tool in tools.values())
+        assert not any(tool.input_schema["additionalProperties"] for tool in tools.values())
         assert "?x on dining_table#3" in client.instructions
 
         wait = client.call_tool("wait_for", {"question": "?x:cup on ?t", "timeout_s": 20})
@@ -124,6 +125,13 @@ def test_what_agents_read_of_their_mistakes(transport, publisher):
             ("query", {"question": "x" * 100_000}, "at most 1000 characters"),
             ("query", {"question": 3}, "valid string"),
             ("query", {}, "Field required"),
+            (
+                "query",
+                {"question": "?x", "bogus": 1},
+                "no argument 'bogus'; it has question, limit",
+            ),
+            ("wait_for", {"question": "?x", "timeout": 60}, "it has question, timeout_s, limit"),
+            ("look", {"x" * 5000: 1}, "it has none"),
             ("query", {"question": "?x", "limit": 0}, "greater than or equal to 1"),
             ("wait_for", {"question": "?x:cup", "timeout_s": 0.2}, "within 0.2 s"),
             ("wait_for", {"question": "?x:tabel", "timeout_s": 60}, "did you mean dining_table?"),
