@@ -43,6 +43,12 @@ MOST_BODY = 1 << 20
 
 MOST_CONNECTIONS = 64
 
+MOST_IDLE_S = 120.0
+"""So long a session lives without a request or an open stream; many clients never end theirs."""
+
+MOST_SILENT_S = 10.0
+"""So long a connection may take to send the head of its first request."""
+
 Question = Annotated[str, Field(description="such as: ?x on dining_table#3", max_length=1000)]
 Limit = Annotated[int, Field(description="the most answers", ge=1, le=MOST_ANSWERS)]
 Characters = Annotated[
@@ -136,9 +142,11 @@ def serve_http(server: MCPServer, host: str, port: int) -> None:
         host=host,
         max_request_body_size=MOST_BODY,
         max_sessions=MOST_CONNECTIONS,
+        session_idle_timeout=MOST_IDLE_S,
     )
     config = uvicorn.Config(
         app,
+        http=_impatient_protocol(),
         log_level="error",
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=1,
@@ -148,6 +156,22 @@ def serve_http(server: MCPServer, host: str, port: int) -> None:
         address = f"http://{shown}:{listener.getsockname()[1]}/mcp"
         print(f"dsflash mcp: serving on {address}", file=sys.stderr, flush=True)
         anyio.run(lambda: uvicorn.Server(config).serve(sockets=[listener]))
+
+
+def _impatient_protocol() -> type:
+    """HTTP for uvicorn, which waits for a first request without end."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        def connection_made(self, transport) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(MOST_SILENT_S, self._hang_up_on_the_silent)
+
+        def _hang_up_on_the_silent(self) -> None:
+            if self.cycle is None:
+                self.transport.close()
+
+    return Impatient
 
 
 def _family(host: str) -> socket.AddressFamily:

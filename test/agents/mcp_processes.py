@@ -1,19 +1,22 @@
 """`dsflash mcp` as a process, for tests."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 
 COMMAND = [sys.executable, "-m", "dsflash_ros.cli", "mcp"]
 
 
-def started(*arguments):
+def started(*arguments, command=COMMAND):
     """The process, with pipes."""
     return subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -82,3 +85,23 @@ def still_answers(process, number=99):
     process.stdin.write(call(number, "query", question="?x on"))
     process.stdin.flush()
     assert "see >>> in" in answer(process, number)["result"]["content"][0]["text"]
+
+
+REFUSED = -1
+
+
+def post(address, body, **headers):
+    """Status and text of the answer."""
+    given = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    question = urllib.request.Request(address, body, given | headers)
+    try:
+        with urllib.request.urlopen(question, timeout=20) as found:
+            return found.status, found.read().decode()
+    except urllib.error.HTTPError as error:
+        # the server may hang up while the question is still being sent
+        with contextlib.suppress(ConnectionError):
+            return error.code, error.read().decode()
+        return error.code, ""
+    except (urllib.error.URLError, ConnectionError) as error:
+        assert isinstance(getattr(error, "reason", error), ConnectionError), error
+        return REFUSED, ""

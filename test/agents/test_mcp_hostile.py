@@ -1,6 +1,5 @@
 """`dsflash mcp` and those who send it nonsense, flood it, stop it, or start it wrongly."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -8,18 +7,18 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import psutil
 import pytest
 from mcp_processes import (
     COMMAND,
     HELLO,
+    REFUSED,
     address_of,
     call,
     ended,
     greeted,
+    post,
     request,
     started,
     still_answers,
@@ -117,26 +116,6 @@ def http():
     process = started("--http", "--port", "0", "--topic", "/mcp_test/scene_graph")
     yield address_of(process)
     assert ended(process, signal.SIGINT) == 130
-
-
-REFUSED = -1
-
-
-def post(address, body, **headers):
-    """Status and text of the answer."""
-    given = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    question = urllib.request.Request(address, body, given | headers)
-    try:
-        with urllib.request.urlopen(question, timeout=20) as found:
-            return found.status, found.read().decode()
-    except urllib.error.HTTPError as error:
-        # the server may hang up while the question is still being sent
-        with contextlib.suppress(ConnectionError):
-            return error.code, error.read().decode()
-        return error.code, ""
-    except (urllib.error.URLError, ConnectionError) as error:
-        assert isinstance(getattr(error, "reason", error), ConnectionError), error
-        return REFUSED, ""
 
 
 def test_nonsense_over_http(http):
