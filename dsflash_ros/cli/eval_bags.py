@@ -43,6 +43,7 @@ def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
         _log.error("%d of %d bags could not be evaluated", failed, failed + len(reports))
     if reports:
         reports = dict(sorted(reports.items()))
+        # known classes that asked ones mean are in it, too, but occur in no bag: they do not count
         known = open_weights(args.weights).header.vocabulary
         merged = merge_reports(reports, asked_of(choice).vocabulary(known))
         print(report_text(merged))

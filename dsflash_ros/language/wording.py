@@ -149,6 +149,12 @@ class KnownNames:
             new = embeddings[is_new]
         return self._wording([meanings[name] for name in asked], new)
 
+    def extended(self, wording: Wording, names: Sequence[str]) -> Wording:
+        """The wording of `names`: those of `wording`, in their order there, and known names."""
+        meanings = {meaning.asked: meaning for meaning in wording.meanings}
+        found = [meanings.get(name) or Meaning(name, name) for name in names]
+        return self._wording(found, wording.embeddings)
+
     def _known(self, asked: Sequence[str]) -> dict[str, Meaning]:
         """Meanings of those asked names that are known phrases."""
         exact, phrases = set(self.names), self.phrases()

@@ -1,6 +1,7 @@
 """Names that a pipeline is asked for, in place of those that its weights learned."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,7 +21,11 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Asked:
-    """What to tell apart. An empty list asks for all of that kind that the weights know."""
+    """What to tell apart.
+
+    An empty list asks for all of that kind that the weights know, except what names of the other
+    lists mean.
+    """
 
     classes: tuple[str, ...] = ()
     stuff_classes: tuple[str, ...] = ()
@@ -29,13 +34,17 @@ class Asked:
     def __bool__(self) -> bool:
         return bool(self.classes or self.stuff_classes or self.predicates)
 
-    def vocabulary(self, known: Vocabulary) -> Vocabulary:
-        """The names of the graphs. Raises `LanguageError` for names that cannot be."""
+    def vocabulary(self, known: Vocabulary, meant: Collection[str] = ()) -> Vocabulary:
+        """The names of the graphs. Raises `LanguageError` for names that cannot be.
+
+        `meant`: the known classes that asked ones mean; an empty list does not ask for these.
+        """
         given, predicates = self.checked()
         things, stuff = given[: len(self.classes)], given[len(self.classes) :]
         # a known stuff class may be asked for as a thing, and the other way round
-        things = things or tuple(name for name in known.things if name not in stuff)
-        stuff = stuff or tuple(name for name in known.stuff if name not in things)
+        taken = {*given, *meant}
+        things = things or tuple(name for name in known.things if name not in taken)
+        stuff = stuff or tuple(name for name in known.stuff if name not in taken)
         return Vocabulary(things, stuff, predicates or known.predicates)
 
     def checked(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -87,8 +96,7 @@ class Asking:
         those of an exported one. Raises `LanguageError`.
         """
         known, config = header.vocabulary, header.config
-        vocabulary = asked.vocabulary(known)
-        classes, predicates = wordings(vocabulary, header, weights, encoder)
+        vocabulary, classes, predicates = wordings(asked, header, weights, encoder)
         order, inner, nearest = _inner_vocabulary(vocabulary, header, classes, predicates)
         translation = Translation(
             known,
@@ -131,26 +139,26 @@ class Asking:
 
 
 def wordings(
-    vocabulary: Vocabulary, header: Header, weights: str, encoder: TextEncoder | None
-) -> tuple[Wording, Wording]:
-    """What the asked classes and predicates mean. Raises `LanguageError`."""
+    asked: Asked, header: Header, weights: str, encoder: TextEncoder | None
+) -> tuple[Vocabulary, Wording, Wording]:
+    """The names of the graphs, what their classes mean, and what their predicates mean.
+
+    Raises `LanguageError`.
+    """
     language, known = header.language, header.vocabulary
     synonyms = language.synonyms if language else {}
     classes = KnownNames("classes", known.classes, weights, synonyms)
     predicates = KnownNames("predicates", known.predicates, weights, synonyms)
+    given, told = asked.checked()
+    told = told or known.predicates
     if language is None or encoder is None:
-        return (
-            classes.closed_wording(vocabulary.classes),
-            predicates.closed_wording(vocabulary.predicates),
-        )
-    return (
-        classes.open_wording(
-            vocabulary.classes, language.class_phrase, encoder, others=language.phrases
-        ),
-        predicates.open_wording(
-            vocabulary.predicates, language.predicate_phrase, encoder, others=language.phrases
-        ),
-    )
+        of_given, of_told = classes.closed_wording(given), predicates.closed_wording(told)
+    else:
+        others = language.phrases
+        of_given = classes.open_wording(given, language.class_phrase, encoder, others=others)
+        of_told = predicates.open_wording(told, language.predicate_phrase, encoder, others=others)
+    vocabulary = asked.vocabulary(known, of_given.meant)
+    return vocabulary, classes.extended(of_given, vocabulary.classes), of_told
 
 
 def _inner_vocabulary(
