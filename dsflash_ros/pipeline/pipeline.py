@@ -22,7 +22,7 @@ from dsflash_ros.pipeline.backends.base import Backend
 from dsflash_ros.pipeline.backends.choosing import make_backend
 from dsflash_ros.pipeline.frame_steps import FrameSteps
 from dsflash_ros.pipeline.options import Options
-from dsflash_ros.pipeline.relating import check_labels, relate_given
+from dsflash_ros.pipeline.relating import asked_ids, check_labels, relate_given
 from dsflash_ros.pipeline.translation import Translation
 from dsflash_ros.pipeline.understood import UnderstoodOptions
 from dsflash_ros.weights.loading import OpenedWeights, open_weights
@@ -251,7 +251,7 @@ class SceneGraphPipeline:
         rgb: np.ndarray,
         labels: np.ndarray,
         count: int,
-        class_ids: np.ndarray | None = None,
+        class_ids: Sequence[int] | None = None,
     ) -> RankedRelations:
         """Relate given segments (PredCls).
 
@@ -259,16 +259,16 @@ class SceneGraphPipeline:
             rgb: an image as for `__call__`.
             labels: (H, W) int, the segment of each pixel, 0 to count - 1, or -1.
             count: number of segments.
-            class_ids: (count,) int, their classes, for relation stages that look at them; None:
-                unknown.
+            class_ids: (count,) int, their classes in `vocabulary`, or -1, for relation stages that
+                look at them; None: unknown.
 
-        Returns one relation for each directed pair, whatever its score, best first.
+        Returns one relation for each directed pair, whatever its score, best first. Raises
+        `ImageError` for an image, labels or classes that cannot be.
         """
         check_labels(labels, count, check_image(rgb).shape[:2])
-        if class_ids is None:
-            class_ids = np.full(count, -1)
+        class_ids = asked_ids(class_ids, count, len(self.vocabulary.classes))
         seen, box = self.segment(rgb)
-        given = labels, np.asarray(class_ids), box, seen.features
+        given = labels, class_ids, box, seen.features
         with self.backend.running():
             return relate_given(*given, self.backend, self._names, self.options)
 

@@ -1,5 +1,7 @@
 """The relations of segments that were found or given, in the names that were asked for."""
 
+from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,10 +76,43 @@ def relate_given(
     return translation.relations(ranked) if translation.changes else ranked
 
 
-def check_labels(labels: np.ndarray, count: int, size: tuple[int, int]) -> None:
-    """Raise `ImageError` for a label map of another size, or with more than `count` segments."""
-    if labels.shape != size or labels.max() >= count:
+def check_labels(labels: object, count: object, size: tuple[int, int]) -> None:
+    """Raise `ImageError` unless this is a label map of `count` segments, of its image's size."""
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < 0:
+        raise ImageError(f"the count of segments must be a whole number, 0 or more, got {count!r}")
+    what = type(labels).__name__
+    if isinstance(labels, np.ndarray):
+        what = f"{labels.dtype} array of shape {labels.shape}"
+        if labels.dtype.kind in "iu" and labels.shape == size:
+            what = _span(labels)
+            if labels.min() >= -1 and labels.max() < count:
+                return
+    raise ImageError(
+        f"a label map must be an array of whole numbers, -1 to {count - 1}, of its image's shape, "
+        f"{size}; got {what}"
+    )
+
+
+def asked_ids(class_ids: Sequence[int] | None, count: int, num_classes: int) -> np.ndarray:
+    """The classes of `count` segments, (count,) int; None: all -1, unknown.
+
+    Raises `ImageError` unless they are one for each, -1 to `num_classes` - 1.
+    """
+    if class_ids is None:
+        return np.full(count, -1)
+    ids = np.asarray(class_ids)
+    if ids.shape != (count,) or (count and ids.dtype.kind not in "iu"):
         raise ImageError(
-            f"a label map must be of its image's size, {size}, and hold -1 to {count - 1}, "
-            f"got {labels.shape} and {labels.max()}"
+            f"class_ids must be whole numbers, one for each of the {count} segments, "
+            f"got {ids.dtype} of shape {ids.shape}"
         )
+    if count and not (ids.min() >= -1 and ids.max() < num_classes):
+        raise ImageError(
+            f"class_ids must be those of the pipeline's vocabulary, 0 to {num_classes - 1}, or -1 "
+            f"where unknown, got {_span(ids)}"
+        )
+    return ids.astype(np.int64)
+
+
+def _span(numbers: np.ndarray) -> str:
+    return f"{numbers.min()} to {numbers.max()}"

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
+from dsflash_ros.errors import ImageError
 from dsflash_ros.images.letterbox import Letterbox
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
@@ -118,3 +119,45 @@ def test_predcls_leaves_out_relations_below_the_threshold(pipeline, record):
     assert np.array_equal(
         predict(pipeline, record, labels, "predcls").relations[:, :2], ranked.pairs[:3]
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"labels": lambda labels: labels[:100]}, r"image's shape, .*; got .* of shape \(100, "),
+        ({"labels": lambda labels: labels[:0]}, r"got .* array of shape \(0, "),
+        ({"labels": lambda labels: labels + 0.0}, "whole numbers, -1 to .*; got float64 array"),
+        ({"labels": lambda labels: labels >= 0}, "; got bool array"),
+        ({"labels": lambda labels: labels.tolist()}, "; got list"),
+        ({"labels": lambda labels: np.where(labels == 0, -7, labels)}, "; got -7 to "),
+        ({"labels": lambda labels: labels + 1}, "whole numbers, -1 to .*; got "),
+        ({"count": -1}, "count of segments must be a whole number, 0 or more, got -1"),
+        ({"count": 2.0}, "count of segments must be a whole number, 0 or more, got 2.0"),
+        ({"class_ids": lambda ids: [*ids, 0]}, "one for each of the .* segments, got int64 of"),
+        ({"class_ids": lambda ids: ids[1:]}, "one for each of the .* segments, got "),
+        ({"class_ids": lambda ids: ids + 0.5}, "class_ids must be whole numbers, .* got float64"),
+        ({"class_ids": lambda ids: ids * 0 + 300}, "vocabulary, 0 to .*, or -1 .*, got 300 to 300"),
+        ({"class_ids": lambda ids: ids * 0 - 5}, "vocabulary, 0 to .*, or -1 .*, got -5 to -5"),
+    ],
+)
+def test_given_segments_that_cannot_be(pipeline, record, given, says):
+    right = {
+        "labels": record.labels(),
+        "count": len(record.class_ids),
+        "class_ids": np.array(record.class_ids),
+    }
+    changed = {
+        name: change(right[name]) if callable(change) else change for name, change in given.items()
+    }
+    with pytest.raises(ImageError, match=says):
+        pipeline.relate_segments(record.image(), **(right | changed))
+
+
+def test_classes_of_given_segments_are_of_the_asked_names(pipeline, record):
+    pipeline.ask(classes=VOCABULARY.things[:1], stuff_classes=VOCABULARY.stuff[:1])
+    count = len(record.class_ids)
+    given = record.image(), record.labels(), count
+    assert len(pipeline.relate_segments(*given, [1] * count).pairs) == count * (count - 1)
+    with pytest.raises(ImageError, match="vocabulary, 0 to 1, or -1 where unknown, got 2 to 2"):
+        pipeline.relate_segments(*given, [2] * count)
+    pipeline.ask()
