@@ -5,6 +5,9 @@ Imports neither torch nor ROS.
 
 from dataclasses import Field, dataclass, field, fields
 
+QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
+"""What to say of a truth value where words are wanted."""
+
 Value = bool | int | float | str | tuple[str, ...]
 
 

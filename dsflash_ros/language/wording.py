@@ -1,6 +1,6 @@
 """What asked names mean to weights: known names, their synonyms, or words never trained."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from dsflash_ros.errors import LanguageError
 from dsflash_ros.graph.words import plain_words
 from dsflash_ros.language.text_encoder import TextEncoder
+from dsflash_ros.option import QUOTES
 
 MOST_NAMES = 10_000
 """That can be asked for at once, of one kind."""
@@ -171,6 +172,25 @@ class KnownNames:
             if meaning.is_new:
                 inner[index], last = last, last + 1
         return Wording(tuple(meanings), inner, new)
+
+
+def list_names(kind: str, names: object) -> tuple[str, ...]:
+    """The names that somebody asks for; None: none.
+
+    Raises `LanguageError` for what is no list of strings.
+    """
+    if names is None:
+        return ()
+    if isinstance(names, str):
+        raise LanguageError(f"{kind} must be a list of names, as [{names!r}], not {names!r} alone")
+    if isinstance(names, bytes) or not isinstance(names, Iterable):
+        raise LanguageError(f"{kind} must be a list of names, not {names!r}")
+    names = tuple(names)
+    for name in names:
+        if not isinstance(name, str):
+            hint = f"; {QUOTES}" if isinstance(name, bool) else ""
+            raise LanguageError(f"{kind} must be strings, not {name!r}{hint}")
+    return names
 
 
 def check_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.language.mixing import mixing
 from dsflash_ros.language.text_encoder import TextEncoder
-from dsflash_ros.language.wording import KnownNames, Meaning, Wording, check_names
+from dsflash_ros.language.wording import KnownNames, Meaning, Wording, check_names, list_names
 from dsflash_ros.model.header import Header
 from dsflash_ros.pipeline.translation import Translation
 
@@ -24,12 +24,16 @@ class Asked:
     """What to tell apart.
 
     An empty list asks for all of that kind that the weights know, except what names of the other
-    lists mean.
+    lists mean. Raises `LanguageError` for what is no list of strings.
     """
 
     classes: tuple[str, ...] = ()
     stuff_classes: tuple[str, ...] = ()
     predicates: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in NAMES:
+            object.__setattr__(self, name, list_names(name, getattr(self, name)))
 
     def __bool__(self) -> bool:
         return bool(self.classes or self.stuff_classes or self.predicates)

@@ -62,7 +62,7 @@ def vocabulary_of(choice: Mapping[str, Value]) -> Vocabulary | None:
 
 def asked_of(choice: Mapping[str, Value]) -> Asked:
     """The names to tell apart."""
-    return Asked(*(tuple(choice[name]) for name in NAMES))
+    return Asked(*(choice[name] for name in NAMES))
 
 
 def settings_of(choice: Mapping[str, Value]) -> dict:

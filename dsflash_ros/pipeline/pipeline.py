@@ -131,13 +131,14 @@ class SceneGraphPipeline:
             OptionError: the weights' segmenter does not understand an option.
             OutputError: converted weights cannot be written to the cache.
         """
+        asked = Asked(classes, stuff_classes, predicates)
         opened = open_weights(weights, vocabulary)
         runner = make_backend(backend, opened, device, precision, compile, threads)
         encoder = encoder_of(opened, text_encoder)
         evidence = _evidence_of(image_encoder, runner) if image_encoder else None
         pipeline = cls(runner, opened.header, opened.name, options, encoder, evidence)
-        if classes or stuff_classes or predicates:
-            pipeline.ask(classes, stuff_classes, predicates)
+        if asked:
+            pipeline._names.ask(asked)
         pipeline._tell_what_the_weights_are()
         side = pipeline.config.image_size
         pipeline(np.zeros((side, side, 3), np.uint8))
@@ -165,7 +166,7 @@ class SceneGraphPipeline:
         their scores: of known names alone, the graph is that part of the weights' own graph. Raises
         `LanguageError` for names that cannot be asked for; then the former ones stay.
         """
-        self._names.ask(Asked(tuple(classes), tuple(stuff_classes), tuple(predicates)))
+        self._names.ask(Asked(classes, stuff_classes, predicates))
 
     @property
     def asked(self) -> Asked:

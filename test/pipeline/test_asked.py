@@ -5,6 +5,8 @@ import logging
 import numpy as np
 import pytest
 
+from dsflash_ros import SceneGraphPipeline
+from dsflash_ros.errors import LanguageError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.language.text_encoder import PhraseTable
 from dsflash_ros.model.config import ModelConfig
@@ -56,3 +58,28 @@ def test_nor_does_it_with_weights_without_a_language():
     asking = Asking.of(Asked(classes=("Rug", "person")), header, "some", None)
     assert asking.translation.asked.classes == ("Rug", "person", "wall-other-merged")
     assert asking.guesses() == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"classes": "cup"}, r"^classes must be a list of names, as \['cup'\], not 'cup' alone$"),
+        ({"stuff_classes": b"wall"}, "^stuff_classes must be a list of names, not b'wall'$"),
+        ({"predicates": 7}, "^predicates must be a list of names, not 7$"),
+        ({"classes": ["cup", 3]}, "^classes must be strings, not 3$"),
+        ({"predicates": [True]}, "^predicates must be strings, not True; YAML reads on, off, yes "),
+    ],
+)
+def test_what_is_no_list_of_names(asked, says):
+    pipeline = SceneGraphPipeline.from_weights("random-tiny", device="cpu")
+    with pytest.raises(LanguageError, match=says):
+        pipeline.ask(**asked)
+    assert pipeline.asked == Asked()
+    with pytest.raises(LanguageError, match=says):  # before weights are looked for
+        SceneGraphPipeline.from_weights("/nowhere/none.safetensors", **asked)
+
+
+def test_names_may_come_from_any_collection():
+    names = iter(["cup", "bowl"])
+    asked = Asked(names, np.array(["wall"]), None)
+    assert asked == Asked(("cup", "bowl"), ("wall",))
