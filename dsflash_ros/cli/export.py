@@ -17,10 +17,15 @@ examples:
 """
 
 import argparse
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsflash_ros.argument_types import positive
+
+if TYPE_CHECKING:
+    from dsflash_ros.sources.source import Frame, Source
 
 HELP = "write a model as files that run without PyTorch"
 
@@ -94,7 +99,7 @@ def _run_int8(args: argparse.Namespace) -> Path:
 
     check_folder(args.out, args.overwrite)
     with open_source(args.images) as source:
-        images = [frame.rgb for frame in _spread(source, args.count)]
+        images = [frame.rgb for frame in spread(source, args.count)]
     folder, agreement = export_int8(args.model, images, args.out, args.overwrite)
     print(
         f"pixels with the class that they had in float32: {agreement.pixels:.1%}, on "
@@ -103,10 +108,12 @@ def _run_int8(args: argparse.Namespace) -> Path:
     return folder
 
 
-def _spread(source, count: int):
-    """So many frames of a source, spread evenly where its length is known."""
+def spread(source: "Source", count: int) -> "Iterator[Frame]":
+    """So many frames of a source, or all: spread evenly where its length is known."""
     try:
-        step = max(1, len(source) // count)
+        length = len(source)
     except TypeError:
-        step = 1
-    return islice(source, 0, step * count, step)
+        length = count
+    wanted = {index * length // count for index in range(count)}
+    read = islice(source, max(wanted) + 1)
+    return (frame for index, frame in enumerate(read) if index in wanted)

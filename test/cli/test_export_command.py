@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from places import ROOT
 
 from dsflash_ros.cli import main
+from dsflash_ros.cli.export import spread
+from dsflash_ros.sources.source import Source
 
 WITHOUT_TORCH = """
 import sys
@@ -83,3 +86,27 @@ def test_a_backend_that_is_not_there_is_one_sentence(exported_shapes, tmp_path, 
     assert main(["run", PHOTO, *arguments, "--out", str(tmp_path / "out")]) == 1
     output = capsys.readouterr().err
     assert output.count("\n") == 1 and "onnx" in output
+
+
+class NumberSource(Source):
+    """Its frames are their own numbers."""
+
+    def __init__(self, total, is_known=True):
+        super().__init__("numbers", length=total if is_known else None)
+        self._total = total
+
+    def __iter__(self):
+        return iter(range(self._total))
+
+
+@pytest.mark.parametrize("total", [1, 7, 99, 100, 101, 150, 199, 200, 1234])
+def test_images_for_int8_are_spread_over_the_whole_source(total):
+    found = list(spread(NumberSource(total), 100))
+    assert len(found) == min(total, 100)
+    ends = [*found, total]
+    steps = [end - start for start, end in pairwise(ends)]
+    assert found[0] == 0 and max(steps) - min(steps) <= 1
+
+
+def test_images_for_int8_are_the_first_of_a_source_of_unknown_length():
+    assert list(spread(NumberSource(150, is_known=False), 100)) == list(range(100))
