@@ -4,7 +4,8 @@ The keys of `psg.json`:
     thing_classes, stuff_classes: names; a category id counts through the things, then the stuff.
     predicate_classes: names.
     data: an entry for each image, see `Record`.
-    test_image_ids, val_image_ids (optional): the splits; all other images are the split "train".
+    test_image_ids: the images of the split "test".
+    val_image_ids: those of the split "val"; may be left out. All others are the split "train".
 """
 
 import os

@@ -20,7 +20,7 @@ def files_of(path: Path, image_id: str, record: dict) -> tuple[str, str, tuple[i
             f"{path}, image {image_id}: 'file_name' and 'pan_seg_file_name' must be there as "
             "strings"
         )
-    if not all(type(side) is int and side > 0 for side in size):
+    if not all(type(side) is int and 0 < side < 1 << 31 for side in size):
         raise DatasetError(
             f"{path}, image {image_id}: 'height' and 'width' must be pixels, got {size}"
         )
@@ -28,13 +28,11 @@ def files_of(path: Path, image_id: str, record: dict) -> tuple[str, str, tuple[i
 
 
 def segments_of(path: Path, image_id: str, record: dict, num_classes: int) -> list[Triple]:
-    """Segment id, class id, and 1 for a crowd or else 0, of each segment."""
+    """Segment id, class id, and 1 or True for a crowd or else 0, of each segment."""
     where = f"{path}, image {image_id}"
     try:
         infos, annotations = record["segments_info"], record["annotations"]
-        segments = [
-            (info["id"], info["category_id"], int(info.get("iscrowd", 0))) for info in infos
-        ]
+        segments = [(info["id"], info["category_id"], info.get("iscrowd", 0)) for info in infos]
         categories = [annotation["category_id"] for annotation in annotations]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(
@@ -53,7 +51,7 @@ def segments_of(path: Path, image_id: str, record: dict, num_classes: int) -> li
 
 def _check_segments(where: str, segments: list[Triple], num_classes: int) -> None:
     """Raise `DatasetError` for ids that cannot be."""
-    for segment_id, category, _ in segments:
+    for segment_id, category, crowd in segments:
         if type(category) is not int or not 0 <= category < num_classes:
             raise DatasetError(
                 f"{where}, segment {segment_id}: unknown category {category!r}; "
@@ -63,6 +61,10 @@ def _check_segments(where: str, segments: list[Triple], num_classes: int) -> Non
             raise DatasetError(
                 f"{where}: the segment id {segment_id!r} is no colour; "
                 f"it must be 1 to {(1 << 24) - 1}"
+            )
+        if crowd not in (0, 1):
+            raise DatasetError(
+                f"{where}, segment {segment_id}: 'iscrowd' must be 0 or 1, got {crowd!r}"
             )
     ids = [segment_id for segment_id, _, _ in segments]
     if len(set(ids)) < len(ids):

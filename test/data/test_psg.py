@@ -178,6 +178,10 @@ def set_categories(content):
         first(content)[key][0]["category_id"] = 3
 
 
+def set_crowd(content, crowd):
+    first(content)["segments_info"][0]["iscrowd"] = crowd
+
+
 def repeat_segment_id(content):
     one, other, _ = first(content)["segments_info"]
     one["id"] = other["id"]
@@ -194,6 +198,9 @@ def repeat_segment_id(content):
         (lambda c: c["data"].append(c["data"][1]), "image ids must be unique.*is 2"),
         (lambda c: first(c).pop("file_name"), "image 1: 'file_name'"),
         (lambda c: first(c).update(height="20"), "image 1: 'height' and 'width'"),
+        (lambda c: first(c).update(height=10**30), "image 1: 'height' and 'width'"),
+        (lambda c: set_crowd(c, 10**30), "image 1, segment .*: 'iscrowd' must be 0 or 1, got 1000"),
+        (lambda c: set_crowd(c, float("inf")), "'iscrowd' must be 0 or 1, got inf"),
         (lambda c: first(c).pop("annotations"), "image 1: 'segments_info' must be"),
         (lambda c: first(c)["annotations"].pop(), r"1: .* disagree.*\[0, 1\] and \[0, 1, 2\]"),
         (lambda c: first(c)["annotations"].reverse(), "image 1: .* disagree"),
