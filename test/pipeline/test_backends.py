@@ -15,6 +15,7 @@ from dsflash_ros.weights.loading import open_weights
 
 LOOSE = Options(mask_threshold=0.3, overlap_threshold=0.3, relation_threshold=0.0)
 BACKENDS = ("onnx", "openvino")
+NAMES = "it must be one of auto, torch, onnx, openvino, tensorrt$"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,12 @@ def test_what_the_pipeline_says_of_itself(pipeline, plain):
     ("arguments", "message"),
     [
         (("torch", "cpu", "auto"), "are exported, which the backend torch does not run: use onnx"),
-        (("onnx", "cpu", "bfloat16"), "computes in float32, not bfloat16: leave precision at auto"),
+        (
+            ("onnx", "cpu", "bfloat16"),
+            "not bfloat16: leave precision at auto, or use the backend openvino$",
+        ),
+        (("onnx", "cpu", "float16"), "in float32, not float16: leave precision at auto$"),
+        (("tf", "cpu", "auto"), f"unknown backend 'tf'; {NAMES}"),
         (("openvino", "cpu", "float16"), "computes in float32 or bfloat16, not float16"),
         (("openvino", "cuda", "auto"), "runs on the CPU, not on cuda: use device cpu"),
         (("tensorrt", "cpu", "auto"), "runs on cuda, not on cpu: use the backend onnx"),
@@ -124,6 +130,12 @@ def test_what_is_not_there_is_said(exported_shapes, arguments, message):
     pytest.importorskip("openvino")
     with pytest.raises(DeviceError, match=message):
         check_backend(arguments[0], open_weights(exported_shapes.folder), *arguments[1:])
+
+
+@pytest.mark.parametrize("name", ["tf", "", None, ["torch"]])
+def test_unknown_backends_of_a_checkpoint(name):
+    with pytest.raises(DeviceError, match=f"unknown backend .*; {NAMES}"):
+        check_backend(name, open_weights("toyroom"), "cpu", "auto")
 
 
 def test_providers_that_are_not_there_are_named_with_what_works(exported_shapes):

@@ -2,10 +2,13 @@
 
 from dsflash_ros.errors import DeviceError, MissingExtraError, missing_torch
 from dsflash_ros.pipeline.backends.base import Backend
+from dsflash_ros.pipeline.options import MODEL_OPTIONS
 from dsflash_ros.weights.loading import OpenedWeights
 
 OF_EXPORTED = {"onnx": "runtime", "openvino": "openvino", "tensorrt": "runtime"}
 """The backends that run exported models, and the extra that installs each."""
+
+_OPTIONS = {option.name: option for option in MODEL_OPTIONS}
 
 CHOSEN_ALONE = ("onnx", "openvino")
 """What `auto` takes for an exported model, see `_chosen`."""
@@ -47,6 +50,9 @@ def check_backend(
 
     Loads nothing.
     """
+    names = _OPTIONS["backend"].choices
+    if name not in names:
+        raise DeviceError(f"unknown backend {name!r}; it must be one of {', '.join(names)}")
     if opened.exported is None:
         if name not in ("auto", "torch"):
             raise DeviceError(

@@ -55,9 +55,10 @@ def check_onnx(name: str, device: str, precision: str) -> str:
     import onnxruntime
 
     if precision not in ("auto", "float32"):
+        other = ", or use the backend openvino" if precision == "bfloat16" else ""
         raise DeviceError(
-            f"the backend {name} computes in float32, not {precision}: leave precision at auto, "
-            "or use the backend torch or openvino"
+            f"the backend {name} computes in float32, not {precision}: leave precision at auto"
+            f"{other}"
         )
     here = onnxruntime.get_available_providers()
     if device == "auto":
