@@ -22,7 +22,7 @@ class ForeignWeightsError(WeightsError):
 
 
 class OptionError(DSFlashError, ValueError):
-    """An option asks for what the weights' segmenter or relation stage does not do."""
+    """An option is out of range, or asks for what the weights' parts do not do."""
 
 
 class DeviceError(DSFlashError):

@@ -4,6 +4,9 @@ Imports neither torch nor ROS.
 """
 
 from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
+
+from dsflash_ros.errors import OptionError
 
 QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
 """What to say of a truth value where words are wanted."""
@@ -63,13 +66,13 @@ class Option:
     def accepts(self, value: object) -> bool:
         """Whether the value is of the right type and within the bounds.
 
-        A whole number will do where a number is wanted.
+        A whole number will do where a number is wanted, and so will numbers of NumPy.
         """
         if self.kind is bool or isinstance(value, bool):
             return self.kind is bool and isinstance(value, bool)
         if self.kind is tuple:
             return isinstance(value, (tuple, list)) and all(isinstance(x, str) for x in value)
-        if not isinstance(value, (int, float) if self.kind is float else self.kind):
+        if not isinstance(value, {int: Integral, float: Real}.get(self.kind, self.kind)):
             return False
         if self.choices:
             return value in self.choices
@@ -78,10 +81,11 @@ class Option:
         low, high = self.limits
         return low <= value <= high  # false for NaN, too
 
-    def check(self, value: object) -> None:
-        """Raise `ValueError` for a value that will not do."""
+    def check(self, value: object) -> Value:
+        """The value, of a number Python's own. Raises `OptionError` for one that will not do."""
         if not self.accepts(value):
-            raise ValueError(f"{self.name} must be {self.allowed}, got {value!r}")
+            raise OptionError(f"{self.name} must be {self.allowed}, got {value!r}")
+        return self.kind(value) if self.kind in (int, float) else value
 
 
 def options_of(kind: type) -> tuple[Option, ...]:

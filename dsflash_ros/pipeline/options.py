@@ -16,7 +16,7 @@ AS_CHOSEN = -1.0
 
 @dataclass(frozen=True)
 class Options:
-    """What can change from one frame to the next. Raises `ValueError` for a value out of range.
+    """What can change from one frame to the next. Raises `OptionError` for a value out of range.
 
     `dsflash run --help` and docs/library.md have the table, too.
     """
@@ -77,7 +77,8 @@ class Options:
 
     def __post_init__(self) -> None:
         for option in FRAME_OPTIONS:
-            option.check(getattr(self, option.name))
+            value = option.check(getattr(self, option.name))
+            object.__setattr__(self, option.name, value)
 
 
 FRAME_OPTIONS = options_of(Options)

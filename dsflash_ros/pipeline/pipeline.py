@@ -79,7 +79,7 @@ class SceneGraphPipeline:
         )
         self._understood = UnderstoodOptions(backend, header, weights)
         self.for_trackers = False
-        self.options = options or Options()
+        self.options = Options() if options is None else options
 
     @classmethod
     def from_weights(
@@ -128,7 +128,7 @@ class SceneGraphPipeline:
                 had.
             DeviceError: the device is not there, or the backend does not run these weights.
             MissingExtraError: what the backend needs is not installed.
-            OptionError: the weights' segmenter does not understand an option.
+            OptionError: an option or `threads` is out of range, or the segmenter does not have it.
             OutputError: converted weights cannot be written to the cache.
         """
         asked = Asked(classes, stuff_classes, predicates)

@@ -34,7 +34,12 @@ class UnderstoodOptions:
         self._said: set[str] = set()
 
     def check(self, options: Options) -> None:
-        """Raise `OptionError` for an option that the weights' segmenter does not understand."""
+        """Raise `OptionError` for an option that the weights' segmenter does not understand.
+
+        And for options that are none.
+        """
+        if not isinstance(options, Options):
+            raise OptionError(f"options must be an Options(name=value, ...), got {options!r}")
         kind = repr(self._config.segmenter)
         if self._backend.name != "torch":
             kind += " in an exported form"

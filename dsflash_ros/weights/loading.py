@@ -4,6 +4,7 @@ Imports no torch: exported models need none.
 """
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,10 +92,15 @@ def open_weights(
 
     Raises:
         WeightsError: they cannot be had, are damaged, need arguments to be converted, or are of
-            another vocabulary.
+            another vocabulary; or this is neither a name nor a path.
         OutputError: the cache cannot be written.
         MissingExtraError: they are a checkpoint, and PyTorch is not installed.
     """
+    if not isinstance(weights, (str, PathLike, OpenedWeights)):
+        raise WeightsError(
+            "weights must be a name or a path, as 'toyroom' or 'model.safetensors', not "
+            f"{weights!r}"
+        )
     opened = weights if isinstance(weights, OpenedWeights) else _open(str(weights))
     if vocabulary is not None and opened.header.vocabulary != vocabulary:
         difference = opened.header.vocabulary.difference(vocabulary)

@@ -1,6 +1,11 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 
 from dsflash_ros import Options
+from dsflash_ros.errors import OptionError
 from dsflash_ros.option import Option
 from dsflash_ros.pipeline.asking import NAMES
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
@@ -28,7 +33,7 @@ def test_what_an_option_accepts(option, right, wrong):
         option.check(value)
     for value in wrong:
         assert not option.accepts(value)
-        with pytest.raises(ValueError, match=f"{option.name} must be .*, got "):
+        with pytest.raises(OptionError, match=f"{option.name} must be .*, got "):
             option.check(value)
 
 
@@ -68,3 +73,22 @@ def test_options_are_made_from_the_table(option):
     for value in wrong:
         with pytest.raises(ValueError, match=option.name):
             Options(**{option.name: value})
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int32])
+def test_whole_numbers_of_numpy_will_do(kind):
+    options = Options(max_segments=kind(3), tome_ratio=kind(0))
+    assert options == Options(max_segments=3)
+    assert json.loads(json.dumps(asdict(options))) == asdict(options)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_numbers_of_numpy_will_do(kind):
+    options = Options(relation_threshold=kind(0.5))
+    assert options == Options(relation_threshold=0.5)
+    assert type(options.relation_threshold) is float
+    for wrong in (kind(1.5), kind("nan"), np.bool_(True), np.array(0.5)):
+        with pytest.raises(ValueError, match="relation_threshold must be a number from 0 to 1"):
+            Options(relation_threshold=wrong)
+    with pytest.raises(ValueError, match="max_segments must be a whole number"):
+        Options(max_segments=kind(3))

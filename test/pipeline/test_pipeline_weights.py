@@ -6,7 +6,7 @@ import pytest
 import torch
 from media_files import picture
 
-from dsflash_ros.errors import DeviceError, WeightsError
+from dsflash_ros.errors import DeviceError, OptionError, WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import save_checkpoint
 from dsflash_ros.pipeline.options import Options
@@ -50,6 +50,31 @@ def test_weights_of_another_vocabulary():
         SceneGraphPipeline.from_weights("random", vocabulary=other)
     with pytest.raises(WeightsError, match="'over' for 'under' among the predicates"):
         check_weights("random", replace(psg, predicates=("under", *psg.predicates[1:])))
+
+
+@pytest.mark.parametrize("weights", [None, 3, b"toyroom"])
+def test_weights_that_are_no_name(weights):
+    says = f"must be a name or a path, as 'toyroom' or 'model.safetensors', not {weights!r}"
+    with pytest.raises(WeightsError, match=says):
+        SceneGraphPipeline.from_weights(weights)
+
+
+@pytest.mark.parametrize("threads", [-1, 1025, 2.5, True, None])
+def test_threads_that_cannot_be(threads):
+    says = f"threads must be a whole number from 0 to 1024, got {threads}"
+    with pytest.raises(OptionError, match=says):
+        SceneGraphPipeline.from_weights("random", threads=threads)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_segments": 3}, "fast"])
+def test_options_that_are_none(pipeline, options):
+    says = r"options must be an Options\(name=value, ...\), got "
+    with pytest.raises(OptionError, match=says):
+        SceneGraphPipeline.from_weights("random-tiny", device="cpu", options=options)
+    before = pipeline.options
+    with pytest.raises(OptionError, match=says):
+        pipeline.options = options
+    assert pipeline.options == before
 
 
 @pytest.mark.parametrize("weights", ["randon", "random-huge", "random-", "/none.safetensors", ""])

@@ -28,7 +28,9 @@ def make_backend(
         WeightsError: the weights are damaged.
         DeviceError: the backend does not run these weights, or lacks the device or precision.
         MissingExtraError: it is not installed.
+        OptionError: `threads` is no number of threads.
     """
+    threads = _OPTIONS["threads"].check(threads)
     name = check_backend(name, opened, device, precision, compile)
     if name == "torch":
         from dsflash_ros.pipeline.backends.torch import make_torch
