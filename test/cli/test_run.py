@@ -209,6 +209,7 @@ def test_options_reach_the_pipeline(tmp_path, monkeypatch):
         stuff_classes=(),
         predicates=("on", "looking at"),
         text_encoder="a/b",
+        image_encoder="",
         options=options,
     )
 
