@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from dsflash_ros.conversion.class_names import choose_vocabulary, class_names, reorder_classes
 from dsflash_ros.conversion.dinov3 import is_delta, published_name, read_base
 from dsflash_ros.conversion.foreign import ForeignCheckpoint, read_foreign
 from dsflash_ros.conversion.layouts import (
@@ -22,14 +23,14 @@ from dsflash_ros.conversion.mask2former_conversion import convert_mask2former
 from dsflash_ros.conversion.mask2former_layouts import LAYOUTS as MASK2FORMER_LAYOUTS
 from dsflash_ros.conversion.mask2former_layouts import detect_mask2former
 from dsflash_ros.conversion.oddities import oddities
-from dsflash_ros.conversion.outcome import Conversion, choose_vocabulary, untrained_around
+from dsflash_ros.conversion.outcome import Conversion, untrained_around
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters.vit import resample_positions
 
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 """To be raised whenever the same file gives other tensors than before, or another header: what
 `weights.converted` keeps in the user's cache is made anew then."""
 
@@ -50,8 +51,8 @@ def convert(
         base: the DINOv3 that the weights are differences to, when they are.
         image_size: side of the network input, pixels; learned positions are interpolated. None: the
             checkpoint's own, or what such models learned from.
-        vocabulary: names of the classes; None: PSG's, for checkpoints with the 133 classes of COCO
-            panoptic.
+        vocabulary: names of the classes, in whose order they are put where the config.json has the
+            same names. None: PSG's, for checkpoints with the 133 classes of COCO panoptic.
 
     Raises:
         WeightsError: the files are damaged, of an unknown layout, do not fit, or need other
@@ -93,13 +94,15 @@ def _convert(
 ) -> Conversion:
     own = config_of(layout, foreign.tensors, foreign.image_size)
     _check_base(foreign, layout, own, base)
-    vocabulary = choose_vocabulary(vocabulary, own.num_classes)
+    names = class_names(foreign.config)
+    vocabulary = choose_vocabulary(vocabulary, names, own.num_classes)
     notes = oddities(foreign, layout, own, image_size, is_difference=base is not None)
     remarks = list(notes)
 
     weights = _weights(layout, foreign.tensors)
     what = f"a {own.size} EoMT with {own.num_classes} classes"
     state = rename(layout, weights, expected_tensors(own), what)
+    remarks += reorder_classes(state, "class_head", names, vocabulary)
     recipe = {"source": foreign.path.name, "layout": layout.name, "sha256": foreign.sha256}
     if base is not None:
         recipe["base"] = _add_base(state, base, own, remarks)

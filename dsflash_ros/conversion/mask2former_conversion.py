@@ -1,15 +1,15 @@
 """From a Mask2Former of another code base to one of ours."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
+from dsflash_ros.conversion.class_names import choose_vocabulary, class_names, reorder_classes
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
 from dsflash_ros.conversion.layouts import Layout, rename
 from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, numbered
-from dsflash_ros.conversion.outcome import Conversion, choose_vocabulary, untrained_around
+from dsflash_ros.conversion.outcome import Conversion, untrained_around
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import Header
@@ -38,8 +38,7 @@ def convert_mask2former(
     tensors = renamed_queries(foreign.tensors)
     own = config_of_mask2former(layout, tensors, image_size or foreign.image_size)
     names = class_names(foreign.config)
-    _check_count(names, own)
-    vocabulary = choose_vocabulary(vocabulary, own.num_classes)
+    vocabulary = choose_vocabulary(vocabulary, names, own.num_classes)
     config = replace(
         own,
         num_things=len(vocabulary.things),
@@ -47,7 +46,7 @@ def convert_mask2former(
         num_predicates=len(vocabulary.predicates),
     )
     state = _state(layout, tensors, config)
-    remarks = _reorder_classes(state, names, vocabulary)
+    remarks = reorder_classes(state, "decoder.class_head", names, vocabulary)
     recipe = {"source": foreign.path.name, "layout": layout.name, "sha256": foreign.sha256}
     return Conversion(
         untrained_around(config, state),
@@ -56,41 +55,12 @@ def convert_mask2former(
     )
 
 
-def class_names(config: Mapping) -> list[str]:
-    """The names of the classes in a config.json, in their order; none where it has none.
-
-    transformers calls classes `LABEL_0`, `LABEL_1`, ... when nobody named them.
-    """
-    labels = config.get("id2label")
-    if not isinstance(labels, dict):
-        return []
-    names = [labels.get(str(number)) for number in range(len(labels))]
-    if not all(isinstance(name, str) for name in names):
-        raise WeightsError("id2label in its config.json does not name classes 0, 1, 2, ...")
-    if all(re.fullmatch(r"LABEL_\d+", name) for name in names):
-        return []
-    return names
-
-
-def is_known_order(names: list[str], vocabulary: Vocabulary) -> bool:
-    """Whether these are the vocabulary's classes, or nothing is known of them."""
-    return not names or sorted(names) == sorted(vocabulary.classes)
-
-
 def _check_config(config: Mapping) -> None:
     for name, value in _FIXED.items():
         if config.get(name, value) != value:
             raise WeightsError(
                 f"its config.json has {name} {config[name]!r}; only {value!r} is known here"
             )
-
-
-def _check_count(names: list[str], config: ModelConfig) -> None:
-    if names and len(names) != config.num_classes:
-        raise WeightsError(
-            f"its config.json names {len(names)} classes, but its tensors are for "
-            f"{config.num_classes}"
-        )
 
 
 def renamed_queries(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -117,21 +87,6 @@ def _state(
         else found[numbered(name, layers)]
         for name in expected
     }
-
-
-def _reorder_classes(
-    state: dict[str, torch.Tensor], names: list[str], vocabulary: Vocabulary
-) -> list[str]:
-    """Put the class head's rows in the vocabulary's order. Returns what a person should know."""
-    if not names or list(vocabulary.classes) == names:
-        return []
-    if not is_known_order(names, vocabulary):
-        return ["classes: named by the vocabulary, not by its config.json"]
-    rows = [*(names.index(name) for name in vocabulary.classes), len(names)]
-    for kind in ("weight", "bias"):
-        name = f"decoder.class_head.{kind}"
-        state[name] = state[name][rows]
-    return ["classes: put in the vocabulary's order, by their names"]
 
 
 def _summary(foreign: ForeignCheckpoint, layout: Layout, config: ModelConfig) -> list[str]:

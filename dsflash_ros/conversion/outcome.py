@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-from dsflash_ros.errors import WeightsError
-from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
@@ -36,22 +34,3 @@ def untrained_around(config: ModelConfig, state: Mapping[str, torch.Tensor]) -> 
         model = DSFlash(config)
     model.segmenter.load_state_dict(state)
     return model.eval()
-
-
-def choose_vocabulary(vocabulary: Vocabulary | None, classes: int) -> Vocabulary:
-    """The vocabulary that a user named, or else PSG's.
-
-    Raises `WeightsError` when it does not have so many classes.
-    """
-    chosen = vocabulary or Vocabulary.psg()
-    if len(chosen.classes) == classes:
-        return chosen
-    if vocabulary is None:
-        raise WeightsError(
-            f"it tells {classes} classes apart, not the {len(chosen.classes)} of COCO panoptic; "
-            'say what they are with --vocabulary FILE.json: {"things": [...], "stuff": [...], '
-            '"predicates": [...]}, in the order of its classes, things first'
-        )
-    raise WeightsError(
-        f"it tells {classes} classes apart, but the vocabulary names {len(chosen.classes)}"
-    )

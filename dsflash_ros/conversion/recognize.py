@@ -4,18 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from dsflash_ros.conversion.class_names import class_names, why_not_coco
 from dsflash_ros.conversion.dinov3 import is_delta, published_name
 from dsflash_ros.conversion.dsformer import is_dsformer
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
 from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, Layout, config_of, detect
-from dsflash_ros.conversion.mask2former_conversion import (
-    class_names,
-    is_known_order,
-    renamed_queries,
-)
+from dsflash_ros.conversion.mask2former_conversion import renamed_queries
 from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, detect_mask2former
 from dsflash_ros.errors import ForeignWeightsError
-from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.config import ModelConfig
 
 
@@ -77,7 +73,7 @@ def recognize(foreign: ForeignCheckpoint) -> Recognized:
         config,
         config.image_size if is_known else None,
         delta,
-        tuple(_needs(config, is_known, delta)),
+        _needs(foreign, config, is_known, delta),
     )
 
 
@@ -85,24 +81,20 @@ def _recognize_mask2former(foreign: ForeignCheckpoint, layout: Layout) -> Recogn
     """Its size of images is what such models learned from, unless config.json says another."""
     tensors = renamed_queries(foreign.tensors)
     config = config_of_mask2former(layout, tensors, foreign.image_size)
-    needs = _needs(config, True, False)
-    names = class_names(foreign.config)
-    if not needs and not is_known_order(names, Vocabulary.psg()):
-        unknown = sorted(set(names) - set(Vocabulary.psg().classes))
-        reason = f"its config.json names other classes than COCO panoptic, such as {unknown[0]!r}"
-        needs.append(Need("--vocabulary NAMES.json", reason))
-    return Recognized(layout.name, config, config.image_size, False, tuple(needs))
+    needs = _needs(foreign, config, knows_image_size=True, delta=False)
+    return Recognized(layout.name, config, config.image_size, False, needs)
 
 
-def _needs(config: ModelConfig, knows_image_size: bool, delta: bool) -> list[Need]:
+def _needs(
+    foreign: ForeignCheckpoint, config: ModelConfig, knows_image_size: bool, delta: bool
+) -> tuple[Need, ...]:
     needs = []
     if not knows_image_size:
         needs.append(Need("--image-size N", "nothing tells its image size"))
     if delta:
         reason = f"its tensors are differences to a DINOv3, {published_name(config)}"
         needs.append(Need("--base DINOV3", reason))
-    known = len(Vocabulary.psg().classes)
-    if config.num_classes != known:
-        reason = f"its {config.num_classes} classes are not the {known} of COCO panoptic"
+    reason = why_not_coco(class_names(foreign.config), config.num_classes)
+    if reason:
         needs.append(Need("--vocabulary NAMES.json", reason))
-    return needs
+    return tuple(needs)

@@ -94,6 +94,8 @@ def test_names_that_are_not_cocos_have_to_be_told(published, tmp_path):
     short = change(published, tmp_path, id2label={"0": "cat", "1": "dog"})
     with pytest.raises(WeightsError, match="names 2 classes, but its tensors are for 133"):
         convert(short)
+    with pytest.raises(WeightsError, match="'thing 0'; say what they are with --vocabulary"):
+        convert(change(published, tmp_path, id2label=names))
 
 
 def test_it_works_as_weights(published, tmp_path, monkeypatch, caplog):
