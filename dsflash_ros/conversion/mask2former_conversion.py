@@ -6,11 +6,11 @@ from dataclasses import replace
 import torch
 
 from dsflash_ros.conversion.class_names import choose_vocabulary, class_names, reorder_classes
+from dsflash_ros.conversion.config_fields import check_fields
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
 from dsflash_ros.conversion.layouts import Layout, rename
 from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, numbered
 from dsflash_ros.conversion.outcome import Conversion, untrained_around
-from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.config import ModelConfig
@@ -23,8 +23,14 @@ from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
 _COUNTERS = "num_batches_tracked"
 """Of batch normalisation: others do not count, and nothing here needs it."""
 
-_FIXED = {"num_attention_heads": HEADS, "pre_norm": False, "activation_function": "relu"}
-"""What the code here takes for granted, of transformers' config.json."""
+_FIXED = {
+    "num_attention_heads": HEADS,
+    "pre_norm": False,
+    "activation_function": "relu",
+    "backbone_config.hidden_act": "gelu",
+    "backbone_config.layer_norm_eps": 1e-5,
+}
+"""What the code here takes for granted, of transformers' config.json; its defaults are the same."""
 
 
 def convert_mask2former(
@@ -34,7 +40,7 @@ def convert_mask2former(
     vocabulary: Vocabulary | None,
 ) -> Conversion:
     """Our model of the tensors, with an untrained relation stage; see `convert`."""
-    _check_config(foreign.config)
+    check_fields(foreign.config, _FIXED, {})
     tensors = renamed_queries(foreign.tensors)
     own = config_of_mask2former(layout, tensors, image_size or foreign.image_size)
     names = class_names(foreign.config)
@@ -53,14 +59,6 @@ def convert_mask2former(
         Header(config, vocabulary, recipe=recipe, trained=("segmenter",)),
         [*_summary(foreign, layout, config), *remarks],
     )
-
-
-def _check_config(config: Mapping) -> None:
-    for name, value in _FIXED.items():
-        if config.get(name, value) != value:
-            raise WeightsError(
-                f"its config.json has {name} {config[name]!r}; only {value!r} is known here"
-            )
 
 
 def renamed_queries(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

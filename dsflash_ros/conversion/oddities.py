@@ -1,12 +1,20 @@
 """What is odd about a foreign EoMT, so that our model may differ from its source."""
 
+from dsflash_ros.conversion.config_fields import check_fields
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
-from dsflash_ros.conversion.layouts import Layout
+from dsflash_ros.conversion.layouts import TRANSFORMERS_DINOV2, TRANSFORMERS_DINOV3, Layout
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.segmenters.vit import HEAD_DIM
 
 _EPSILON = {"dinov2": 1e-6, "dinov3": 1e-5}
 """Of the backbones' layer normalisations, as they were trained."""
+
+_FIXED = {"hidden_act": "gelu", "rope_parameters.rope_theta": 100.0, "rope_theta": 100.0}
+"""What our model takes for granted, of transformers' config.json; its defaults are the same."""
+
+_TRANSFORMERS_HEADS = 16
+"""What a config.json means that does not say `num_attention_heads`."""
 
 
 def oddities(
@@ -25,6 +33,9 @@ def oddities(
 
     Raises `WeightsError` where our model would be another one.
     """
+    if layout in (TRANSFORMERS_DINOV2, TRANSFORMERS_DINOV3):
+        ours = {"num_attention_heads": config.architecture.dim // HEAD_DIM, **_FIXED}
+        check_fields(foreign.config, ours, {"num_attention_heads": _TRANSFORMERS_HEADS})
     notes = _masked_attention(foreign, config, is_difference)
     usual = _EPSILON[layout.backbone]
     epsilon = foreign.config.get("layer_norm_eps", usual)

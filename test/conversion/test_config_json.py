@@ -1,4 +1,4 @@
-"""What transformers' config.json says of an EoMT beside its tensors: names of classes."""
+"""What transformers' config.json says of an EoMT beside its tensors: names of classes, settings."""
 
 import json
 
@@ -156,3 +156,30 @@ def test_another_number_of_classes_has_to_be_told_as_before(change, rows):
     own = Vocabulary(("dog",), ("car",), ("on",))
     found = head_of(convert(source, vocabulary=own)).bias
     assert torch.equal(found, rows["bias"][[1, 0, 2]])
+
+
+# settings
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"num_attention_heads": 12}, "num_attention_heads 12; only 6 is known here"),
+        (
+            {"num_attention_heads": None},
+            "num_attention_heads 16, as transformers takes it when it is absent; only 6 is known",
+        ),
+        ({"hidden_act": "relu"}, "hidden_act 'relu'; only 'gelu' is known here"),
+        ({"rope_parameters": {"rope_theta": 10.0}}, "rope_theta 10.0; only 100.0 is known here"),
+    ],
+)
+def test_settings_that_would_give_other_numbers_are_refused(change, fields, says):
+    with pytest.raises(WeightsError, match=f"its config.json has .*{says}"):
+        convert(change(**fields))
+
+
+def test_settings_that_are_absent_are_transformers_own(change, rows):
+    source = change(hidden_act=None, layer_norm_eps=None)
+    assert torch.equal(head_of(convert(source)).bias, rows["bias"])
+    (source / "config.json").write_text('{"image_size": 64}')  # not written by transformers
+    assert torch.equal(head_of(convert(source)).bias, rows["bias"])

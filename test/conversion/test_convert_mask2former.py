@@ -47,6 +47,11 @@ def change(published, folder, tensors=None, **config):
     return folder
 
 
+def backbone(**fields):
+    """A config.json's fields of a Swin-T; what is absent is transformers' default."""
+    return {"backbone_config": {"model_type": "swin", **fields}}
+
+
 def save_pickle(state, path, **more):
     arrays = OrderedDict((name, tensor.numpy()) for name, tensor in state.items())
     path.write_bytes(pickle.dumps({"model": arrays, "__author__": "someone", **more}, protocol=2))
@@ -121,6 +126,8 @@ def test_it_works_as_weights(published, tmp_path, monkeypatch, caplog):
         ({"class_predictor.bias": torch.full((134,), torch.nan)}, {}, r"bias is not finite"),
         ({}, {"num_attention_heads": 4}, r"num_attention_heads 4; only 8 is known"),
         ({}, {"pre_norm": True}, r"pre_norm True; only False is known"),
+        ({}, backbone(hidden_act="relu"), r"hidden_act 'relu'; only 'gelu' is known"),
+        ({}, backbone(layer_norm_eps=0.01), r"layer_norm_eps 0.01; only 1e-05 is known"),
         ({}, {"id2label": {"1": "a"}}, r"id2label .* does not name classes 0, 1, 2"),
     ],
 )
