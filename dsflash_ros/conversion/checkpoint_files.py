@@ -44,13 +44,22 @@ def tensor_files(path: Path) -> list[Path]:
 
 
 def shard_files(index: Path) -> list[Path]:
-    """The files that the index of a sharded checkpoint names, whether they are there or not."""
+    """The files that the index of a sharded checkpoint names, whether they are there or not.
+
+    Raises `WeightsError` when it cannot be read, or names no files of its own folder.
+    """
     names = read_json(index).get("weight_map")
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise WeightsError(
             f"{index} is no index of a sharded checkpoint: it has no 'weight_map' of file names"
         )
-    return [index.with_name(name) for name in sorted(set(names.values()))]
+    shards = sorted(set(names.values()))
+    for name in shards:
+        if Path(name).name != name or name in ("", "..") or not name.isprintable():
+            raise WeightsError(
+                f"{index} names the file {name!r}; it must be the name of a file beside it"
+            )
+    return [index.with_name(name) for name in shards]
 
 
 def sha256_of(path: Path) -> str:
@@ -73,7 +82,7 @@ def read_json(path: Path) -> dict:
         if isinstance(loaded, dict):
             return loaded
         reason = "no object"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error)
     raise WeightsError(
         f"cannot read {str(path)!r}: {reason}; it may be half downloaded, get it again"

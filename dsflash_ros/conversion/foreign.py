@@ -104,7 +104,8 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]
     if not isinstance(loaded, dict) or not all(
-        isinstance(tensor, torch.Tensor) for tensor in loaded.values()
+        isinstance(name, str) and isinstance(tensor, torch.Tensor)
+        for name, tensor in loaded.items()
     ):
         raise WeightsError(
             f"{path} holds no state dict (names and tensors, alone or under 'state_dict' or "

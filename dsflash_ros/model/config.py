@@ -20,6 +20,7 @@ from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
     Mask2FormerSettings,
     check_input,
 )
+from dsflash_ros.model.size_limits import refuse_huge
 
 PATCH = 16
 """Pixels along one side of a backbone patch."""
@@ -128,6 +129,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         SEGMENTERS.check(self.segmenter)
         RELATERS.check(self.relater)
+        refuse_huge(vars(self))
         self._check_at_least_one("num_predicates", "num_queries")
         if min(self.num_things, self.num_stuff) < 0 or self.num_classes < 1:
             raise WeightsError(

@@ -50,13 +50,18 @@ class Header:
             raise WeightsError(
                 f"the header names {stored} phrases, but there are {config.num_phrases} embeddings"
             )
+        for name in ("recipe", "scores"):
+            if not isinstance(getattr(self, name), dict):
+                raise WeightsError(
+                    f"{name} must be values by name, got {str(getattr(self, name))[:50]!r}"
+                )
         if not set(self.thresholds) <= set(SEGMENT_THRESHOLDS):
             raise WeightsError(
                 f"thresholds can be {' and '.join(SEGMENT_THRESHOLDS)}, "
                 f"got {sorted(self.thresholds)}"
             )
         for name, value in self.thresholds.items():
-            if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            if type(value) not in (int, float) or not 0 <= value <= 1:
                 raise WeightsError(f"{name} must be a number between 0 and 1, got {value!r}")
         if not set(self.trained) <= set(STAGES):
             raise WeightsError(
@@ -158,7 +163,7 @@ class Header:
             )
         except WeightsError as error:
             raise WeightsError(f"{path}: {error}") from error
-        except (KeyError, ValueError, AttributeError, TypeError) as error:
+        except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise WeightsError(
                 f"{path}: the metadata is damaged ({type(error).__name__}: {error}); "
                 "get the file again"

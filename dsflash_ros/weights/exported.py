@@ -160,7 +160,7 @@ def open_exported(path: Path) -> ExportedModel:
             segmenter["sha256"],
             **{**model, "relater_options": frozenset(model["relater_options"])},
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{folder}: the metadata is damaged ({type(error).__name__}: {error}); export it again"
         ) from error

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import json
 import os
 import pickle
 
@@ -71,7 +72,9 @@ def test_noise(tmp_path, name):
         read_foreign(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(2)], {"a": 3}, {"a": {"b": torch.zeros(1)}}])
+@pytest.mark.parametrize(
+    "content", [[torch.zeros(2)], {"a": 3}, {"a": {"b": torch.zeros(1)}}, {1: torch.zeros(2)}]
+)
 def test_no_state_dict(tmp_path, content):
     torch.save(content, tmp_path / "w.bin")
     with pytest.raises(WeightsError, match="holds no state dict"):
@@ -96,6 +99,20 @@ def test_shards(tmp_path):
         read_foreign(tmp_path)
     index.write_text("{")
     with pytest.raises(WeightsError, match=r"cannot read .*index.json"):
+        read_foreign(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../w.safetensors", "/w.safetensors", "", ".", "..", "a/b", "\0"])
+def test_shards_are_files_beside_their_index(tmp_path, name):
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(WeightsError, match="must be the name of a file beside it"):
+        read_foreign(index)
+
+
+def test_a_deeply_nested_index(tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text("[" * 200_000)
+    with pytest.raises(WeightsError, match=r"cannot read .*index.json': maximum recursion depth"):
         read_foreign(tmp_path)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 from dataclasses import replace
 
@@ -122,6 +123,11 @@ def test_safetensors_of_somebody_else(checkpoint):
             "names 80 things, but the model was built for 2",
         ),
         ({"recipe": None}, "KeyError: 'recipe'"),
+        ({"recipe": "[1, 2]"}, r"recipe must be values by name, got '\[1, 2\]'"),
+        ({"scores": '"high"'}, "scores must be values by name, got 'high'"),
+        ({"scores": "[" * 100_000}, "metadata is damaged .RecursionError"),
+        ({"language": '{"a":' * 100_000}, "metadata is damaged .RecursionError"),
+        ({"thresholds": '{"mask_threshold": true}'}, "between 0 and 1, got True"),
     ],
 )
 def test_bad_metadata(checkpoint, metadata, says):
@@ -130,10 +136,46 @@ def test_bad_metadata(checkpoint, metadata, says):
         load_checkpoint(checkpoint)
 
 
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"num_queries": 10**12}, "num_queries must be 8192 or less, got 1000000000000"),
+        ({"num_queries": 10**30}, "num_queries must be 8192 or less"),
+        ({"image_size": 1_600_000}, "image_size must be 8192 or less, got 1600000"),
+        ({"neck_dim": 10**9}, "neck_dim must be 8192 or less"),
+        ({"neck_depth": 10**6}, "neck_depth must be 100 or less"),
+        ({"num_phrases": 10**12, "phrase_dim": 4}, "num_phrases must be 100000 or less"),
+        ({"relater": "rgt", "relater_settings": {"depth": 10**6}}, "depth must be 100 or less"),
+        (
+            {"relater": "objects", "relater_settings": {"dim": 4 * 10**9}},
+            "dim must be 8192 or less",
+        ),
+        (
+            {"segmenter": "mask2former", "segmenter_settings": {"decoder_ffn": 10**12}},
+            "decoder_ffn must be 8192 or less",
+        ),
+        (
+            {
+                "segmenter": "diffusion",
+                "image_size": 128,
+                "segmenter_settings": {"dim": 32 * 10**9},
+            },
+            "dim must be 8192 or less",
+        ),
+    ],
+)
+def test_sizes_that_no_memory_holds(checkpoint, fields, says):
+    config = CONFIG.to_dict() | {"size": "", "backbone": ""} | fields
+    config["size"] = "tiny" if config["segmenter"] == "eomt" else ""
+    rewrite(checkpoint, config=json.dumps(config))
+    with pytest.raises(WeightsError, match=says):
+        load_checkpoint(checkpoint)
+
+
 def test_weights_of_another_size(checkpoint):
     rewrite(
         checkpoint,
-        config=__import__("json").dumps(replace(CONFIG, size="small", backbone="dinov2").to_dict()),
+        config=json.dumps(replace(CONFIG, size="small", backbone="dinov2").to_dict()),
     )
     with pytest.raises(
         WeightsError, match=r"do not fit a small model with backbone dinov2: .*; and \d+ more"

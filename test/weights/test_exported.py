@@ -86,9 +86,10 @@ def test_labels_that_are_not_of_the_model(folder):
         open_weights(folder)
 
 
-def test_damaged_metadata(folder):
+@pytest.mark.parametrize("model", ["{", "[" * 100_000])
+def test_damaged_metadata(folder, model):
     for path in folder.iterdir():
-        edit(path, model="{")
+        edit(path, model=model)
     with pytest.raises(WeightsError, match="the metadata is damaged"):
         open_weights(folder)
 

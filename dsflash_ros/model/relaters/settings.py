@@ -2,13 +2,14 @@
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.model.config import ModelConfig
+from dsflash_ros.model.size_limits import refuse_huge
 
 
 def merged(kind: str, given: dict, defaults: dict) -> dict:
     """The settings of a relation stage, with the defaults of those that are not given.
 
-    Raises `WeightsError` for unknown names, and for numbers that should be whole and 1 or more and
-    are not: those whose default is an int.
+    Raises `WeightsError` for unknown names, for numbers that are too large, and for those that
+    should be whole and 1 or more and are not: those whose default is an int.
     """
     unknown = given.keys() - defaults.keys()
     if unknown:
@@ -23,6 +24,7 @@ def merged(kind: str, given: dict, defaults: dict) -> dict:
             raise WeightsError(
                 f"relater_settings: {name} must be a whole number, 1 or more, got {value!r}"
             )
+    refuse_huge(settings)
     return settings
 
 

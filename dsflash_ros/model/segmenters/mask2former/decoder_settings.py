@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
 from dsflash_ros.errors import WeightsError
+from dsflash_ros.model.size_limits import refuse_huge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class DecoderSettings:
                     f"segmenter_settings: {entry.name} must be a whole number, {least} or more, "
                     f"got {value!r}"
                 )
+        refuse_huge(asdict(self))
         if self.dim % 32:
             raise WeightsError(f"segmenter_settings: dim must be a multiple of 32, got {self.dim}")
 
