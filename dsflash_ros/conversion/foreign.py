@@ -4,6 +4,7 @@ Code in a pickle is never run.
 """
 
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ _DAMAGED_PICKLE = (
     AttributeError,
 )
 """What torch.load raises for files that are none of its own, or cut off."""
+
+_OTHER_PICKLES = ("Unsupported operand 149", "Invalid magic number")
+"""What it says of pickles of protocol 4 and later, and of those that torch.save did not write."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of the pickle's kind, of which an error follows
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise _incomplete(path) from error
     except pickle.UnpicklingError as error:
@@ -124,6 +130,11 @@ def _incomplete(path: Path) -> WeightsError:
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
     said = str(error).split("WeightsUnpickler error:")[-1].strip()  # advice precedes it
+    if said.startswith(_OTHER_PICKLES):
+        return WeightsError(
+            f"{path} is a pickle of a kind that is not read; save the state dict with "
+            "torch.save(model.state_dict(), ...), without a pickle_protocol"
+        )
     reason = said.splitlines()[0][:150] if said else type(error).__name__
     return WeightsError(
         f"{path} is not a readable PyTorch file ({reason}); it may be half downloaded, get it again"

@@ -39,8 +39,8 @@ def test_old_pickles(tmp_path):
     assert equal(read_foreign(tmp_path / "w.pth").tensors, TENSORS)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-def test_code_in_a_pickle_is_not_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("protocol", range(6))
+def test_code_in_a_pickle_is_not_run(tmp_path, monkeypatch, recwarn, protocol):
     monkeypatch.chdir(tmp_path)
     torch.save({"a": torch.zeros(2), "optimizer": Bomb()}, "zip.bin")
     torch.save({"a": torch.zeros(2), "b": Bomb()}, "old.bin", _use_new_zipfile_serialization=False)
@@ -50,9 +50,28 @@ def test_code_in_a_pickle_is_not_run(tmp_path, monkeypatch):
         ):
             read_foreign(name)
     with pytest.raises(WeightsError):
-        (tmp_path / "plain.bin").write_bytes(pickle.dumps(Bomb()))
+        (tmp_path / "plain.bin").write_bytes(pickle.dumps(Bomb(), protocol))
         read_foreign("plain.bin")
-    assert not (tmp_path / "exploded").exists()
+    assert not (tmp_path / "exploded").exists() and not recwarn.list
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_pickles_of_a_kind_that_is_not_read(tmp_path, recwarn, protocol):
+    """Nothing is damaged, so that getting them again would not help."""
+    says = r"is a pickle of a kind that is not read; save the state dict with torch.save\("
+    path = tmp_path / "w.pth"
+    for content in (Bomb(), {"a": Bomb()}, {"a": 3}):
+        path.write_bytes(pickle.dumps(content, protocol))
+        with pytest.raises(WeightsError, match=says):
+            read_foreign(path)
+    path.write_bytes(pickle.dumps({"a": 3}, 2))
+    with pytest.raises(WeightsError, match=says):
+        read_foreign(path)
+    for zipped in (True, False):
+        torch.save(TENSORS, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(WeightsError, match=says):
+            read_foreign(path)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
