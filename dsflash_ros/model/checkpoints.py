@@ -51,12 +51,21 @@ class Checkpoint:
     def load(self) -> DSFlash:
         """A new model with these tensors, in float32, on the CPU, in eval mode.
 
-        Raises `WeightsError` unless every tensor is there and fits.
+        Raises `WeightsError` unless every tensor is there, fits and is finite.
         """
         model = DSFlash(self.header.config)
-        names = set(self.stored.keys())
-        self._check(names, model.state_dict())
-        model.load_state_dict({name: self.stored.get_tensor(name).float() for name in names})
+        names, fresh = set(self.stored.keys()), model.state_dict()
+        self._check(names, fresh)
+        tensors = {name: self.stored.get_tensor(name).float() for name in fresh}
+        for name, tensor in tensors.items():
+            # What is not finite in a new model, such as a mask of -inf, is no damage.
+            if not _is_finite(tensor) and _is_finite(fresh[name].float()):
+                what = "a value that is not a number" if tensor.isnan().any() else "infinity"
+                raise WeightsError(
+                    f"{self.path}: the tensor {name} has {what}; train these weights anew, or get "
+                    "the file again"
+                )
+        model.load_state_dict(tensors)
         return model.eval()
 
     def phrases(self) -> np.ndarray:
@@ -106,6 +115,15 @@ def load_checkpoint(path: str | Path) -> tuple[DSFlash, Header]:
     """The model, as from `Checkpoint.load`, and its header."""
     checkpoint = open_checkpoint(path)
     return checkpoint.load(), checkpoint.header
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether there is neither infinity nor what is not a number among the values."""
+    values = tensor.detach().numpy()
+    # Their sum tells it ten times faster, unless finite numbers have an infinite one. NumPy starts
+    # no threads, which would have to wait for one another on a busy machine.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def _open(path: str | Path):

@@ -133,3 +133,6 @@ def test_mistakes(source, pack, tmp_path):
     model.segmenter.q.weight.data[0, 0] = 7e4
     save_checkpoint(tmp_path / "large.safetensors", model, header)
     refused("segmenter.q.weight has numbers beyond 65504", of=tmp_path / "large.safetensors")
+    model.segmenter.q.weight.data[0, 0] = torch.nan
+    save_checkpoint(tmp_path / "nan.safetensors", model, header)
+    refused("segmenter.q.weight has a value that is not a number", of=tmp_path / "nan.safetensors")

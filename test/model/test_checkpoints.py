@@ -172,6 +172,31 @@ def test_sizes_that_no_memory_holds(checkpoint, fields, says):
         load_checkpoint(checkpoint)
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (torch.nan, "the tensor segmenter.q.weight has a value that is not a number; train"),
+        (torch.inf, "the tensor segmenter.q.weight has infinity"),
+        (-torch.inf, "the tensor segmenter.q.weight has infinity"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_values_that_are_not_finite(checkpoint, value, says, dtype):
+    def damage(tensors):
+        tensors["segmenter.q.weight"] = tensors["segmenter.q.weight"].to(dtype)
+        tensors["segmenter.q.weight"][3, 5] = value
+
+    rewrite(checkpoint, damage)
+    with pytest.raises(WeightsError, match=says):
+        load_checkpoint(checkpoint)
+
+
+def test_finite_values_whose_sum_is_not(checkpoint, recwarn):
+    rewrite(checkpoint, lambda tensors: tensors["segmenter.q.weight"].fill_(3e38))
+    loaded, _ = load_checkpoint(checkpoint)
+    assert (loaded.segmenter.q.weight == 3e38).all() and not recwarn.list
+
+
 def test_weights_of_another_size(checkpoint):
     rewrite(
         checkpoint,

@@ -19,7 +19,7 @@ from toy_plugs import Boxes, Stripes
 from dsflash_ros import cli
 from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import DSFlashError, OptionError, WeightsError
-from dsflash_ros.model.checkpoints import load_checkpoint
+from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
 from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.random_weights import random_model
 from dsflash_ros.model.relaters import register_relater
@@ -118,6 +118,23 @@ def test_an_option_that_would_only_save_time_is_said_once_to_have_no_effect(weig
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
     (warning,) = [r.getMessage() for r in warnings if "pruning" in r.getMessage()]
     assert "pruning has no effect: the relation stage of the weights" in warning
+
+
+def test_a_plugged_part_may_keep_infinity_but_learn_none(tmp_path, monkeypatch):
+    """A mask of -inf is no damage where a new model has it, too."""
+    before = Boxes.__init__
+
+    def with_mask(self, *sizes):
+        before(self, *sizes)
+        self.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+
+    monkeypatch.setattr(Boxes, "__init__", with_mask)
+    model, header = load_checkpoint(saved(tmp_path / "w.safetensors"))
+    assert model.relations.mask.isinf().any()
+    model.relations.head.bias.data[0] = torch.nan
+    save_checkpoint(tmp_path / "w.safetensors", model, header)
+    with pytest.raises(WeightsError, match=r"relations.head.bias has a value that is not a number"):
+        load_checkpoint(tmp_path / "w.safetensors")
 
 
 def test_kinds_that_are_not_known(tmp_path, weights):
