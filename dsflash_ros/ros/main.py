@@ -10,8 +10,8 @@ from rclpy.exceptions import ParameterException
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
+from dsflash_ros.option import QUOTES
 from dsflash_ros.ros import node, parameters
-from dsflash_ros.ros.parameter_table import QUOTES
 from dsflash_ros.ros.process.lifecycle import run
 from dsflash_ros.ros.process.transport import prepare_transport
 

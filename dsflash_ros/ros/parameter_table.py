@@ -9,11 +9,9 @@ import sys
 import textwrap
 
 from dsflash_ros.errors import DSFlashError
-from dsflash_ros.option import Option, Value
+from dsflash_ros.option import QUOTES, Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
-
-QUOTES = "YAML reads on, off, yes and no as true and false without quotes"
 
 NODE_OPTIONS = (
     Option(

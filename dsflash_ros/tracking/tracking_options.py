@@ -8,7 +8,7 @@ from dsflash_ros.option import Value, option_field, options_of
 
 @dataclass(frozen=True)
 class TrackingOptions:
-    """What can change from one frame to the next. Raises `ValueError` for a value out of range."""
+    """What can change from one frame to the next. Raises `OptionError` for a value out of range."""
 
     track_memory_s: float = option_field(
         30.0,
@@ -42,7 +42,8 @@ class TrackingOptions:
 
     def __post_init__(self) -> None:
         for option in TRACKING_OPTIONS:
-            option.check(getattr(self, option.name))
+            value = option.check(getattr(self, option.name))
+            object.__setattr__(self, option.name, value)
 
 
 TRACKING_OPTIONS = options_of(TrackingOptions)
