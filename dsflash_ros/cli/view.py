@@ -148,19 +148,16 @@ def _view_node(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise missing_ros(error) from error
     delays_s: deque[float] = deque(maxlen=_MOST_DELAYS)
-    # The node goes first where cores are few. On Linux this is of the calling thread alone, and of
-    # threads and processes that it starts from now on.
-    os.nice(_NICENESS)
-    with (
-        _open_live(args) as live,
-        _open_sink(args, f"graphs of {live.topic}") as sink,
-        interrupt_sets(live.ended),
-    ):
-        for frame in live.frames(args.rate or _RATE_HZ):
-            sink.show(frame.graph, frame.rgb, frame.viewpoint)
-            delays_s.append(time.monotonic() - frame.arrived)
-            if sink.count == args.limit:
-                break
+    with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
+        # The node goes first where cores are few. On Linux this is of the calling thread: those that
+        # receive, which began before, lose no image by it.
+        os.nice(_NICENESS)
+        with interrupt_sets(live.ended):
+            for frame in live.frames(args.rate or _RATE_HZ):
+                sink.show(frame.graph, frame.rgb, frame.viewpoint)
+                delays_s.append(time.monotonic() - frame.arrived)
+                if sink.count == args.limit:
+                    break
     if delays_s:
         delays_ms = sorted(1000 * delay for delay in delays_s)
         median, most = statistics.median(delays_ms), delays_ms[int(0.95 * len(delays_ms))]
