@@ -149,8 +149,8 @@ def _view_node(args: argparse.Namespace) -> int:
         raise missing_ros(error) from error
     delays_s: deque[float] = deque(maxlen=_MOST_DELAYS)
     with _open_live(args) as live, _open_sink(args, f"graphs of {live.topic}") as sink:
-        # The node goes first where cores are few. On Linux this is of the calling thread: those that
-        # receive, which began before, lose no image by it.
+        # The node goes first where cores are few. On Linux this is of the calling thread: those
+        # that receive, which began before, lose no image by it.
         os.nice(_NICENESS)
         with interrupt_sets(live.ended):
             for frame in live.frames(args.rate or _RATE_HZ):
