@@ -6,6 +6,7 @@ them.
 """
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -81,7 +82,8 @@ def _run(argv: list[str]) -> int:
     _quiet_libraries()
     try:
         code = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed
+            sys.stdout.flush()
         return code
     except DSFlashError as error:
         print(f"dsflash {args.command}: {error}", file=sys.stderr)
@@ -96,9 +98,19 @@ def _run(argv: list[str]) -> int:
         )
         return 1
     except BrokenPipeError:
-        # Whoever read our output, such as `head`, has left. Python would complain again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()  # whoever read our output, such as `head`, has left
         return 1
+    except OSError as error:  # files of results are `OutputError`
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        _say_no_more()
+        print(f"dsflash {args.command}: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def _say_no_more() -> None:
+    """Give up stdout, which Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -80,12 +80,11 @@ NODE_OPTIONS = (
     ),
 )
 
-PARAMETERS = (
-    *MODEL_OPTIONS,
-    *(option for option in NODE_OPTIONS if not option.live),
-    *FRAME_OPTIONS,
-    *(option for option in NODE_OPTIONS if option.live),
-    *TRACKING_OPTIONS,
+PARAMETERS = tuple(
+    sorted(
+        (*MODEL_OPTIONS, *NODE_OPTIONS, *FRAME_OPTIONS, *TRACKING_OPTIONS),
+        key=lambda option: option.live,
+    )
 )
 """All of them: first those that count at start or when the model is loaded, then the live ones."""
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -119,3 +120,18 @@ def test_train_shows_its_settings(what, missing, capsys):
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown["epochs"] == 7
     assert sorted(key for key, value in shown.items() if value == "...") == sorted(missing)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        code = [sys.executable, "-m", "dsflash_ros.cli", "tables"]
+        done = subprocess.run(code, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    told = "dsflash tables: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_output_may_be_closed():
+    code = ["sh", "-c", '"$0" -m dsflash_ros.cli tables >&-', sys.executable]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

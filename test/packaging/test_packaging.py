@@ -125,14 +125,23 @@ def test_an_installation_may_leave_out_torch(sources, tmp_path):
     assert 'Requires-Dist: onnxruntime; extra == "runtime"' in metadata
 
 
-def test_sdist_has_the_templates_of_pages(sources, tmp_path):
+def test_sdist_has_all_that_a_build_reads(sources, tmp_path):
+    """Pages' templates, interfaces and what makes code of them; nothing that was generated here."""
+    shutil.copy2(ROOT / "MANIFEST.in", sources)
+    read = ["CMakeLists.txt", "package.xml", "cmake", "scripts", *GENERATED]
+    for name in read:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, sources / name)
     output, code = call_build_hook(sources, "build_sdist", str(tmp_path), DSFLASH_WITHOUT_ROS="1")
     assert code == 0, output
     (sdist,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     templates = (ROOT / "dsflash_ros/reports/templates").iterdir()
-    assert {path.relative_to(ROOT).as_posix() for path in templates} <= names
+    files = [path for name in read for path in (ROOT / name).rglob("*") if path.is_file()]
+    expected = {path.relative_to(ROOT).as_posix() for path in (*templates, *files)}
+    assert {name for name in expected if "__pycache__" not in name} <= names
+    assert not [name for name in names if re.match(r"dsflash_ros/(action|msg|srv)/", name)]
 
 
 def test_pip_refuses_to_mix_with_a_sourced_ros(sources, tmp_path):

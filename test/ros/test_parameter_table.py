@@ -17,6 +17,11 @@ def test_options_are_those_of_the_pipeline():
     assert all(BY_NAME[name].live for name in parameter_table.OPTIONS)
 
 
+def test_those_that_are_not_live_come_first():
+    """The configuration file says so."""
+    assert [option.live for option in PARAMETERS] == sorted(one.live for one in PARAMETERS)
+
+
 def test_no_name_is_there_twice():
     assert len(BY_NAME) == len(PARAMETERS)
 
