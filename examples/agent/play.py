@@ -51,15 +51,17 @@ class Processes:
         return next((name for name, one in self._all.items() if one.poll() is not None), "")
 
     def end(self) -> None:
-        for process in (self.planner, *self._all.values()):
-            if process.poll() is None:
-                process.terminate()
-        for process in (self.planner, *self._all.values()):
-            try:
-                process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End the planner, which has its action cancelled, and then the others."""
+        for group in ([self.planner], list(self._all.values())):
+            for process in group:
+                if process.poll() is None:
+                    process.terminate()
+            for process in group:
+                try:
+                    process.wait(5.0)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
     @staticmethod
     def _start(command: list[str], **options) -> subprocess.Popen:

@@ -12,6 +12,7 @@ from geometry_msgs.msg import PointStamped
 from nav_msgs.msg import Odometry
 from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.task import Future
 from std_msgs.msg import Header
 from world import Point, World
 
@@ -24,9 +25,16 @@ MAP_FRAME = "map"
 _VIEWS = 3
 """Graphs that are taken in after an action."""
 
+_CANCEL_S = 3.0
+"""For so long a robot may let an action go on that it is asked to cancel."""
+
 
 class RosBody:
     """Acts by ROS actions. Graphs go into the world while an action runs, and on `watch`.
+
+    An action is cancelled when it times out, when there are no graphs any more, and when an
+    exception interrupts it. For signals this takes `rclpy.init` without signal handlers: those of
+    rclpy shut ROS down, and then nothing can be cancelled any more.
 
     Args:
         world: what graphs go into.
@@ -105,16 +113,18 @@ class RosBody:
         """Have an action done, and take in graphs meanwhile."""
         name = kind.__name__
         end = time.monotonic() + self._timeout
-        sent = self._actions[kind].send_goal_async(goal)
-        self._wait(sent, end, name)
-        handle = sent.result()
-        if not handle.accepted:
-            return Done(False, "the robot refused: it does something else, or knows no such frame")
-        result = handle.get_result_async()
+        accepted = Future()
         try:
+            self._executor.create_task(self._send, kind, goal, accepted)
+            self._wait(accepted, end, name)
+            handle = accepted.result()
+            if not handle.accepted:
+                problem = "the robot refused: it does something else, or knows no such frame"
+                return Done(False, problem)
+            result = handle.get_result_async()
             self._wait(result, end, name)
-        except BodyError:
-            handle.cancel_goal_async()
+        except BaseException:  # also of a signal: the robot is not to act for nobody
+            self._cancel(accepted)
             raise
         found = result.result().result
         point = None
@@ -123,8 +133,13 @@ class RosBody:
         return Done(found.success, found.message, point)
 
     def _wait(self, future, end: float, name: str) -> None:
-        """Take in graphs until the future is done. Raises `BodyError` when that takes too long."""
+        """Take in graphs until the future is done.
+
+        Raises `BodyError` when that takes too long, there are no graphs any more, or no ROS.
+        """
         while not future.done():
+            if not self._node.context.ok():
+                raise BodyError(f"{name} was interrupted: ROS was shut down")
             if time.monotonic() > end:
                 raise BodyError(f"{name} timed out: the robot did not finish in {self._timeout} s")
             if self._graphs.age_s > self._silence:
@@ -136,6 +151,33 @@ class RosBody:
                 self._graphs.wait_for(self._take, 0.1, after=self._last)
             except NoGraphError:
                 continue
+
+    def _send(self, kind: type, goal, accepted: Future) -> None:
+        """Send a goal, and pass on its handle. Runs in the executor's thread.
+
+        There no signal interrupts it: a goal that nobody knows to be sent cannot be cancelled.
+        """
+        sent = self._actions[kind].send_goal_async(goal)
+        sent.add_done_callback(lambda sent: accepted.set_result(sent.result()))
+
+    def _cancel(self, accepted: Future) -> None:
+        """Cancel the goal that was sent, also when the robot accepts it only after this.
+
+        Waits a little for the robot's answer: a process that ended before would cancel nothing.
+        """
+        if not self._node.context.ok():
+            return
+        is_settled = threading.Event()
+
+        def cancel(accepted: Future) -> None:
+            handle = accepted.result()
+            if not handle.accepted:
+                is_settled.set()
+                return
+            handle.cancel_goal_async().add_done_callback(lambda _: is_settled.set())
+
+        accepted.add_done_callback(cancel)  # at once when the robot has accepted it
+        is_settled.wait(_CANCEL_S)
 
     def _take(self, graph) -> bool:
         """Take in a graph, each one once."""

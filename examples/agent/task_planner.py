@@ -2,17 +2,19 @@
 
     python examples/agent/task_planner.py "all bottles on the couch" [--topic /scene_graph]
 
-Exit code: 0 when the goal holds, 1 when it was not reached, 2 when the goal cannot be read.
+Exit code: 0 when the goal holds, 1 when it was not reached, 2 when the goal cannot be read or names
+nothing that is known. SIGINT and SIGTERM have the robot's action cancelled; the exit code is 1.
 """
 
 import argparse
+import signal
 import sys
 
 import rclpy
-from acting import Agent
+from acting import Agent, Report
 from body import BodyError
 from goals import check_words
-from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions
 from ros_body import RosBody
 from world import World
 
@@ -44,7 +46,27 @@ def main() -> int:
         print(f"task_planner: {error}", file=sys.stderr)
         return 2
     prepare_transport()
-    rclpy.init()
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+        # rclpy's own handlers shut ROS down, and no action could be cancelled any more
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        report = _solve(args)
+    except BodyError as error:
+        print(f"task_planner: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    say(f"{report.plans} plans, {report.steps} actions")
+    if report.kind == "goal":
+        return 2
+    return 0 if report.success else 1
+
+
+def _solve(args: argparse.Namespace) -> Report:
+    """Look around, and do what the goal takes."""
     world = World()
     body = RosBody(world, args.topic, args.timeout, args.silence)
     try:
@@ -54,17 +76,16 @@ def main() -> int:
         say("looking around")
         agent.lookout.explore(args.places)
         say(f"known: {', '.join(sorted(world.things))}")
-        report = agent.solve(args.goal)
-    except BodyError as error:
-        print(f"task_planner: {error}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 1
+        return agent.solve(args.goal)
     finally:
         body.close()
-        rclpy.try_shutdown()
-    say(f"{report.plans} plans, {report.steps} actions")
-    return 0 if report.success else 1
+
+
+def _interrupt(*_) -> None:
+    """End the planner. It takes one signal: a second one must not keep it from cancelling."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
