@@ -65,6 +65,7 @@ class World:
     holding: str = ""
     graphs: int = 0
     _name_of: dict[int, str] = field(default_factory=dict)
+    _forgotten: dict[str, Thing] = field(default_factory=dict)
     _denied: set[str] = field(default_factory=set)
 
     def update(self, graph: SceneGraph) -> None:
@@ -88,27 +89,31 @@ class World:
         """What the thing that a node shows is called.
 
         A new track of the same class at the place of a thing that this graph does not show
-        otherwise is that thing: it was put there, or the tracker lost it.
+        otherwise is that thing: it was put there, or the tracker lost it. What has no track is
+        known by its place alone, also what was forgotten.
         """
         known = self._name_of.get(node.track_id) if node.track_id is not None else None
         if known in {*self.things, *self._denied} and known not in taken:
             return known
+        things = self.things if node.track_id is not None else {**self._forgotten, **self.things}
         near = [
             (_distance(thing, node), thing.name)
-            for thing in self.things.values()
+            for thing in things.values()
             if thing.label == node.label and thing.name not in {*taken, self.holding}
         ]
         distance, name = min(near, default=(math.inf, ""))
         if distance > SAME_M and (node.is_thing or not name):
-            name = self._new_name(node)
+            name = self._new_name(node, taken)
         if node.track_id is not None:
             self._name_of[node.track_id] = name
         return name
 
-    def _new_name(self, node: Node) -> str:
-        number = len(self.things) + 1 if node.track_id is None else node.track_id
-        while (name := f"{node.label}_{number}") in self.things:
-            number += 1000
+    def _new_name(self, node: Node, taken: set[str]) -> str:
+        """A name that no other thing has or had; a track that comes back may have its own."""
+        used = {*self.things, *self._forgotten} - {self._name_of.get(node.track_id)} | taken
+        number, step = (len(used) + 1, 1) if node.track_id is None else (node.track_id, 1000)
+        while (name := f"{node.label}_{number}") in used:
+            number += step
         return name
 
     def _see(self, name: str, node: Node, stamp: float, bearers: frozenset[str]) -> None:
@@ -151,7 +156,8 @@ class World:
 
     def forget(self, name: str, for_good: bool = False) -> None:
         """This thing is not where it was believed to be; `for_good`: graphs that show it err."""
-        self.things.pop(name, None)
+        if name in self.things:
+            self._forgotten[name] = self.things.pop(name)
         if for_good:
             self._denied.add(name)
 
