@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from plans import symbol
-from world import World
+from plans import MAPPING, Planner, PlanningError, symbol
+from world import Thing, World
 
 from dsflash_ros.errors import DSFlashError
 
@@ -28,7 +28,7 @@ def goal_to_pddl(text: str, world: World, classes: Iterable[str]) -> str:
             joined by `and`. WHAT is a thing's name, `all CLASS` or `a CLASS`, WHERE a name or
             `the CLASS`. Of a class's name the last word is enough, also with an s.
         world: what is known.
-        classes: all classes that there are.
+        classes: all classes that there are; those of robot.yaml among them can be in a goal.
 
     Raises `GoalError` when it cannot be read, or names a class or thing that is not known.
     """
@@ -62,11 +62,9 @@ def _formula(what: str, where: str, world: World, classes: Iterable[str]) -> str
 
 def _term(variable: str, words: str, world: World, classes: Iterable[str]) -> tuple[str, str]:
     """A term of PDDL, and the quantifier around the formula with it."""
-    names = {name.lower(): name for name in world.things}
-    if words in names:
-        return symbol(words), "{}"
     if re.search(r"_\d+$", words):
-        raise GoalError(f"there is no {words}: {_known(world)}")
+        _check_thing(words, world)
+        return symbol(words), "{}"
     quantifier, _, rest = words.partition(" ")
     if quantifier not in _ALL | _ONE:
         quantifier, rest = "a", words
@@ -77,45 +75,70 @@ def _term(variable: str, words: str, world: World, classes: Iterable[str]) -> tu
 
 def _label(words: str, classes: Iterable[str]) -> str:
     """The class that words name: all of it, or its last word, or that with an s."""
+    known = _in_goals(classes)
     for form in (words, words.removesuffix("s"), words.removesuffix("es")):
-        for label in classes:
+        for label in known.values():
             if form in (label, label.split()[-1]):
                 return label
-    raise GoalError(f"there is no class {words!r}; the classes are {', '.join(classes)}")
+    raise _no_class(words, known.values())
+
+
+def _in_goals(classes: Iterable[str]) -> dict[str, str]:
+    """The classes that a goal can speak of, by their symbols."""
+    return {symbol(label): label for label in classes if MAPPING.type_of(label) is not None}
+
+
+def _no_class(name: str, known: Iterable[str]) -> GoalError:
+    return GoalError(f"there is no class {name!r} for goals; there are {', '.join(known)}")
 
 
 def _checked(formula: str, world: World, classes: Iterable[str]) -> str:
     """The formula, when all its things and classes are known."""
-    known = {symbol(name) for name in world.things}
-    for name in sorted(names_in(formula) - known):
-        raise GoalError(f"there is no {name}: {_known(world)}")
-    types = {symbol(label) for label in classes} | {"item", "surface", "thing"}
+    for name in sorted(names_in(formula)):
+        _check_thing(name, world)
+    types = [*_in_goals(classes), "item", "surface", "thing"]
     for name in sorted(classes_in(formula)):
         if name not in types:
-            raise GoalError(f"there is no class {name!r}; the classes are {', '.join(types)}")
+            raise _no_class(name, types)
     return formula
 
 
-def _known(world: World) -> str:
-    return f"the agent knows {', '.join(sorted(world.things)) or 'nothing yet'}"
+def _check_thing(name: str, world: World) -> None:
+    """Raise `GoalError` for a thing that is not known, or of a class that is in no goal."""
+    things = {symbol(thing.name): thing for thing in world.things.values()}
+    thing = things.get(symbol(name))
+    if thing is None:
+        known = ", ".join(sorted(world.things)) or "nothing yet"
+        raise GoalError(f"there is no {name}: the agent knows {known}")
+    if MAPPING.type_of(thing.label) is None:
+        raise _no_class(thing.label, MAPPING.types)
 
 
 def check_words(text: str, classes: Iterable[str]) -> None:
     """Raise `GoalError` for a goal that no world could fulfil, before any is known."""
     text = text.strip().lower()
-    words = set(re.findall(r"([a-z][a-z -]*?)_\d+", text.replace("(", " ( ")))
-    for label in words:
-        name = re.sub(r"^.*?\b(?:on|in|onto|into|to|and|put|bring)\s+", "", label).strip()
-        if name not in classes and name not in {symbol(one) for one in classes}:
-            raise GoalError(f"there is no class {name!r}; the classes are {', '.join(classes)}")
     if text.startswith("("):
-        if text.count("(") != text.count(")"):
-            raise GoalError(f"the brackets of {text!r} do not match")
+        world = _imagined(names_in(text), classes)
+        try:
+            Planner().check(_checked(text, world, classes), world)
+        except PlanningError as error:
+            raise GoalError(str(error)) from error
         return
     for part in re.split(r",? and ", text):
         match = _SENTENCE.fullmatch(part)
         if match is None:
             raise GoalError(_HOW.format(part))
         for term in match.groups():
-            if not re.search(r"_\d+$", term):
-                _term("?x", term, World(), classes)
+            names = {symbol(term)} if re.search(r"_\d+$", term) else set()
+            _term("?x", term, _imagined(names, classes), classes)
+
+
+def _imagined(names: Iterable[str], classes: Iterable[str]) -> World:
+    """A world of things with these symbols. Raises `GoalError` where their class is in no goal."""
+    known, world = _in_goals(classes), World()
+    for name in sorted(names):
+        label = name.rpartition("_")[0]
+        if label not in known:
+            raise _no_class(label, known.values())
+        world.things[name] = Thing(name, known[label], (0, 0, 0), (1, 1, 1), 0.0)
+    return world

@@ -129,8 +129,15 @@ class Planner:
         Raises `PlanningError` for a goal that is no formula, and when the planner fails.
         """
         problem, names = self._parse(world, failures, goal)
-        if any(part.simplify().is_false() for part in problem.goals):
-            return None  # which Fast Downward does not take
+        goals = [part.simplify() for part in problem.goals]
+        if any(part.is_false() for part in goals):
+            return None  # Fast Downward does not take what is false, nor what is true
+        problem.clear_goals()
+        for part in goals:
+            if not part.is_true():
+                problem.add_goal(part)
+        if not problem.goals:
+            return []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -156,6 +163,10 @@ class Planner:
             Step(action.action.name, tuple(things[str(one)] for one in action.actual_parameters))
             for action in actions
         ]
+
+    def check(self, goal: str, world: World) -> None:
+        """Raise `PlanningError` for a goal that is no formula."""
+        self._parse(world, Failures(), goal)
 
     def is_valid(self, steps: list[Step], world: World, failures: Failures, goal: str) -> bool:
         """Whether these steps can be done, and lead to the goal, from what is believed now."""
@@ -184,4 +195,7 @@ class Planner:
             text, names = problem_of(world, failures, goal)
             return PDDLReader().parse_problem_string(self._domain, text), names
         except Exception as error:  # the reader raises errors of many types
-            raise PlanningError(f"the goal {goal} is no formula: {first_line(error)}") from error
+            raise PlanningError(
+                f"the goal {goal} is no formula such as (on cup_7 bed_2), with the predicates of "
+                f"domain.pddl{f': {first_line(error)}' if str(error) else ''}"
+            ) from error

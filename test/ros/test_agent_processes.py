@@ -81,11 +81,18 @@ def test_without_a_robot_the_body_says_so():
         rclpy.try_shutdown()
 
 
-def test_a_goal_that_names_nothing_is_refused_before_anything_moves():
-    command = [sys.executable, str(AGENT / "task_planner.py"), "all unicorns on the table"]
+@pytest.mark.parametrize(
+    ("goal", "message"),
+    [
+        ("all unicorns on the table", "there is no class 'unicorns' for goals; there are backpack"),
+        ("(on ?x ?y)", "the goal (on ?x ?y) is no formula such as (on cup_7 bed_2)"),
+    ],
+)
+def test_a_goal_that_cannot_be_read_is_refused_before_anything_moves(goal, message):
+    command = [sys.executable, str(AGENT / "task_planner.py"), goal]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "there is no class 'unicorns'; the classes are person" in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
