@@ -12,6 +12,9 @@ _GAZE_M = 1.05
 _GAZES = ((_GAZE_M, 8), (0.3, 6))
 """Heights of the points that a look around goes to, metres, and in how many directions."""
 
+_HIGHEST_M = 1.5
+"""What is higher is looked at in this height: a robot goes nowhere to reach a lamp, metres."""
+
 _APART_VIEWS_M = 1.0
 """The agent does not look around again so near to where it did, metres."""
 
@@ -69,7 +72,8 @@ class Lookout:
 
     def _places(self) -> list[Point]:
         """Where things are, and places all over the room that they are in."""
-        things = [thing.position for thing in self._world.things.values()]
+        found = [thing.position for thing in self._world.things.values()]
+        things = [(x, y, min(z, _HIGHEST_M)) for x, y, z in found]
         if not things:
             return []
         (left, near, _), (right, far, _) = np.min(things, 0), np.max(things, 0)

@@ -21,6 +21,7 @@ from dsflash_ros.toyroom.camera.shots import Shot
 from dsflash_ros.toyroom.physics.facts import facts_of
 from dsflash_ros.toyroom.physics.simulation import Simulation
 from dsflash_ros.toyroom.robot.hand import Hand
+from dsflash_ros.toyroom.robot.reach import REACH, checked, too_far, too_high
 from dsflash_ros.toyroom.robot.robot_motion import Motion, Outcome
 from dsflash_ros.toyroom.robot.stands import find_stand, free_space, path
 from dsflash_ros.toyroom.truth.image_truth import truth_of
@@ -33,12 +34,6 @@ SPEED, TURN = 0.6, 1.2
 
 HEIGHT = 1.2
 """Of the camera, m."""
-
-REACH = 1.2
-"""Horizontal distance from the base within which the hand gets everywhere, m."""
-
-HIGHEST = 1.6
-"""Up to where the hand gets, m."""
 
 _MARGIN = 0.1
 """How much nearer than `REACH` the robot goes, m: places are known to some centimetres only."""
@@ -130,7 +125,8 @@ class RobotRoom:
 
     def can_reach(self, point: Sequence[float]) -> bool:
         """Whether there is a place to stand from which the hand gets to a point, (3,) m."""
-        return self._stand(_checked(point))[1] is not None
+        point = checked(point)
+        return not too_high(point) and self._stand(point)[1] is not None
 
     # actions
 
@@ -149,10 +145,13 @@ class RobotRoom:
     def go_to(self, point: Sequence[float]) -> Motion:
         """Drive until a point, (3,) m, is within reach, and look at it.
 
-        From where the point is within reach and in view already, only the head turns. Yields the
-        distance that is left, m. Fails when no place to stand is near enough; the robot then stays.
+        From where the point is within reach and in view already, only the head turns. Where it is
+        in view from nowhere, within reach is enough. Yields the distance that is left, m. Fails
+        when the point is too high, or no place to stand is near enough; the robot then stays.
         """
-        point = _checked(point)
+        point = checked(point)
+        if problem := too_high(point):
+            return Outcome(False, problem)
         space, stand = self._stand(point)
         if stand is None:
             return Outcome(False, "out of reach: there is no free place to stand that is near it")
@@ -172,10 +171,10 @@ class RobotRoom:
         Yields the phases reach, grasp and lift. Fails when the hand is full, the point is out of
         reach, or nothing, something else, or something too large or fastened is there.
         """
-        point = _checked(point)
+        point = checked(point)
         if self.hand.held is not None:
             return Outcome(False, f"the hand is full: it holds a {self._name(self.hand.held)}")
-        if problem := self._out_of_reach(point):
+        if problem := too_far(point, self.place):
             return Outcome(False, problem)
         yield from self._spend("reach", point)
         index, problem = self.hand.thing_at(label, point)
@@ -194,11 +193,11 @@ class RobotRoom:
         of reach or taken (it then keeps the thing), and when the thing falls off. The outcome's
         point says where it came to rest.
         """
-        point = _checked(point)
+        point = checked(point)
         held = self.hand.held
         if held is None:
             return Outcome(False, "the hand is empty")
-        if problem := self._out_of_reach(point):
+        if problem := too_far(point, self.place):
             return Outcome(False, problem)
         yield from self._spend("reach", point)
         if obstacle := self.hand.release(point):
@@ -253,23 +252,3 @@ class RobotRoom:
 
     def _name(self, index: int) -> str:
         return self.simulation.items[index].name
-
-    def _out_of_reach(self, point: np.ndarray) -> str:
-        """Why the hand does not get to a point; empty where it does."""
-        away = np.linalg.norm(point[:2] - self.place)
-        if away > REACH:
-            return f"out of reach: {away:.2f} m away, and the arm is {REACH:.2f} m long"
-        if not 0 <= point[2] + 0.05 <= HIGHEST:
-            return f"out of reach: {point[2]:.2f} m high, and the hand gets to {HIGHEST:.2f} m"
-        return ""
-
-
-def _checked(point: Sequence[float]) -> np.ndarray:
-    """The point as (3,) floats. Raises `ToyroomError` for anything else."""
-    try:
-        found = np.asarray(point, float)
-    except (TypeError, ValueError):
-        found = np.zeros(0)
-    if found.shape != (3,) or not np.isfinite(found).all():
-        raise ToyroomError(f"a point has three finite coordinates in metres, not {point}")
-    return found

@@ -70,6 +70,8 @@ def free_space(simulation: Simulation, height: float, without: list[int]) -> Dri
 def _sees(simulation: Simulation, eye: np.ndarray, point: np.ndarray) -> bool:
     """Whether nothing is between an eye and a point, or its near surroundings."""
     distance = np.linalg.norm(point - eye)
+    if distance < _NEAR:
+        return True
     forward = (point - eye) / distance
     geom = np.zeros(1, np.int32)
     met = mujoco.mj_ray(simulation.model, simulation.data, eye, forward, None, 1, -1, geom)

@@ -72,6 +72,22 @@ def test_what_is_too_far_from_all_free_places_is_out_of_reach(room):
     assert np.array_equal(room.place, before)
 
 
+@pytest.mark.parametrize("height", [50.0, 1.7, -0.2])
+def test_what_the_hand_is_too_low_or_too_high_for_is_out_of_reach(room, height):
+    before, point = room.place, (2.5, 2.0, height)
+    outcome = room.run(room.go_to(point))
+    assert not outcome.success and f"out of reach: {height:.2f} m high" in outcome.message
+    assert np.array_equal(room.place, before) and not room.can_reach(point)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("height", [1.2, 0.0])
+def test_it_stays_for_a_point_at_its_eye_or_below(room, height):
+    before = room.place
+    assert room.run(room.go_to((*before, height))).success
+    assert np.array_equal(room.place, before)
+
+
 def test_it_picks_a_cup_and_places_it_on_a_chair(room):
     fetch(room)
     assert room.hand.held == CUP_INDEX and not room.facts.rests_on[CUP_INDEX].any()
