@@ -5,7 +5,8 @@ panoptic/; beside them depth/ID.png (16 bit, millimetres along the optical axis,
 and cameras.jsonl, a line an image with its size, intrinsics K and 4x4 camera_to_world (metres;
 camera x right, y down, z forward; world z up). The same seed gives the same bytes on the same
 machine. After an interrupt the same command goes on where it ended; more --scenes add to what is
-there. Scenes are numbered from --first, so that machines can share the work.
+there, which keeps its split. Scenes are numbered from --first, so that machines can share the work:
+copy their folders together, and render once more with all --scenes.
 
 show draws samples, of a data set or freshly rendered, with their segments and relations.
 

@@ -3,8 +3,8 @@
     psg.json, images/ID.jpg, panoptic/ID.png   as in the PSG data set, see `dsflash_ros.data.psg`
     depth/ID.png            16 bit, millimetres along the optical axis; 0 where nothing is
     cameras.jsonl           one line per image, see `camera_line`
-    scenes/SEED_SCENE.json  what was rendered of a scene; written last, so that it marks the scene
-                            as done
+    scenes/SEED_SCENE.json  what was rendered of a scene, for which split; written last, so that it
+                            marks the scene as done
     world.json              the settings, which are the same for all images of a folder
     .lock                   held by the run that writes to the folder
 
@@ -104,14 +104,19 @@ def _remove_partial_files(directory: Path) -> None:
 
 
 def write_scene(
-    directory: Path, settings: Settings, number: int, shots: list[Shot], thrown_away: int
+    directory: Path,
+    settings: Settings,
+    number: int,
+    split: str,
+    shots: list[Shot],
+    thrown_away: int,
 ) -> dict:
     """Write the shots of a scene, then its file. Returns what the file says.
 
     `thrown_away` is how many rooms were thrown away for this scene.
     """
     writer = PsgWriter(directory, VOCABULARY)
-    scene = {"thrown_away": thrown_away, "images": [], "cameras": []}
+    scene = {"split": split, "thrown_away": thrown_away, "images": [], "cameras": []}
     for index, shot in enumerate(shots):
         image_id = f"{settings.seed}_{number:06}_{index}"
         truth = shot.truth
@@ -127,10 +132,39 @@ def write_scene(
     return scene
 
 
-def read_scene(directory: Path, settings: Settings, number: int) -> dict | None:
-    """Read the file of a scene. None if it, or an image of the scene, is not there."""
+def read_scenes(directory: Path, settings: Settings) -> dict[int, dict]:
+    """Read the files of all scenes that are done, by number.
+
+    A scene is left out when an image of it is not there. Its "split" is the one in `psg.json`;
+    where that does not list it, as after an interrupt, the one that it was rendered for. Scenes of
+    earlier versions may say none.
+    """
+    listed = _listed_splits(directory)
+    scenes = {}
+    for path in (directory / "scenes").glob(f"{settings.seed}_*.json"):
+        number = path.stem.partition("_")[2]
+        if number.isdecimal() and (scene := _read_scene(directory, path)):
+            if before := listed.get(scene["images"][0]["image_id"]):
+                scene["split"] = before
+            scenes[int(number)] = scene
+    return scenes
+
+
+def _listed_splits(directory: Path) -> dict[str, str]:
+    """The split of each image that `psg.json` lists; empty if it cannot be read."""
     try:
-        scene = json.loads(_scene_path(directory, settings, number).read_bytes())
+        index = json.loads((directory / "psg.json").read_bytes())
+        splits = {image["image_id"]: "train" for image in index["data"]}
+        splits |= dict.fromkeys(index.get("val_image_ids", []), "val")
+        return splits | dict.fromkeys(index["test_image_ids"], "test")
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _read_scene(directory: Path, path: Path) -> dict | None:
+    """Read the file of a scene. None if it is damaged, or an image of the scene is not there."""
+    try:
+        scene = json.loads(path.read_bytes())
         names = []
         for image in scene["images"]:
             depth = f"depth/{image['image_id']}.png"
@@ -140,18 +174,15 @@ def read_scene(directory: Path, settings: Settings, number: int) -> dict | None:
     return scene if all((directory / name).is_file() for name in names) else None
 
 
-def write_index(directory: Path, scenes: dict[int, dict], split: str, test_share: float) -> None:
-    """List the images of these scenes in `cameras.jsonl` and, last, in `psg.json`.
-
-    `test_share`, 0 to 1, is the share of the scenes, evenly spread, that go into the split "test".
-    """
-    lines = [json.dumps(camera) + "\n" for scene in scenes.values() for camera in scene["cameras"]]
+def write_index(directory: Path, scenes: dict[int, dict]) -> None:
+    """List the images of these scenes, by number, in `cameras.jsonl` and, last, in `psg.json`."""
+    ordered = [scenes[number] for number in sorted(scenes)]
+    lines = [json.dumps(camera) + "\n" for scene in ordered for camera in scene["cameras"]]
     _write(directory / "cameras.jsonl", "".join(lines).encode())
     with PsgWriter(directory, VOCABULARY) as writer:
-        for number, scene in scenes.items():
-            is_test = int((number + 1) * test_share) > int(number * test_share)
+        for scene in ordered:
             for record in scene["images"]:
-                writer.collect(record, "test" if is_test else split)
+                writer.collect(record, scene["split"])
 
 
 def camera_line(image_id: str, camera: Camera) -> dict:

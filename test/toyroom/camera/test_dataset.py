@@ -24,6 +24,7 @@ from dsflash_ros.toyroom.camera.dataset import Settings, render_dataset  # noqa:
 
 SETTINGS = Settings(seed=5, views=2, width=160, height=120)
 COMMAND = ["toyroom", "render", "--seed", "5", "--views", "2", "--size", "160x120"]
+COMMAND += ["--test-share", "0.5"]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,51 @@ def test_one_process_and_scenes_in_two_parts_give_the_same_bytes(rendered, tmp_p
     assert content(tmp_path) == content(rendered[0])
 
 
+def splits_of(folder):
+    """The number of each listed scene and its split, in the order of `psg.json`."""
+    test = {record.image_id for record in PsgDataset.open(folder, "test")}
+    ids = [record.image_id for record in PsgDataset.open(folder)]
+    return {int(one.split("_")[1]): "test" if one in test else "train" for one in ids}
+
+
+def test_what_another_command_rendered_stays_listed_and_in_its_split(tmp_path):
+    small = Settings(seed=5, width=64, height=48)
+    render_dataset(tmp_path, small, 1, first=2)
+    report = render_dataset(tmp_path, small, 1, first=1, split="test")
+    assert (report.images, report.found, report.kept) == (1, 0, 0)
+    assert splits_of(tmp_path) == {1: "test", 2: "train"}
+    before = content(tmp_path)
+    report = render_dataset(tmp_path, small, 2, first=1, split="test")
+    assert content(tmp_path) == before and (report.found, report.kept) == (2, 1)
+    assert "; 1 image of before stays in the split it was made for" in report.report()
+    assert len((tmp_path / "cameras.jsonl").read_text().splitlines()) == 2
+
+
+def test_folders_of_several_machines_become_one(tmp_path):
+    small = Settings(seed=5, width=64, height=48)
+    render_dataset(tmp_path / "a", small, 2)
+    render_dataset(tmp_path / "b", small, 1, first=2, split="test")
+    for name in "ab":
+        shutil.copytree(tmp_path / name, tmp_path / "all", dirs_exist_ok=True)
+    assert splits_of(tmp_path / "all") == {2: "test"}
+    report = render_dataset(tmp_path / "all", small, 3)
+    assert (report.found, report.kept) == (3, 1)
+    assert splits_of(tmp_path / "all") == {0: "train", 1: "train", 2: "test"}
+
+
+def test_the_split_of_scenes_of_earlier_versions_is_that_in_the_index(copy):
+    before = (copy / "psg.json").read_bytes()
+    for path in copy.glob("scenes/*.json"):
+        scene = json.loads(path.read_bytes())
+        del scene["split"]
+        path.write_text(json.dumps(scene))
+    render_dataset(copy, SETTINGS, 3, split="val")
+    assert (copy / "psg.json").read_bytes() == before
+    (copy / "psg.json").unlink()
+    render_dataset(copy, SETTINGS, 3, split="test")
+    assert splits_of(copy) == dict.fromkeys(range(3), "test")
+
+
 def test_all_images_differ(rendered):
     images = [record.image() for record in PsgDataset.open(rendered[0])]
     assert all((one != other).mean() > 0.5 for n, one in enumerate(images) for other in images[:n])
@@ -165,6 +211,9 @@ def test_however_it_ends_the_same_command_goes_on(rendered, tmp_path, end, worke
     assert "psg.json" not in left and not [name for name in left if name.endswith(".partial")]
     scenes = [json.loads(data) for name, data in left.items() if name.startswith("scenes/")]
     assert 0 < len(scenes) < 500
+    for path in tmp_path.glob("scenes/*.json"):  # of what came beyond, the index would tell
+        if int(path.stem.split("_")[1]) > 2:
+            path.unlink()
     report = render_dataset(tmp_path, SETTINGS, 3, test_share=0.5)
     assert report.found >= 2
     expected = content(rendered[0])
