@@ -69,7 +69,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
             val_samples = RelationSamples(val_records, header.config, *cells, cache=cache)
         weights = _predicate_weights(config, records, header)
         module = RelationTraining(model, header, config, weights)
-        loaders = Loaders(config, samples, val_samples, collate_relations)
+        loaders = Loaders(config, samples, val_samples, collate_relations, header.vocabulary)
         return run.fit(module, loaders, config, header, state)
 
 

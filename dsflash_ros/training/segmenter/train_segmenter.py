@@ -45,7 +45,7 @@ def train_segmenter(config: SegmenterConfig, resume: bool = False) -> Path:
     with run_folder(config, resume, run.is_first_process()) as state:
         samples = SegmenterSamples(train, side, config.augmentation, config.seed)
         val_samples = SegmenterSamples(val, side) if val else None
-        loaders = Loaders(config, samples, val_samples, collate_segmenter)
+        loaders = Loaders(config, samples, val_samples, collate_segmenter, header.vocabulary)
         return run.fit(module, loaders, config, header, state)
 
 

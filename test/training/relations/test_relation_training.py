@@ -142,7 +142,11 @@ def shares(world_size, seed=0):
     """What each process trains on in its first epoch, and validates on."""
     for rank in range(world_size):
         loaders = Loaders(
-            configured(f"seed={seed}", "workers=0", "batch_size=2"), Keys(), Keys(), list
+            configured(f"seed={seed}", "workers=0", "batch_size=2"),
+            Keys(),
+            Keys(),
+            list,
+            VOCABULARY,
         )
         loaders.trainer = SimpleNamespace(global_rank=rank, world_size=world_size, current_epoch=0)
         yield tuple(

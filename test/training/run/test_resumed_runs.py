@@ -1,11 +1,14 @@
 """Trainings that are interrupted and go on."""
 
+import json
+import shutil
 import signal
 
 import pytest
 
 pytest.importorskip("lightning")
 
+import torch
 from runs import Run, arguments, same, weights_of
 
 from dsflash_ros import cli
@@ -130,3 +133,65 @@ def test_a_terminated_run_says_so_by_its_exit_code(folder):
     output = run.output()
     assert run.returncode == 143, output
     assert "Traceback" not in output
+
+
+def swapped(names):
+    """The same, the first two of them in the other order."""
+    return [names[1], names[0], *names[2:]]
+
+
+def renamed(names):
+    return ["other", *names[1:]]
+
+
+@pytest.fixture
+def changing(folder, tmp_path):
+    """Commands upon a data set that a test may change, and `change(key, how)`."""
+    index = shutil.copytree(folder / "data", tmp_path / "data") / "psg.json"
+
+    def change(key, how):
+        content = json.loads(index.read_text())
+        content[key] = how(content[key])
+        index.write_text(json.dumps(content))
+
+    given = [f"dataset={tmp_path / 'data'}", f"out={tmp_path / 'run'}", "epochs=1"]
+    quick = ["val_split=none", "start=null", "image_size=64", "num_queries=8", "num_points=64"]
+    quick += ["warmup_steps=[0,0]", "batch_size=4", "workers=0", "device=cpu"]
+    commands = {
+        "relations": arguments(folder, "changing", *given),
+        "segmenter": ["train", "segmenter", "tiny", *given, *quick],
+    }
+    return commands, change
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "how", "says"),
+    [
+        ("relations", "predicate_classes", swapped, "among the predicates"),
+        ("relations", "predicate_classes", renamed, "it has 'other' for"),
+        ("relations", "data", swapped, "other images, or another order, in train_split"),
+        ("segmenter", "thing_classes", swapped, "among the things"),
+        ("segmenter", "thing_classes", renamed, "it has 'other' for"),
+    ],
+)
+def test_a_data_set_that_changed_ends_a_resume(changing, tmp_path, capsys, kind, key, how, says):
+    commands, change = changing
+    assert cli.main(commands[kind]) == 0
+    before = (tmp_path / "run/last.safetensors").read_bytes()
+    change(key, how)
+    capsys.readouterr()
+    assert cli.main([*commands[kind], "--resume"]) == 1
+    error = capsys.readouterr().err
+    assert "has changed since the run began" in error and says in error
+    assert "Traceback" not in error
+    assert (tmp_path / "run/last.safetensors").read_bytes() == before
+
+
+def test_a_state_of_an_earlier_version_does_not_tell_the_names_and_goes_on(changing, tmp_path):
+    commands, _ = changing
+    assert cli.main(commands["relations"]) == 0
+    path = tmp_path / "run/last.ckpt"
+    state = torch.load(path, weights_only=False)
+    state["Loaders"] = {"first_epoch": state["Loaders"]["first_epoch"]}
+    torch.save(state, path)
+    assert cli.main([*commands["relations"], "--resume"]) == 0
