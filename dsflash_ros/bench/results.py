@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dsflash_ros.errors import OutputError
+from dsflash_ros.files import write_whole
 from dsflash_ros.text_tables import Row
 
 
@@ -19,10 +19,9 @@ def spread(values_ms, prefix: str = "") -> Row:
 def store(
     path: Path, benchmark: str, settings: dict, rows: list[Row], on: dict[str, str | int]
 ) -> None:
-    """Write a measurement as JSON. Raises `OutputError` when that is not possible."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        result = {"benchmark": benchmark, "machine": on, "settings": settings, "rows": rows}
-        path.write_text(json.dumps(result, indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error}") from error
+    """Write a measurement as JSON, whole or not at all, in place of what is there.
+
+    Raises `OutputError` when that is not possible.
+    """
+    result = {"benchmark": benchmark, "machine": on, "settings": settings, "rows": rows}
+    write_whole(path, json.dumps(result, indent=2) + "\n")

@@ -26,10 +26,9 @@ examples:
 """
 
 import argparse
-from pathlib import Path
 
 from dsflash_ros.argument_types import positive, positive_float
-from dsflash_ros.cli.arguments import add_model_arguments
+from dsflash_ros.cli.arguments import add_model_arguments, output_files
 from dsflash_ros.cli.bench_measures import AUGMENTATIONS, MEASURES
 
 _REPEATS = {"loader": 512, "load": 5, "relations": 20, "scaling": 20}
@@ -46,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for frame and load: an image, folder, video or bag (default: noise); "
         "for loader and segmenter: a psg.json or the folder of one",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="store the table and the machine there, too"
-    )
+    parser.add_argument("--json", metavar="FILE", help="store the table and the machine there, too")
     parser.add_argument(
         "--size",
         type=_size,
@@ -114,8 +111,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="segmenter: PQ on the first N images (default: all)",
     )
+    parser.add_argument("--plot", metavar="FILE", help="for scaling: draw the curves as a PNG, too")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="for scaling: draw the curves as a PNG, too"
+        "--overwrite", action="store_true", help="replace the files of --json and --plot"
     )
     add_model_arguments(parser)
 
@@ -136,19 +134,20 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error(f"--compare is for segmenter and relations, not for {args.what}")
     args.repeat = args.repeat or _REPEATS.get(args.what, 50)
     args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
+    json_path, plot_path = output_files(args, "json", "plot")
     on = machine()
     title, rows = MEASURES[args.what](args)
     print(", ".join(f"{key} {value}" for key, value in on.items()))
     show(title, rows)
-    if args.plot:
+    if json_path:  # first: what was measured is not lost where the curves cannot be drawn
+        left_out = ("run", "parser", "json", "plot", "overwrite", "command")
+        settings = {key: value for key, value in vars(args).items() if key not in left_out}
+        store(json_path, args.what, settings, rows, on)
+    if plot_path:
         from dsflash_ros.bench.scaling import draw
 
-        draw(rows, args.plot)
-        print(f"written: {args.plot}")
-    if args.json:
-        left_out = ("run", "parser", "json", "plot", "command")
-        settings = {key: value for key, value in vars(args).items() if key not in left_out}
-        store(args.json, args.what, settings, rows, on)
+        draw(rows, plot_path)
+        print(f"written: {plot_path}")
     return 0
 
 

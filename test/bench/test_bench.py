@@ -51,6 +51,19 @@ def test_store_and_machine(tmp_path):
         store(path / "below_a_file.json", "frame", {}, [], {})
 
 
+def test_what_was_stored_stays_until_the_new_is_whole(tmp_path, monkeypatch):
+    path = tmp_path / "here.json"
+    store(path, "frame", {"repeat": 3}, [], {})
+    before = path.read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("a power cut")))
+        with pytest.raises(OutputError, match="a power cut"):
+            store(path, "frame", {"repeat": 4}, [], {})
+    assert path.read_text() == before and list(tmp_path.iterdir()) == [path]
+    store(path, "frame", {"repeat": 4}, [], {})
+    assert json.loads(path.read_text())["settings"] == {"repeat": 4}
+
+
 def test_frame_leaves_the_warm_up_out():
     latencies = iter([500.0, 400.0, 300.0, 1.0, 2.0, 3.0])
     sizes = []
