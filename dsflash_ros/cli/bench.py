@@ -30,8 +30,24 @@ import argparse
 from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.arguments import add_model_arguments, output_files
 from dsflash_ros.cli.bench_measures import AUGMENTATIONS, MEASURES
+from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 _REPEATS = {"loader": 512, "load": 5, "relations": 20, "scaling": 20}
+
+_WITH_MODEL = ("frame", "load", "node", "segmenter", "relations", "scaling")
+
+_ONLY_FOR = {
+    "size": ("frame", "load", "conversions", "node", "segmenter"),
+    "duration": ("load", "node"),
+    "environment": ("load",),
+    "rate": ("node",),
+    **dict.fromkeys(("workers", "image_size", "augmentation"), ("loader",)),
+    "compare": ("segmenter", "relations"),
+    "limit": ("segmenter",),
+    "plot": ("scaling",),
+    **{option.name: _WITH_MODEL for option in (*MODEL_OPTIONS, *FRAME_OPTIONS)},
+}
+"""Which measurements take notice of an argument; of those that are not here, all do."""
 
 HELP = "measure latencies and rates on this machine"
 
@@ -124,14 +140,7 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.machine import machine
     from dsflash_ros.text_tables import show
 
-    if args.what == "loader" and args.source is None:
-        args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
-    if args.what in ("conversions", "node", "relations", "scaling") and args.source is not None:
-        args.parser.error(f"{args.what} makes its own images and takes no source")
-    if args.plot and args.what != "scaling":
-        args.parser.error(f"--plot is for scaling, not for {args.what}")
-    if args.compare and args.what not in ("segmenter", "relations"):
-        args.parser.error(f"--compare is for segmenter and relations, not for {args.what}")
+    _check(args)
     args.repeat = args.repeat or _REPEATS.get(args.what, 50)
     args.duration = args.duration or {"load": 3.0}.get(args.what, 60.0)
     json_path, plot_path = output_files(args, "json", "plot")
@@ -149,6 +158,27 @@ def run(args: argparse.Namespace) -> int:
         draw(rows, plot_path)
         print(f"written: {plot_path}")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What a measurement takes no notice of, or lacks, is wrong usage."""
+    given = {name for name in _ONLY_FOR if getattr(args, name) != args.parser.get_default(name)}
+    for name, measures in _ONLY_FOR.items():
+        if name in given and args.what not in measures:
+            *others, last = measures
+            known = f"{', '.join(others)} and {last}" if others else last
+            option = name.replace("_", "-")
+            args.parser.error(f"--{option} is for {known}, not for {args.what}")
+    if args.what == "loader" and args.source is None:
+        args.parser.error("loader needs a data set, as in: dsflash bench loader data/psg")
+    if args.what in ("conversions", "node", "relations", "scaling") and args.source is not None:
+        args.parser.error(f"{args.what} makes its own images and takes no source")
+    if "duration" in given and args.what == "node" and "rate" not in given:
+        args.parser.error("--duration of node needs --rate: else --repeat says how many frames")
+    if "limit" in given and args.source is None:
+        args.parser.error("--limit needs a data set, as in: dsflash bench segmenter data/psg")
+    if {"compare", "weights"} <= given:
+        args.parser.error("give the weights with --compare or with --weights, not with both")
 
 
 def _assignment(text: str) -> str:

@@ -48,3 +48,45 @@ def test_files_that_cannot_be_written_are_told_before_measuring(bench, measured,
     code, _, err = bench("scaling", "--json", one, "--plot", one)
     assert code == 2 and "--json and --plot cannot both write" in err
     assert measured == [] and (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("frame --rate 5", "--rate is for node, not for frame"),
+        ("frame --environment A=1", "--environment is for load, not for frame"),
+        ("frame --duration 3", "--duration is for load and node, not for frame"),
+        ("frame --workers 4", "--workers is for loader, not for frame"),
+        ("frame --image-size 32", "--image-size is for loader, not for frame"),
+        ("load --augmentation flip", "--augmentation is for loader, not for load"),
+        ("relations --limit 3", "--limit is for segmenter, not for relations"),
+        ("node --compare a b", "--compare is for segmenter and relations, not for node"),
+        ("scaling --size 64x48", "segmenter, not for scaling"),
+        ("frame --plot x.png", "--plot is for scaling, not for frame"),
+        ("loader data --weights random", "--weights is for frame, load, node, segmenter,"),
+        ("conversions --mask-threshold 0.5", "scaling, not for conversions"),
+        ("node --duration 3", "--duration of node needs --rate"),
+        ("segmenter --limit 3", "--limit needs a data set"),
+        ("segmenter --compare a b --weights c", "with --compare or with --weights, not with both"),
+    ],
+)
+def test_what_a_measurement_takes_no_notice_of_is_refused(bench, measured, arguments, sentence):
+    code, out, err = bench(*arguments.split())
+    assert code == 2 and out == "" and sentence in err and measured == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "frame photo.jpg --size 64x48 --threads 1 --repeat 2",
+        "load --duration 3 --environment A=1",
+        "node --rate 30 --duration 60 --size 64x48",
+        "loader data --workers 4 --image-size 32 --augmentation flip",
+        "segmenter data --compare a b --limit 3",
+        "relations --compare a b --precision float32",
+        "conversions --size 64x48",
+    ],
+)
+def test_what_belongs_to_a_measurement_is_taken(bench, measured, arguments):
+    assert bench(*arguments.split())[0] == 0
+    assert measured == [arguments.split()[0]]
