@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -26,6 +26,8 @@ _PARTS = "parts"
 
 class Parts:
     """What a replay has written into a folder so far.
+
+    What ends before its first part leaves nothing, not even its settings.
 
     Attributes:
         folder: of the replay's results.
@@ -47,7 +49,7 @@ class Parts:
             if overwrite:
                 self._clear()
             known = self._known()
-            if known is None:
+            if known is None or not (known["complete"] or self.done):
                 known = {"settings": settings, "complete": False}
                 self._note(known)
             self.is_complete = bool(known["complete"])
@@ -59,6 +61,9 @@ class Parts:
         return self
 
     def __exit__(self, *_) -> None:
+        with suppress(OSError):  # what stays is no obstacle to the next one
+            if not (self.is_complete or self.done):
+                self._clear()
         self._lock.release()
 
     def _refuse_other_files(self) -> None:
@@ -100,7 +105,7 @@ class Parts:
     @property
     def done(self) -> list[Path]:
         """The folders of the finished parts."""
-        return sorted(path for path in self._parts.iterdir() if not path.name.startswith("."))
+        return sorted(self._parts.glob("[!.]*"))
 
     def state(self) -> bytes | None:
         """What the last finished part ended with; None before the first."""

@@ -1,5 +1,6 @@
 """Replays that are interrupted, go on, or begin anew."""
 
+import json
 import random
 import shutil
 import subprocess
@@ -81,6 +82,24 @@ def test_a_finished_one_stays_and_other_settings_are_refused(whole, tmp_path, ca
     assert "was made with other settings (end)" in capsys.readouterr().err
     assert replay(*given, "--end", 1, "--overwrite") == 0
     assert len(lines(out / "drive")) == 6
+
+
+def test_one_without_a_graph_does_not_keep_the_folder(tmp_path, capsys):
+    assert replay(DRIVE, "--out", tmp_path, "--start", 100, *QUICK) == 1
+    assert "could be used" in capsys.readouterr().err
+    assert [path for path in (tmp_path / "drive").iterdir() if path.name[0] != "."] == []
+    assert replay(DRIVE, "--out", tmp_path, "--start", 1, "--end", 1.3, *QUICK) == 0
+    assert len(lines(tmp_path / "drive")) == 2
+
+
+def test_one_that_was_killed_before_its_first_part_does_not_keep_the_folder(tmp_path):
+    folder = tmp_path / "drive"
+    (folder / "parts" / ".partial").mkdir(parents=True)
+    note = {"settings": {"start": 100.0}, "complete": False}
+    (folder / "replay.json").write_text(json.dumps(note))
+    assert replay(DRIVE, "--out", tmp_path, "--start", 1, "--end", 1.3, *QUICK) == 0
+    assert len(lines(folder)) == 2 and not (folder / "parts").exists()
+    assert json.loads((folder / "replay.json").read_text())["settings"]["start"] == 1.0
 
 
 def test_two_processes_do_not_write_one_folder(whole, tmp_path, capsys):
