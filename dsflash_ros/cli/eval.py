@@ -61,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
     not_given = [name for name in RANKED if getattr(args, name) is None]
     usual = {name: getattr(Options(), name) for name in not_given}
     vars(args).update(usual if args.tracking else {name: RANKED[name] for name in not_given})
+    if args.target_frame and not _scores_tracks(args):
+        args.parser.error(
+            "--target-frame is of tracks, which --annotations and --protocol predcls leave out"
+        )
     if args.out or args.ray is not None or len(args.dataset) > 1:
         from dsflash_ros.cli.eval_bags import evaluate_bags
 
@@ -70,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--ray-cores needs --ray")
     if args.tracking:
         return _run_tracking(args)
+    if args.true_segments:
+        args.parser.error("--true-segments needs --tracking; --protocol predcls gives them, too")
     if args.export and args.export[0] != "sgbench":
         args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
     json_path, export_path, report_path = output_files(args, "json", "export", "report")
@@ -118,6 +124,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _scores_tracks(args: argparse.Namespace) -> bool:
+    """Whether the tracks of a bag are scored, alone or beside the rest."""
+    return args.tracking or (args.protocol == "sgdet" and not args.annotations)
+
+
 def _open(args: argparse.Namespace):
     """The data set, or the frames of a bag with the truth; and the weights."""
     from dsflash_ros.data.psg import PsgDataset
@@ -127,8 +138,10 @@ def _open(args: argparse.Namespace):
 
     path = expand(args.dataset)
     if not is_bag(path):
-        if args.annotations or args.topic:
-            args.parser.error("--annotations and --topic say what of a bag is meant: give a bag")
+        for name in ("annotations", "topic", "target_frame"):
+            if getattr(args, name):
+                option = name.replace("_", "-")
+                args.parser.error(f"--{option} is of bags, and {path} is none: give a bag")
         return dataset_from(args), open_weights(args.weights)
     if args.speed:
         args.parser.error("--speed needs a data set; on a bag: dsflash bench frame BAG")
@@ -185,7 +198,7 @@ def _tracks(args: argparse.Namespace, dataset, pipeline, usual: dict):
     """
     from dsflash_ros.evaluation.bag_records import BagRecords
 
-    if not isinstance(dataset, BagRecords) or args.annotations or args.protocol != "sgdet":
+    if not isinstance(dataset, BagRecords) or not _scores_tracks(args):
         return None
     from dsflash_ros.evaluation.bag_tracking import TracksObserver
 

@@ -72,6 +72,8 @@ def test_what_makes_no_sense_with_several_bags(tmp_path, capsys):
     assert "a URL needs --ray" in wrong_usage(capsys, "s3://drives/one", DRIVE, *out)
     assert "--ray-cores needs --ray" in wrong_usage(capsys, *two, *out, "--ray-cores", 2)
     assert "--ray-cores needs --ray" in wrong_usage(capsys, DRIVE, "--ray-cores", 2)
+    predcls = ("--protocol", "predcls", "--target-frame", "map")
+    assert "--target-frame is of tracks" in wrong_usage(capsys, *two, *out, *predcls)
     assert not (tmp_path / "out").exists()
 
 

@@ -137,6 +137,11 @@ def test_homes_that_are_not_there(folder, capsys):
         (("--timed", "0"), "'0' is no whole number from 1"),
         (("--timed", "9"), "--timed says how to measure speed: give --speed, too"),
         (("--speed-seconds", "9"), "--speed-seconds says how to measure speed"),
+        (("--true-segments",), "--true-segments needs --tracking"),
+        (("--target-frame", "map"), "--target-frame is of bags, and"),
+        (("--topic", "/image"), "--topic is of bags, and"),
+        (("--target-frame", "map", "--protocol", "predcls"), "--target-frame is of tracks"),
+        (("--target-frame", "map", "--annotations", "x"), "--target-frame is of tracks"),
     ],
 )
 def test_wrong_usage(folder, arguments, sentence, capsys):
