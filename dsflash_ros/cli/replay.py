@@ -93,6 +93,11 @@ def run(args: argparse.Namespace) -> int:
     for text in [*args.bag, args.out]:
         if "://" in text:
             args.parser.error(f"{text}: a URL needs --ray")
+    for text in args.bag:
+        if set(text) & set("*?[") and not expand(text).exists():
+            args.parser.error(
+                f"{text}: a quoted pattern needs --ray; without, leave out the quotes"
+            )
     if args.ray_cores:
         args.parser.error("--ray-cores needs --ray")
     return _replay_here(args)

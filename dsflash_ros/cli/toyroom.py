@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     toyroom_camera.add_arguments(camera)
+    for action in actions.choices.values():
+        action.set_defaults(parser=action)  # wrong usage shows the usage of the action
 
 
 def _add_render(actions) -> None:
@@ -139,6 +141,8 @@ def _show(args: argparse.Namespace) -> int:
 
     if (args.dataset is None) == (args.seed is None):
         args.parser.error("show draws either a DATASET or scenes of a --seed: give one of them")
+    if not args.out.lower().endswith((".png", ".jpg", ".jpeg")):
+        args.parser.error(f"{args.out}: pictures are written as .png or .jpg; let the name end so")
     out = check_output(args.out, args.overwrite)
     if args.dataset is None:
         samples = samples_of_seed(args.seed, args.scenes, *args.size)

@@ -78,7 +78,7 @@ def test_the_former_name_of_toyroom_works_and_says_so(tmp_path, capsys):
     assert exit_info.value.code == 2
     told, *rest = capsys.readouterr().err.splitlines()
     assert told == "dsflash world is now called dsflash toyroom"
-    assert rest[-1].startswith("dsflash toyroom: error: show draws either")
+    assert rest[-1].startswith("dsflash toyroom show: error: show draws either")
 
 
 def test_version(capsys):

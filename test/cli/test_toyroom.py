@@ -37,6 +37,9 @@ def run_after(code, *argv):
         ([*RENDER, "x", "--split", "val", "--test-share", "0.5"], "not allowed with argument"),
         (["show", "--out", "x.png"], "give one of them"),
         (["show", "data", "--seed", "1", "--out", "x.png"], "give one of them"),
+        (["show", "--out", "x.png"], "usage: dsflash toyroom show "),
+        (["camera", "--record", "bag"], "usage: dsflash toyroom camera "),
+        (["show", "--seed", "1", "--out", "x.bmp"], "x.bmp: pictures are written as .png or .jpg"),
     ],
 )
 def test_wrong_usage_exits_with_2(argv, sentence, capsys):

@@ -211,6 +211,13 @@ def test_what_fails(arguments, sentence, two_cameras, tmp_path, capsys):
     assert (tmp_path / "full" / "drive" / "mine.txt").read_text() == "mine"
 
 
+def test_quoted_patterns_need_ray(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        replay(DRIVE.parent / "dri*", "--out", tmp_path / "out")
+    assert ended.value.code == 2 and not (tmp_path / "out").exists()
+    assert "dri*: a quoted pattern needs --ray" in capsys.readouterr().err
+
+
 def test_a_bag_that_cannot_be_read_does_not_keep_the_others(tmp_path, capsys, caplog):
     bag = write_bag(tmp_path / "good", {"/image": raw_images()})
     (tmp_path / "bad.mcap").write_bytes(b"nonsense")
