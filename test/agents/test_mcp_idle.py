@@ -60,6 +60,7 @@ def test_connections_that_send_no_request_make_room(http):
         one.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_a_client_that_thinks_for_long_goes_on(http, mode):
     assert is_soon_open(http)

@@ -32,7 +32,11 @@ def test_recall(scores):
 
 @pytest.mark.parametrize(
     ("heading", "name"),
-    [("How good they are", "toyroom_relation_stages"), ("The steps of rgt", "toyroom_rgt")],
+    [
+        ("How good they are", "toyroom_relation_stages"),
+        ("Objects and neck", "toyroom_objects_and_neck"),
+        ("The steps of rgt", "toyroom_rgt"),
+    ],
 )
 def test_parts_of_the_relation_stages(heading, name):
     _, *rows = read_page(ROOT / "docs/relation_stages.md").table(heading)

@@ -32,6 +32,7 @@ def noise():
     return list(np.random.default_rng(0).integers(0, 256, (12, 48, 64, 3)).astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_what_is_told_stays(folder, tmp_path, capsys):
     out = tmp_path / "int8"
     given = ["--images", str(DRIVE), "--count", "20", "--out", str(out)]

@@ -77,6 +77,7 @@ def test_an_encoder_that_is_nowhere(monkeypatch):
         open_encoder("no-such-folder")
 
 
+@pytest.mark.slow
 def test_a_hub_id_is_downloaded_once(bert, tmp_path_factory):
     """And works without the hub from then on."""
     home, name = tmp_path_factory.mktemp("home"), "someone/encoder"
