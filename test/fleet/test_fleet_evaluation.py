@@ -14,12 +14,13 @@ from dsflash_ros.cli import main
 
 pytestmark = pytest.mark.slow
 
-GIVEN = ("--device", "cpu", "--precision", "bfloat16", "--limit", "24", "--target-frame", "map")
+QUICK = ("--device", "cpu", "--precision", "bfloat16", "--limit", "24")
+GIVEN = (*QUICK, "--target-frame", "map")
 NOBODY = "127.0.0.1:1"
 
 
-def evaluate(*arguments):
-    return main(["eval", *map(str, arguments), *GIVEN])
+def evaluate(*arguments, given=GIVEN):
+    return main(["eval", *map(str, arguments), *given])
 
 
 def scores(content):
@@ -68,9 +69,10 @@ def test_split_it_is_the_same_and_a_broken_bag_does_not_keep_the_others(
 
 
 def test_true_segments_are_given_to_the_models(ray_address, tmp_path):
-    given = (DRIVE, "--protocol", "predcls")
-    assert evaluate(*given, "--out", tmp_path / "one", "--threads", 1) == 0
-    assert evaluate(*given, "--out", tmp_path / "ray", "--ray", ray_address) == 0
+    what = (DRIVE, "--protocol", "predcls")
+    one, split = ("--out", tmp_path / "one"), ("--out", tmp_path / "ray")
+    assert evaluate(*what, *one, "--threads", 1, given=QUICK) == 0
+    assert evaluate(*what, *split, "--ray", ray_address, given=QUICK) == 0
     one, split = (scores((tmp_path / n / "drive.json").read_text()) for n in ("one", "ray"))
     assert one == split and one["relations"]["mR@50"] > 0.5 and one["tracking"] is None
 
