@@ -33,7 +33,7 @@ def why_not_coco(names: Sequence[str], classes: int) -> str:
     """
     known = Vocabulary.psg().classes
     if classes != len(known):
-        return f"its {classes} classes are not the {len(known)} of COCO panoptic"
+        return f"it tells {classes} classes apart, not the {len(known)} of COCO panoptic"
     if names and len(names) != classes:
         return f"its config.json names {len(names)} classes, but its tensors are for {classes}"
     unknown = sorted(set(names) - set(known))
@@ -65,16 +65,12 @@ def choose_vocabulary(
                 f"{len(vocabulary.classes)}"
             )
         return vocabulary
-    known = Vocabulary.psg()
-    reason = why_not_coco(names, classes)
-    if len(known.classes) != classes:
-        reason = f"it tells {classes} classes apart, not the {len(known.classes)} of COCO panoptic"
-    if reason:
+    if reason := why_not_coco(names, classes):
         raise WeightsError(
             f'{reason}; say what they are with --vocabulary FILE.json: {{"things": [...], '
             '"stuff": [...], "predicates": [...]}, in the order of its classes, things first'
         )
-    return known
+    return Vocabulary.psg()
 
 
 def reorder_classes(

@@ -28,7 +28,8 @@ class ClipImages:
     is left out, so that a patch only sees itself there (MaskCLIP; Zhou et al., ECCV 2022).
 
     Attributes:
-        text: encodes the phrases, by the same CLIP.
+        text: encodes the phrases, by the same CLIP, on the CPU.
+        device: where images are looked at.
         scale: what CLIP multiplies cosines with before their softmax.
     """
 
@@ -40,6 +41,7 @@ class ClipImages:
         self.text = NeuralEncoder(folder)
         if not self.text.is_clip:
             raise LanguageError(f"{folder} holds no CLIP, which an image encoder must be")
+        import torch
         from safetensors.torch import safe_open
         from transformers import CLIPVisionModelWithProjection
 
@@ -54,29 +56,30 @@ class ClipImages:
         if report["missing_keys"]:
             missing = sorted(report["missing_keys"])[0]
             raise LanguageError(f"the CLIP in {folder} is damaged: {missing} is missing")
-        self._vision = model.to(device).eval()
+        self.device = torch.device(device)
+        self._vision = model.to(self.device).eval()
         blocks = self._vision.vision_model.encoder.layers
         self._last = blocks[-1]
         self._vision.vision_model.encoder.layers = blocks[:-1]
         self._side, self._patch = model.config.image_size, model.config.patch_size
+        colours = torch.tensor((MEAN, DEVIATION), device=self.device).view(2, 3, 1, 1)
+        self._mean, self._deviation = colours
 
     def regions(self, images: "torch.Tensor", masks: "torch.Tensor") -> "torch.Tensor":
         """Features of segments: means over their masks.
 
         Args:
-            images: (B, 3, S, S) float32, 0 to 1.
+            images: (B, 3, S, S) float32, 0 to 1, on the device.
             masks: (B, Q, h, w) float32, 0 to 1, how far each pixel belongs to each of Q segments.
 
-        Returns (B, Q, D) float32 of length 1, on the images' device; zeros for empty masks.
+        Returns (B, Q, D) float32 of length 1, on the device; zeros for empty masks.
         """
         import torch
         import torch.nn.functional as F
 
         with torch.inference_mode():
-            patches = self._patches(images.to(self._vision.device))
-            grid = self._side // self._patch
-            shares = F.adaptive_avg_pool2d(masks.to(patches), grid).flatten(2)
-            return F.normalize(shares @ patches, dim=-1).to(images.device)
+            shares = F.adaptive_avg_pool2d(masks, self._side // self._patch).flatten(2)
+            return F.normalize(shares @ self._patches(images), dim=-1)
 
     def _patches(self, images: "torch.Tensor") -> "torch.Tensor":
         """(B, 3, S, S) to (B, grid * grid, D), where text embeddings are, each of length 1."""
@@ -84,9 +87,9 @@ class ClipImages:
 
         size = self._side, self._side
         small = F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 1)
-        mean, deviation = (small.new_tensor(of).view(3, 1, 1) for of in (MEAN, DEVIATION))
+        pixels = (small - self._mean) / self._deviation
         vision, last = self._vision.vision_model, self._last
-        tokens = vision(pixel_values=(small - mean) / deviation).last_hidden_state[:, 1:]
+        tokens = vision(pixel_values=pixels).last_hidden_state[:, 1:]
         itself = last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(tokens)))
         tokens = tokens + itself
         tokens = tokens + last.mlp(last.layer_norm2(tokens))

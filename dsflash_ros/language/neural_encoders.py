@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,13 @@ class NeuralEncoder(TextEncoder):
             ) from error
         self._model.eval()
         self.is_clip = config.model_type.startswith("clip")
-        self.sha256 = sha256_of(folder / WEIGHTS_FILE)
+        self._folder = folder
         self.width = config.projection_dim if self.is_clip else config.hidden_size
+
+    @cached_property
+    def sha256(self) -> str:
+        """See `TextEncoder`; reading a file of a gigabyte takes a second."""
+        return sha256_of(self._folder / WEIGHTS_FILE)
 
     def encode(self, phrases: Sequence[str]) -> np.ndarray:
         import torch

@@ -24,6 +24,7 @@ class ImageEvidence:
     def __init__(self, clip: ClipImages) -> None:
         """`name` has to say of which classes before anything else."""
         self._clip = clip
+        self._embedded: dict[str, torch.Tensor] = {}
         self._names = self._shares = torch.zeros(0)
 
     def name(self, classes: Sequence[str], is_new: Sequence[bool]) -> None:
@@ -32,8 +33,13 @@ class ImageEvidence:
         `is_new`: which of them the weights did not learn.
         """
         phrases = [PROMPT.format(plain_words(name)) for name in classes]
-        self._names = torch.from_numpy(self._clip.text.encode(phrases))
-        self._shares = torch.where(torch.tensor(list(is_new)), NEW_SHARE, KNOWN_SHARE)
+        strange = [phrase for phrase in phrases if phrase not in self._embedded]
+        vectors = torch.from_numpy(self._clip.text.encode(strange))
+        embedded = self._embedded | dict(zip(strange, vectors, strict=True))
+        self._embedded = {phrase: embedded[phrase] for phrase in phrases}
+        self._names = torch.stack(list(map(embedded.get, phrases))).to(self._clip.device)
+        shares = [NEW_SHARE if new else KNOWN_SHARE for new in is_new]
+        self._shares = torch.tensor(shares, device=self._clip.device)
 
     @torch.inference_mode()
     def mixed(self, images, found: Segmentation) -> Segmentation:
@@ -48,8 +54,7 @@ class ImageEvidence:
         if pixels.dtype == torch.uint8:
             pixels = pixels.permute(0, 3, 1, 2).float() / 255
         seen = self._clip.regions(pixels, (torch.as_tensor(found.mask_logits) > 0).float())
-        evidence = self._clip.scale * (seen @ self._names.to(seen).T)
-        mixed = mixed_logits(logits, evidence, self._shares.to(seen))
+        mixed = mixed_logits(logits, self._clip.scale * (seen @ self._names.T), self._shares)
         both = torch.where(seen.any(-1, keepdim=True), mixed, logits)  # empty masks show nothing
         return found._replace(
             class_logits=both.numpy() if isinstance(found.class_logits, np.ndarray) else both

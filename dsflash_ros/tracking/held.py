@@ -58,7 +58,7 @@ def _node(track: Track, mask: np.ndarray, number: int, graph: SceneGraph) -> Nod
 
     Its position is that of then, and left out of a graph without positions.
     """
-    size, position_frame = graph.panoptic.shape, graph.position_frame
+    size = graph.panoptic.shape
     rows, columns = np.nonzero(mask)
     down, right = size[0] / mask.shape[0], size[1] / mask.shape[1]
     box = (
@@ -67,12 +67,10 @@ def _node(track: Track, mask: np.ndarray, number: int, graph: SceneGraph) -> Nod
         min(size[1], int(np.ceil((columns.max() + 1) * right))),
         min(size[0], int(np.ceil((rows.max() + 1) * down))),
     )
-    is_placed = bool(position_frame)
+    placed = {} if graph.position_frame else dict.fromkeys(("position", "extent", "distance"))
     return replace(
         track.node,
-        position=track.node.position if is_placed else None,
-        extent=track.node.extent if is_placed else None,
-        distance=track.node.distance if is_placed else None,
+        **placed,
         id=number,
         box=box,
         area=max(1, round(len(rows) * down * right)),

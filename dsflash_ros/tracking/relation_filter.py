@@ -58,6 +58,7 @@ class RelationFilter:
             smoothing: see `TrackingOptions.track_smoothing`.
             begin, end: scores at which a relation begins and ends.
         """
+        begin, end = max(begin, _FORGOTTEN), max(end, _FORGOTTEN)
         for pair in relations.keys() | self._pairs.keys():
             if pair[0] not in seen or pair[1] not in seen:
                 continue
@@ -75,7 +76,6 @@ class RelationFilter:
 
     def _decide(self, related: Related, stamp: float, begin: float, end: float) -> None:
         best, before = related.scores.best, related.holds
-        begin, end = max(begin, _FORGOTTEN), max(end, _FORGOTTEN)
         if related.scores[best] >= (end if best == before else begin):
             related.holds = best
         elif before is None or related.scores[before] < end:

@@ -6,6 +6,7 @@ from dsflash_ros.graph.scene_graph import NOTHING, Node, Relation, SceneGraph, p
 
 HEIGHT, WIDTH = 240, 320
 CLASSES = ("cup", "person", "chair", "floor")
+CUP, PERSON, CHAIR, FLOOR = range(4)
 PREDICATES = ("on", "holding", "beside")
 
 
@@ -78,3 +79,11 @@ def node(number, class_id, box, score):
         area=(x1 - x0) * (y1 - y0),
         centroid=((x0 + x1) / 2, (y0 + y1) / 2),
     )
+
+
+TWO_CUPS = Scene((CUP, 40, 60, 50, 60, 1), (CUP, 120, 60, 50, 60, 2), (PERSON, 200, 40, 60, 120, 3))
+
+
+def ids(graph):
+    """Track ids by node id."""
+    return {node.id: node.track_id for node in graph.nodes}

@@ -3,14 +3,11 @@
 import random
 
 import pytest
-from scenes import CLASSES, Scene
+from scenes import CHAIR, CLASSES, CUP, TWO_CUPS
 
 from dsflash_ros.tracking.events import Change
 from dsflash_ros.tracking.tracker import Tracker
 from dsflash_ros.tracking.tracking_options import TrackingOptions
-
-CUP, PERSON, CHAIR = range(3)
-TWO_CUPS = Scene((CUP, 40, 60, 50, 60, 1), (CUP, 120, 60, 50, 60, 2), (PERSON, 200, 40, 60, 120, 3))
 
 
 def labels(graph):

@@ -176,7 +176,7 @@ def refused(weights, reason, arguments):
 def test_what_needs_more_than_a_name(tmp_path, empty_home):
     instances = OriginalEoMT("small", "dinov2", 64, queries=5, classes=80)
     torch.save(instances.state_dict(), tmp_path / "instance.bin")
-    classes = "its 80 classes are not the 133 of COCO panoptic"
+    classes = "it tells 80 classes apart, not the 133 of COCO panoptic"
     refused(tmp_path / "instance.bin", classes, "--vocabulary NAMES.json")
 
     delta = differences(OriginalEoMT("small", "dinov3", 64, queries=5), dinov3("small"))

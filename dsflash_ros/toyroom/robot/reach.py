@@ -24,7 +24,8 @@ def too_far(point: np.ndarray, place: np.ndarray) -> str:
 def too_high(point: np.ndarray) -> str:
     """Why the hand gets to the height of a point, (3,), from nowhere; empty where it does."""
     if not LOWEST <= point[2] <= HIGHEST:
-        return f"out of reach: {point[2]:.2f} m high, and the hand gets to {HIGHEST:.2f} m"
+        heights = f"the hand gets from the floor to {HIGHEST:.2f} m"
+        return f"out of reach: {point[2]:.2f} m high, and {heights}"
     return ""
 
 
