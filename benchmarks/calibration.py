@@ -52,7 +52,8 @@ from dsflash_ros.model.language import Language
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
 from dsflash_ros.text_tables import Row, show
-from dsflash_ros.training.configuration import RelationConfig, dump_config, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import dump_config, load_config
 from dsflash_ros.training.diffusion.calibrate_unet import LOSSES, MAPS, train_calibration
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.toy_folder import make_toy_folder

@@ -5,7 +5,8 @@ from importlib import resources
 
 import yaml
 
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 
 OBJECTS = {
     "boxes": [],

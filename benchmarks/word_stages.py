@@ -18,7 +18,8 @@ from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.graph.words import plain_words
 from dsflash_ros.language.text_encoder import TextEncoder
 from dsflash_ros.model.layers.named_logits import make_logits
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.train_relations import filled_cache, train_relations
 from dsflash_ros.weights.loading import open_weights

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     """Print the settings, `...` for those that must be given and are not."""
-    from dsflash_ros.training.configuration import dump_config, load_config
+    from dsflash_ros.training.configuration_files import dump_config, load_config
 
     missing = {"dataset": "...", "out": "..."}
     missing |= {"relations": {"segmenter": "..."}, "calibration": {"diffusion": "..."}}.get(
@@ -65,7 +65,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def _prepare(args: argparse.Namespace) -> tuple:
     """The function that trains, and its configuration."""
-    from dsflash_ros.training.configuration import load_config
+    from dsflash_ros.training.configuration_files import load_config
 
     config = load_config(_kind(args.what), args.config, args.override, args.what)
     if args.what == "segmenter":

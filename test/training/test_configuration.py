@@ -3,13 +3,8 @@ import pytest
 pytest.importorskip("pydantic")
 
 from dsflash_ros.errors import ConfigError
-from dsflash_ros.training.configuration import (
-    RelationConfig,
-    SegmenterConfig,
-    dump_config,
-    load_config,
-    shipped,
-)
+from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig
+from dsflash_ros.training.configuration_files import dump_config, load_config, shipped
 
 NEEDED = ["dataset=d", "out=o", "segmenter=s.safetensors"]
 

@@ -16,7 +16,8 @@ from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, save_checkpoint
 from dsflash_ros.model.segmenters.segmenter import Segmentation
-from dsflash_ros.training.configuration import SegmenterConfig, load_config
+from dsflash_ros.training.configuration import SegmenterConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.segmenter.segmenter_data import SegmenterSamples, collate_segmenter
 from dsflash_ros.training.segmenter.segmenter_training import SegmenterTraining
 from dsflash_ros.training.segmenter.train_segmenter import prepare_model

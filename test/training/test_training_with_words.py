@@ -23,7 +23,8 @@ from dsflash_ros.language.naming import embedded_predicates
 from dsflash_ros.language.neural_encoders import open_encoder
 from dsflash_ros.model.checkpoints import load_checkpoint
 from dsflash_ros.model.layers.named_logits import OpenLogits
-from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig, SegmenterConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.relations.train_relations import prepare_model
 from dsflash_ros.training.segmenter import train_segmenter
 

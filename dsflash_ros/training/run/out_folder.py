@@ -9,7 +9,8 @@ import yaml
 
 from dsflash_ros.errors import ConfigError, OutputError
 from dsflash_ros.files import expand, replacing
-from dsflash_ros.training.configuration import BaseRunConfig, dump_config
+from dsflash_ros.training.configuration import BaseRunConfig
+from dsflash_ros.training.configuration_files import dump_config
 from dsflash_ros.training.run.saving import SCORES, STATE
 
 CONFIG, LOCK = "config.yaml", ".lock"

@@ -17,7 +17,7 @@ from dsflash_ros.model.diffusion.attention_maps import recorded
 from dsflash_ros.model.diffusion.deterministic_sampling import ddim_invert, ddim_sample
 from dsflash_ros.model.diffusion.diffusion_folder import open_diffusion
 from dsflash_ros.model.diffusion.noise_levels import NoiseLevels
-from dsflash_ros.training.configuration import load_config
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.diffusion.calibrate_unet import MAPS, calibrate, train_calibration
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.examples import Examples

@@ -19,7 +19,8 @@ from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header
 from dsflash_ros.model.relaters.dsflash import DSFlashRelations
 from dsflash_ros.pipeline.resizing import fit_image
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.relations.feature_cache import FeatureCache
 from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations

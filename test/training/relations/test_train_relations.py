@@ -17,7 +17,8 @@ from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import ConfigError, WeightsError
 from dsflash_ros.model.assembly import DSFlash
 from dsflash_ros.model.checkpoints import Header, load_checkpoint, read_header, save_checkpoint
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.relations.relation_data import RelationSamples
 from dsflash_ros.training.relations.train_relations import filled_cache, prepare_model
 from dsflash_ros.training.run.saving import KeepWeights

@@ -18,7 +18,8 @@ from dsflash_ros.data.shapes import VOCABULARY
 from dsflash_ros.errors import TrainingError
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import load_checkpoint, save_checkpoint
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.run.fit import _explain
 from dsflash_ros.training.run.out_folder import run_folder
 

@@ -15,7 +15,8 @@ from dsflash_ros.data.views import EpochSampler
 from dsflash_ros.model.checkpoints import load_checkpoint, read_header
 from dsflash_ros.pipeline import device
 from dsflash_ros.pipeline.pipeline import SceneGraphPipeline
-from dsflash_ros.training.configuration import RelationConfig, load_config
+from dsflash_ros.training.configuration import RelationConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.relations.pairs import pair_targets
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.relation_loss import pair_losses

@@ -15,7 +15,8 @@ from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import ConfigError
 from dsflash_ros.model.checkpoints import load_checkpoint, read_header
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import Mask2FormerSettings
-from dsflash_ros.training.configuration import SegmenterConfig, load_config
+from dsflash_ros.training.configuration import SegmenterConfig
+from dsflash_ros.training.configuration_files import load_config
 from dsflash_ros.training.segmenter.train_segmenter import prepare_model
 
 SETTINGS = "{p1: 1, p2: 1, p3: 1, dim: 32, encoder_ffn: 32, decoder_ffn: 32, decoder_layers: 2}"
