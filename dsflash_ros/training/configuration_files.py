@@ -93,4 +93,7 @@ def _sentence(kind: type[BaseModel], error: dict) -> str:
         return f"{error['loc'][0]} has too few values: {error['input']!r}"
     if error["type"] == "missing":
         return f"{key} is missing; give it in the file or as {key}=..."
-    return f"{key} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    told = f"{key} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+    if isinstance(error["input"], bool):
+        told += '; YAML reads on, off, yes and no as true and false unless quoted, as in "on"'
+    return told

@@ -60,6 +60,7 @@ def test_overrides_are_yaml():
         ("lr=nan", "lr is 'nan'|lr is nan"),
         ("epochs=2.5", "epochs is 2.5: input should be a valid integer"),
         ("masks_from=god", "masks_from is 'god': input should be 'truth', 'segmenter' or 'both'"),
+        ("predicates_novel=[on]", 'novel.0 is True: .* valid string; YAML reads .* as in "on"$'),
         ("lr", "'lr' is not of the form key=value"),
         ("lr=[1", "lr=\\[1 is not YAML"),
     ],

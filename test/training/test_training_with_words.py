@@ -145,3 +145,6 @@ def test_relations_on_a_segmenter_with_words(encoder_folder, tmp_path, folder):
     model, header = prepare_model(config, VOCABULARY)
     assert_close(model.relations.class_names, names)
     assert header.language == language and header.config.predicate_text_dim == 0
+    save_checkpoint(tmp_path / "both.safetensors", model, header)
+    kept = load_checkpoint(tmp_path / "both.safetensors")[0]
+    assert_close(kept.relations.class_names, kept.segmenter.class_head.names)

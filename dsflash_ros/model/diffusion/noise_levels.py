@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dsflash_ros.errors import WeightsError
+from dsflash_ros.errors import WeightsError, first_line
 
 PREDICTIONS = ("epsilon", "v_prediction")
 """What a UNet can be trained to tell, by diffusers' names, and an inversion can begin with.
@@ -38,12 +38,16 @@ class NoiseLevels:
 
         `steps_offset`, `timestep_spacing` and `set_alpha_to_one` (the level of state 0) are the
         config's. Images are never clipped, which no inversion could undo; a first step that goes
-        nowhere is left out. Raises `WeightsError` for predictions that are not known, too many
-        steps, and schedules that end without any image left.
+        nowhere is left out. Raises `WeightsError` for schedules and predictions that are not known,
+        too many steps, and schedules that end without any image left.
         """
         from diffusers import DDIMScheduler
 
-        scheduler = DDIMScheduler.from_config(dict(config))
+        try:
+            scheduler = DDIMScheduler.from_config(dict(config))
+            scheduler.set_timesteps(1)
+        except (NotImplementedError, ValueError, TypeError) as error:
+            raise WeightsError(f"the scheduler is none of DDIM: {first_line(error)}") from error
         prediction, most = scheduler.config.prediction_type, scheduler.config.num_train_timesteps
         if prediction not in PREDICTIONS:
             raise WeightsError(
@@ -54,6 +58,11 @@ class NoiseLevels:
             raise WeightsError(f"sampling takes 1 to {most} steps, got {steps}")
         scheduler.set_timesteps(steps)
         times = scheduler.timesteps.flip(0)
+        if times[-1] >= most:
+            raise WeightsError(
+                f"{steps} steps begin at time {times[-1]} with the scheduler's steps_offset of "
+                f"{scheduler.config.steps_offset}, but there are {most} times; take fewer steps"
+            )
         left = scheduler.alphas_cumprod.double()[times]
         kept = torch.cat((torch.as_tensor(scheduler.final_alpha_cumprod).double().view(1), left))
         if kept[-1] <= 0:

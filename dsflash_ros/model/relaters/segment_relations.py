@@ -81,7 +81,8 @@ class SegmentRelations(GatedRelations):
     def name_classes(self, embeddings: torch.Tensor) -> None:
         """See `RelationStage`."""
         if hasattr(self, "class_names"):
-            self.class_names = embeddings.to(self.class_names)
+            # a copy: a checkpoint cannot hold the segmenter's own tensor under two names
+            self.class_names = embeddings.to(self.class_names, copy=True)
 
     def prepare(self, features: torch.Tensor) -> torch.Tensor:
         """The features of each cell, (B, grid * grid, channels)."""

@@ -5,6 +5,7 @@ Trained are the captioner and LoRA's matrices, nothing else (SPADE, section 3.1)
 
 import json
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from torch import nn
 
 from dsflash_ros.data.psg import PsgDataset, Record
-from dsflash_ros.errors import ConfigError
-from dsflash_ros.files import expand, replacing, save_tensors
+from dsflash_ros.errors import ConfigError, TrainingError
+from dsflash_ros.files import expand, replacing, save_tensors, write_whole
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.diffusion.attention_maps import recorded
 from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
@@ -30,8 +31,11 @@ from dsflash_ros.training.run.fit import with_relations
 from dsflash_ros.training.run.out_folder import run_folder
 from dsflash_ros.training.run.schedules import cosine_with_warmup
 
-CALIBRATED, MAPS, LOSSES = "calibrated.safetensors", "teacher_maps.npy", "losses.json"
-"""Files of a run: the encoder for `start=` of a segmenter, what it learned from, and how."""
+CALIBRATED, LOSSES = "calibrated.safetensors", "losses.json"
+"""Files of a run: the encoder for `start=` of a segmenter, and how it learned."""
+
+MAPS, CAPTIONS = "teacher_maps.npy", "captions.json"
+"""What it learned from: the teacher's maps, and by image id the captions that they are of."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +47,8 @@ def train_calibration(config: CalibrationConfig, resume: bool = False) -> Path:
     again.
 
     Raises `ConfigError` for a folder that another run has used or when no image is left to learn
-    from, `DatasetError`, `WeightsError` for the diffusion model, `MissingExtraError`,
+    from, `TrainingError` for a data set that has changed since the run began and when the loss is
+    not finite, `DatasetError`, `WeightsError` for the diffusion model, `MissingExtraError`,
     `OutputError`.
     """
     with run_folder(config, resume, state=MAPS):
@@ -60,11 +65,14 @@ def _train(config: CalibrationConfig, out: Path) -> Path:
     encoder = found.encoder.to(device)
     found.tokens.encoder.to(device)
     examples = _examples(config, found, records, dataset.vocabulary)
+    captions = [texts[0] for texts in examples.captions]
+    ids = [record.image_id for record in records]
+    _keep_captions(out, dict(zip(ids, captions, strict=True)), config.dataset)
     maps = fill_teacher_maps(
         out / MAPS,
         encoder.unet,
         examples.latents,
-        [texts[0] for texts in examples.captions],
+        captions,
         found.tokens,
         levels,
         config.map_side,
@@ -79,6 +87,20 @@ def _train(config: CalibrationConfig, out: Path) -> Path:
         partial.write_text(json.dumps([round(loss, 5) for loss in losses]) + "\n")
     save_tensors(out / CALIBRATED, encoder.state_dict())
     return out / CALIBRATED
+
+
+def _keep_captions(out: Path, captions: dict[str, str], dataset: str) -> None:
+    """Write which images the teacher's maps are of, in order, and their captions.
+
+    Raises `TrainingError` when there are maps already, of others.
+    """
+    path, now = out / CAPTIONS, json.dumps(captions, indent=1) + "\n"
+    if (out / MAPS).exists() and path.exists() and path.read_text() != now:
+        raise TrainingError(
+            f"the data set {dataset} has changed since the run began: its images or captions are "
+            f"not those of {path}; bring back what it was, or start anew in another out=..."
+        )
+    write_whole(path, now)
 
 
 def seen_only(
@@ -113,7 +135,8 @@ def calibrate(
     """Train the encoder in place; returns the loss of each step. LoRA is merged at the end.
 
     `maps` are the teacher's, (N, length, side, side). No map shows the values of the last
-    cross-attention, which therefore stay as they were.
+    cross-attention, which therefore stay as they were. Raises `TrainingError` when a loss is not
+    finite.
     """
     device = next(encoder.parameters()).device
     encoder.requires_grad_(False)
@@ -139,6 +162,11 @@ def calibrate(
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
+        if not math.isfinite(losses[-1]):
+            raise TrainingError(
+                f"the loss became {losses[-1]} in step {step + 1} of {len(batches)}; nothing was "
+                "written. Try a smaller lr"
+            )
     merge_low_rank(encoder.unet)
     encoder.requires_grad_(False)
     return losses

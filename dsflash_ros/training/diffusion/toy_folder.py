@@ -11,7 +11,7 @@ from dsflash_ros.data.psg import PsgDataset
 from dsflash_ros.files import expand
 from dsflash_ros.model.diffusion.architectures import DIFFUSION_ARCHITECTURES
 from dsflash_ros.model.diffusion.diffusion_encoder import DiffusionEncoder
-from dsflash_ros.model.diffusion.diffusion_folder import read_part
+from dsflash_ros.model.diffusion.diffusion_folder import read_network, read_part
 from dsflash_ros.model.diffusion.latents import PixelLatents
 from dsflash_ros.model.diffusion.text_tokens import TextTokens
 from dsflash_ros.training.diffusion.examples import Examples, read_examples
@@ -58,7 +58,7 @@ def make_toy_folder(
     out.mkdir(parents=True, exist_ok=True)
     text = expand(text_folder)
     tokenizer = read_part(AutoTokenizer.from_pretrained, text)
-    text_encoder = read_part(AutoModel.from_pretrained, text)
+    text_encoder = read_network(AutoModel.from_pretrained, text)
     tokens = TextTokens(tokenizer, text_encoder, TOY.tokens)
     examples, contexts = _examples(dataset, tokens, out / "examples.pt", image_size)
     making = out / "toy_diffusion.partial"

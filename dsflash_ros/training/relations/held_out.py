@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dsflash_ros.data.psg import Record
+from dsflash_ros.data.psg import PsgDataset, Record
 from dsflash_ros.errors import ConfigError
 from dsflash_ros.graph.vocabulary import Vocabulary
 
@@ -36,6 +36,15 @@ def renumbered(record: Record, numbers: np.ndarray) -> Record:
     relations = record.relations.copy()
     relations[:, 2] = numbers[relations[:, 2]]
     return replace(record, relations=relations)
+
+
+def refuse_nothing_known(records: Sequence[Record], known: int, dataset: PsgDataset) -> None:
+    """Raise `ConfigError` when no relation of the records has a predicate below `known`."""
+    if all((record.relations[:, 2] >= known).all() for record in records):
+        raise ConfigError(
+            f"predicates_novel: the split {dataset.split!r} of {dataset.path} relates segments by "
+            "these predicates alone: nothing is left to learn from; name fewer"
+        )
 
 
 def without_novel(

@@ -21,7 +21,11 @@ from dsflash_ros.model.relaters import make_relater
 from dsflash_ros.pipeline.device import choose_device
 from dsflash_ros.training.configuration import RelationConfig
 from dsflash_ros.training.relations.feature_cache import FeatureCache
-from dsflash_ros.training.relations.held_out import base_first, renumbered
+from dsflash_ros.training.relations.held_out import (
+    base_first,
+    refuse_nothing_known,
+    renumbered,
+)
 from dsflash_ros.training.relations.pairs import predicate_weights
 from dsflash_ros.training.relations.relation_data import RelationSamples, collate_relations
 from dsflash_ros.training.relations.relation_training import RelationTraining
@@ -48,6 +52,7 @@ def train_relations(config: RelationConfig, resume: bool = False) -> Path:
     if config.predicates_novel:
         records = [renumbered(record, numbers) for record in records]
         val_records = val_records and [renumbered(record, numbers) for record in val_records]
+        refuse_nothing_known(records, len(vocabulary.predicates), train)
     with run_folder(config, resume, run.is_first_process()) as state:
         cache = None
         if config.feature_cache:

@@ -117,6 +117,9 @@ def test_the_first_state_without_noise_and_with_some():
     ("changes", "steps", "told"),
     [
         ({"prediction_type": "sample"}, 10, "prediction_type is 'sample'; known are epsilon, v_"),
+        ({"beta_schedule": "exponential"}, 10, "the scheduler is none of DDIM: exponential is"),
+        ({"timestep_spacing": "even"}, 10, "the scheduler is none of DDIM: even is"),
+        ({"steps_offset": 1, "timestep_spacing": "leading"}, 1000, "steps_offset of 1, .* take fe"),
         ({}, 0, "sampling takes 1 to 1000 steps, got 0"),
         ({}, 1001, "sampling takes 1 to 1000 steps, got 1001"),
         ({"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}, 5, "noise alone"),

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dsflash_ros.errors import WeightsError
@@ -12,6 +13,7 @@ from dsflash_ros.model.diffusion.diffusion_folder import open_diffusion
 from dsflash_ros.model.diffusion.latents import AutoencoderLatents, PixelLatents
 
 diffusers = pytest.importorskip("diffusers", reason="the extra `diffusion` is not installed")
+transformers = pytest.importorskip("transformers", reason="the extra `words` is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,27 @@ def test_folders_that_are_none(folder, tmp_path):
     ).save_pretrained(other / "unet")
     with pytest.raises(WeightsError, match="is none that is known here: toy, sd15, sd21"):
         open_diffusion(other)
+
+
+def test_folders_whose_parts_are_not_whole_or_do_not_fit(folder, tmp_path):
+    for part in ("unet", "text_encoder", "image_encoder"):
+        lacking = shutil.copytree(folder, tmp_path / part)
+        (path,) = (lacking / part).glob("*.safetensors")
+        tensors = load_file(path)
+        tensors.pop(min(name for name in tensors if name.endswith("weight")))
+        save_file(tensors, path, {"format": "pt"})
+        with pytest.raises(WeightsError, match=rf"{part} holds no whole .*it lacks 1 of its"):
+            open_diffusion(lacking)
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(WeightsError, match=rf"cannot read .*{part}: "):
+            open_diffusion(lacking)
+    sizes = {"num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 8}
+    for size, told in (
+        ({"hidden_size": 32}, r"makes \(24, 32\) numbers .* UNet 'toy' reads \(24, 384\)"),
+        ({"hidden_size": 384, "max_position_embeddings": 8}, "cannot read 24 tokens"),
+    ):
+        other = shutil.copytree(folder, tmp_path / f"text{size['hidden_size']}")
+        text = transformers.BertConfig(vocab_size=60, **sizes, **size)
+        transformers.BertModel(text).save_pretrained(other / "text_encoder")
+        with pytest.raises(WeightsError, match=f"text_encoder {told}"):
+            open_diffusion(other)

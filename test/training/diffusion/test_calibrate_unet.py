@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -12,13 +13,18 @@ from diffusion_folders import SCHEDULER, write_toy_folder
 from safetensors.torch import load_file
 
 from dsflash_ros.data.shapes import VOCABULARY, write_shapes
-from dsflash_ros.errors import ConfigError, OutputError
+from dsflash_ros.errors import ConfigError, OutputError, TrainingError
 from dsflash_ros.model.diffusion.attention_maps import recorded
 from dsflash_ros.model.diffusion.deterministic_sampling import ddim_invert, ddim_sample
 from dsflash_ros.model.diffusion.diffusion_folder import open_diffusion
 from dsflash_ros.model.diffusion.noise_levels import NoiseLevels
 from dsflash_ros.training.configuration_files import load_config
-from dsflash_ros.training.diffusion.calibrate_unet import MAPS, calibrate, train_calibration
+from dsflash_ros.training.diffusion.calibrate_unet import (
+    CALIBRATED,
+    MAPS,
+    calibrate,
+    train_calibration,
+)
 from dsflash_ros.training.diffusion.calibration_configuration import CalibrationConfig
 from dsflash_ros.training.diffusion.examples import Examples
 from dsflash_ros.training.diffusion.teacher_maps import (
@@ -192,3 +198,22 @@ def test_images_with_something_novel_are_left_out(folder, tmp_path, caplog):
 def test_settings_that_cannot_be(folder, setting, told):
     with pytest.raises(ConfigError, match=told.replace("?", r"\?")):
         config_of(folder, "none", setting)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(folder, tmp_path):
+    with pytest.raises(TrainingError, match="the loss became nan in step 2 of 4; nothing was"):
+        train_calibration(config_of(folder, tmp_path / "a", "lr=1e30"))
+    assert not (tmp_path / "a" / CALIBRATED).exists()
+
+
+def test_maps_of_other_images_are_not_gone_on_with(folder, tmp_path):
+    data = shutil.copytree(folder / "data", tmp_path / "data")
+    config = config_of(folder, tmp_path / "a", f"dataset={data}")
+    train_calibration(config)
+    path = data / "psg.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "data": content["data"][::-1]}))
+    with pytest.raises(TrainingError, match=r"has changed since the run began: its images or capt"):
+        train_calibration(config, resume=True)
+    path.write_text(json.dumps(content))
+    train_calibration(config, resume=True)

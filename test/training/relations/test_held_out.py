@@ -1,10 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from dsflash_ros.data.shapes import VOCABULARY
+from dsflash_ros.data.psg import PsgDataset
+from dsflash_ros.data.shapes import VOCABULARY, write_shapes
 from dsflash_ros.errors import ConfigError
-from dsflash_ros.training.relations.held_out import base_first, without_novel
+from dsflash_ros.training.relations.held_out import (
+    base_first,
+    refuse_nothing_known,
+    renumbered,
+    without_novel,
+)
 
 
 def test_base_predicates_come_first():
@@ -22,6 +30,19 @@ def test_wrong_novel_predicates():
         base_first(VOCABULARY, ["juggling"])
     with pytest.raises(ConfigError, match="nothing is left"):
         base_first(VOCABULARY, VOCABULARY.predicates)
+
+
+def test_a_split_that_relates_by_novel_predicates_alone(tmp_path):
+    write_shapes(tmp_path, 8)
+    train = PsgDataset.open(tmp_path, "train")
+    used = {VOCABULARY.predicates[number] for one in train for number in one.relations[:, 2]}
+    base, numbers = base_first(VOCABULARY, sorted(used)[1:])
+    known = len(base.predicates)
+    refuse_nothing_known([renumbered(one, numbers) for one in train], known, train)
+    of_one = [renumbered(one, numbers) for one in train]
+    of_one = [replace(one, relations=one.relations[one.relations[:, 2] >= known]) for one in of_one]
+    with pytest.raises(ConfigError, match=r"the split 'train' of .*psg.json .* nothing is left"):
+        refuse_nothing_known(of_one, known, train)
 
 
 @pytest.mark.parametrize("seed", range(10))
