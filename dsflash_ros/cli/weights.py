@@ -36,8 +36,8 @@ import json
 import shutil
 from pathlib import Path
 
-from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import add_dataset_arguments, dataset_from
+from dsflash_ros.cli.weights_convert import add_convert, run_convert
 from dsflash_ros.cli.weights_open import add_open, run_open
 
 HELP = "get, convert, tune, pack and describe checkpoints"
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The actions, each with its own arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_fetch(actions)
-    _add_convert(actions)
+    _add_out(add_convert(actions))
     _add_measured(actions, "thresholds", "choose the segmenter's thresholds")
     _add_measured(actions, "calibrate", "make scores of relations probabilities")
     _add_pack(actions)
@@ -71,30 +71,6 @@ def _add_fetch(actions) -> None:
     fetch.add_argument("--sha256", metavar="HEX", help="what the file must have")
     fetch.add_argument("--out", type=Path, metavar="FILE", help="copy it there, too")
     fetch.add_argument("--overwrite", action="store_true", help="replace FILE")
-
-
-def _add_convert(actions) -> None:
-    convert = actions.add_parser(
-        "convert", help="make a checkpoint of dsflash_ros of another", allow_abbrev=False
-    )
-    convert.add_argument(
-        "source", metavar="SOURCE", help="a file, a folder with one, or a hub id such as a/b"
-    )
-    _add_out(convert)
-    convert.add_argument(
-        "--base", metavar="DINOV3", help="what the weights are differences to; file or hub id"
-    )
-    convert.add_argument(
-        "--image-size", type=positive, metavar="N", help="side of the input (default: as trained)"
-    )
-    convert.add_argument(
-        "--vocabulary",
-        metavar="NAMES",
-        help="'psg', a data set's psg.json or a JSON file (default: psg)",
-    )
-    convert.add_argument(
-        "--into", metavar="OURS", help="SOURCE is a DSFormer; put its neck and head in this one"
-    )
 
 
 def _add_measured(actions, name: str, what: str) -> None:
@@ -134,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the action."""
     actions = {
         "fetch": _fetch,
-        "convert": _convert,
+        "convert": lambda args: run_convert(args, _safetensors_file(args.out, args.overwrite)),
         "thresholds": _thresholds,
         "calibrate": _calibrate,
         "pack": _pack,
@@ -163,33 +139,6 @@ def _fetch(args: argparse.Namespace) -> int:
     print(path)
     print(f"SHA-256 {sha256_of(path)}")
     print(f"what it is: dsflash weights info {path}")
-    return 0
-
-
-def _convert(args: argparse.Namespace) -> int:
-    from dsflash_ros.conversion.convert import convert
-    from dsflash_ros.conversion.dsformer import convert_dsformer
-    from dsflash_ros.errors import WeightsError
-    from dsflash_ros.graph.vocabulary import Vocabulary
-    from dsflash_ros.model.checkpoints import save_checkpoint
-    from dsflash_ros.weights.names import locate
-
-    out = _safetensors_file(args.out, args.overwrite)
-    if args.into:
-        if args.base or args.image_size or args.vocabulary:
-            raise WeightsError(
-                "--into keeps sizes and names of that checkpoint: "
-                "leave --base, --image-size, --vocabulary"
-            )
-        conversion = convert_dsformer(locate(args.source), args.into)
-    else:
-        vocabulary = Vocabulary.load(args.vocabulary) if args.vocabulary else None
-        base = locate(args.base) if args.base else None
-        conversion = convert(locate(args.source), base, args.image_size, vocabulary)
-    save_checkpoint(out, conversion.model, conversion.header)
-    print("\n".join(conversion.summary))
-    print(f"written: {out}")
-    print("its relation stage is untrained; train it next: dsflash train relations CONFIG.yaml")
     return 0
 
 

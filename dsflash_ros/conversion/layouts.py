@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import torch
 
 from dsflash_ros.errors import WeightsError
-from dsflash_ros.model.config import ARCHITECTURES, PATCH, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.segmenters.eomt import make_eomt
+from dsflash_ros.model.segmenters.eomt_sizes import ARCHITECTURES, PATCH
 
 
 @dataclass(frozen=True)

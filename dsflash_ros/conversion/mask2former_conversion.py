@@ -9,7 +9,8 @@ from dsflash_ros.conversion.class_names import choose_vocabulary, class_names, r
 from dsflash_ros.conversion.config_fields import check_fields
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
 from dsflash_ros.conversion.layouts import Layout, rename
-from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, numbered
+from dsflash_ros.conversion.mask2former_layouts import numbered
+from dsflash_ros.conversion.mask2former_sizes import config_of_mask2former
 from dsflash_ros.conversion.outcome import Conversion, untrained_around
 from dsflash_ros.graph.vocabulary import Vocabulary
 from dsflash_ros.model.checkpoints import Header

@@ -10,7 +10,8 @@ from dsflash_ros.conversion.dsformer import is_dsformer
 from dsflash_ros.conversion.foreign import ForeignCheckpoint
 from dsflash_ros.conversion.layouts import ORIGINAL_DINOV3, Layout, config_of, detect
 from dsflash_ros.conversion.mask2former_conversion import renamed_queries
-from dsflash_ros.conversion.mask2former_layouts import config_of_mask2former, detect_mask2former
+from dsflash_ros.conversion.mask2former_layouts import detect_mask2former
+from dsflash_ros.conversion.mask2former_sizes import config_of_mask2former
 from dsflash_ros.errors import ForeignWeightsError
 from dsflash_ros.model.config import ModelConfig
 

@@ -15,60 +15,13 @@ from dsflash_ros.model.segmenters.diffusion.diffusion_settings import (
     DiffusionSettings,
     check_diffusion,
 )
+from dsflash_ros.model.segmenters.eomt_sizes import ARCHITECTURES, PATCH, Architecture, check_eomt
 from dsflash_ros.model.segmenters.mask2former.mask2former_settings import (
     BACKBONES,
     Mask2FormerSettings,
     check_input,
 )
 from dsflash_ros.model.size_limits import refuse_huge
-
-PATCH = 16
-"""Pixels along one side of a backbone patch."""
-
-EOMT_THRESHOLD = 0.8
-"""EoMT's own, for the score of a query and for the share of its mask that it keeps."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What the size of an EoMT fixes.
-
-    Attributes:
-        dim: channels of a token.
-        query_blocks: how many of the last blocks see the queries.
-        feature_blocks: the blocks after which the patch tokens are features.
-        timm_names: by backbone, the model's name in timm.
-    """
-
-    dim: int
-    query_blocks: int
-    feature_blocks: tuple[int, int, int, int]
-    timm_names: dict[str, str]
-
-    @property
-    def depth(self) -> int:
-        """Number of blocks: the last one's patches are features."""
-        return self.feature_blocks[-1] + 1
-
-
-def _architecture(
-    dim: int, word: str, query_blocks: int = 3, feature_blocks=(2, 5, 8, 11)
-) -> Architecture:
-    # The qkvb form of DINOv3 has biases on queries and values: zero in Meta's weights, but EoMT
-    # trains them.
-    names = {
-        "dinov3": f"vit_{word}_patch16_dinov3_qkvb",
-        "dinov2": f"vit_{word}_patch14_reg4_dinov2",
-    }
-    return Architecture(dim, query_blocks, feature_blocks, names)
-
-
-ARCHITECTURES = {
-    "tiny": Architecture(192, 3, (2, 5, 8, 11), {"plain": "vit_tiny_patch16_224"}),
-    "small": _architecture(384, "small"),
-    "base": _architecture(768, "base"),
-    "large": _architecture(1024, "large", query_blocks=4, feature_blocks=(5, 11, 17, 23)),
-}
 
 
 @dataclass(frozen=True)
@@ -137,7 +90,8 @@ class ModelConfig:
             )
         self._check_language()
         if self.segmenter == "eomt":
-            self._check_eomt()
+            backbone = check_eomt(self.size, self.backbone, self.image_size)
+            object.__setattr__(self, "backbone", backbone)
         if self.segmenter == "mask2former":
             self._complete_mask2former()
         if self.segmenter == "diffusion":
@@ -158,24 +112,6 @@ class ModelConfig:
             )
         if bool(self.num_phrases) != bool(self.phrase_dim):
             raise WeightsError("num_phrases and phrase_dim must both be 0, or neither")
-
-    def _check_eomt(self) -> None:
-        if self.size not in ARCHITECTURES:
-            raise WeightsError(
-                f"unknown model size {self.size!r}; it must be one of {', '.join(ARCHITECTURES)}"
-            )
-        names = self.architecture.timm_names
-        if not self.backbone:
-            object.__setattr__(self, "backbone", next(iter(names)))
-        if self.backbone not in names:
-            raise WeightsError(
-                f"size {self.size} has no backbone {self.backbone!r}, but {' or '.join(names)}"
-            )
-        if self.image_size % PATCH or self.image_size < 4 * PATCH:
-            raise WeightsError(
-                f"image_size must be a multiple of {PATCH}, {4 * PATCH} or more, "
-                f"got {self.image_size}"
-            )
 
     def _complete_mask2former(self) -> None:
         """Check what a Mask2Former needs, and put its defaults in."""

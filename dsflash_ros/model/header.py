@@ -9,8 +9,9 @@ from pathlib import Path
 
 from dsflash_ros.errors import WeightsError
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.model.config import EOMT_THRESHOLD, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.language import Language
+from dsflash_ros.model.segmenters.eomt_sizes import EOMT_THRESHOLD
 
 SEGMENT_THRESHOLDS = ("mask_threshold", "overlap_threshold")
 """See `merge_panoptic`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from dsflash_ros.model.config import EOMT_THRESHOLD
+from dsflash_ros.model.segmenters.eomt_sizes import EOMT_THRESHOLD
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What untrained models are, by name. Imports no torch."""
 
 from dsflash_ros.graph.vocabulary import Vocabulary
-from dsflash_ros.model.config import ARCHITECTURES, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.header import Header
+from dsflash_ros.model.segmenters.eomt_sizes import ARCHITECTURES
 
 _SMALL_NECK = {"neck_dim": 192, "neck_depth": 3, "neck_heads": 4}
 _TINY = {"size": "tiny", "image_size": 320, **_SMALL_NECK}

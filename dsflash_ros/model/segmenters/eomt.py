@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dsflash_ros.model.config import PATCH, ModelConfig
+from dsflash_ros.model.config import ModelConfig
 from dsflash_ros.model.layers.named_logits import has_same_tensors, make_logits
 from dsflash_ros.model.layers.pixels import ImageNetPixels
 from dsflash_ros.model.segmenters import eomt_recipe, eomt_untrained
 from dsflash_ros.model.segmenters.backbone import Backbone
+from dsflash_ros.model.segmenters.eomt_sizes import PATCH
 from dsflash_ros.model.segmenters.segmenter import MASK_STRIDE, Segmentation, Segmenter
 from dsflash_ros.model.segmenters.upscaling import UpscaleBlock
 

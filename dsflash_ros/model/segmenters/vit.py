@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dsflash_ros.model.config import PATCH
+from dsflash_ros.model.segmenters.eomt_sizes import PATCH
 
 HEAD_DIM = 64
 """Channels of an attention head, in all sizes."""
