@@ -115,13 +115,14 @@ class TransformBuffer:
 
         When the clock has jumped back, what was known of the frame is forgotten.
 
-        Raises `TransformError` for what cannot be.
+        Quaternions are brought to unit length. Raises `TransformError` for what cannot be.
         """
         Transform.of_quaternion(xyzw, translation)  # raises
         parent, child = parent.lstrip("/"), child.lstrip("/")
         if not parent or not child or parent == child:
             raise TransformError(f"a transform is from {parent!r} to {child!r}")
-        pose = np.asarray(xyzw, float), np.asarray(translation, float)
+        quaternion = np.asarray(xyzw, float)
+        pose = quaternion / np.linalg.norm(quaternion), np.asarray(translation, float)
         with self._lock:
             self._add(parent, child, stamp, pose, is_static)
 

@@ -22,7 +22,9 @@ something, too.
 """
 
 MAX_TRACKS = 1000
-"""As many are remembered at most; those that were not seen for longest go first."""
+"""As many are remembered at most; those that were not seen for longest go first. All that an image
+shows is remembered until the next one.
+"""
 
 _KNOWN = 3
 """What was seen fewer times and is not believed in was a mistake of the segmenter."""
@@ -173,7 +175,7 @@ class Tracker:
         tracks = self._tracks
         kept = [track for track in tracks if track.id in seen or self._is_remembered(track)]
         kept.sort(key=lambda track: (track.id in seen, track.last_seen))
-        kept = kept[-MAX_TRACKS:]
+        kept = kept[-max(MAX_TRACKS, len(seen)) :]
         dropped = {track.id for track in self._tracks} - {track.id for track in kept}
         self._tracks = kept
         if dropped:

@@ -158,6 +158,19 @@ def test_memory_is_bounded(monkeypatch):
     assert len(tracker._relations) <= 40 * 2
 
 
+def test_an_image_that_shows_more_than_is_remembered(monkeypatch):
+    """All that it shows is tracked, with its relations and events."""
+    monkeypatch.setattr(tracker_module, "MAX_TRACKS", 4)
+    scene = Scene(*((CUP, 40 * n, 40, 30, 30, n) for n in range(7)), stuff=False)
+    tracker = Tracker()
+    relations = [(0, 1, "on", 0.9), (5, 6, "on", 0.9)]
+    seen = [ids(tracker(*scene.see(t / 10, relations=relations)[::-1])) for t in range(4)]
+    assert seen == [seen[0]] * 4 and len(seen[0]) == 7
+    assert len(tracker.tracks) == 7 and not tracker.events
+    tracker(*Scene((CUP, 280, 200, 30, 30, 9), stuff=False).see(0.4)[::-1])
+    assert len(tracker.tracks) == 4
+
+
 def test_ids_that_run_over(monkeypatch):
     monkeypatch.setattr(tracker_module, "MAX_ID", 6)
     tracker = Tracker(TrackingOptions(track_memory_s=0.05))
