@@ -27,16 +27,17 @@ def score_bins(scores: np.ndarray, true: np.ndarray) -> list[dict]:
     """
     scores, true = np.asarray(scores, float), np.asarray(true, float)
     bins = bins_of(scores)
-    counts = np.bincount(bins, minlength=BINS)
-    sums = np.bincount(bins, scores, BINS), np.bincount(bins, true, BINS)
-    return [
-        {
-            "relations": int(counts[k]),
-            "score": float(sums[0][k] / counts[k]),
-            "true": float(sums[1][k] / counts[k]),
-        }
-        for k in np.flatnonzero(counts)
-    ]
+    found = []
+    for one in np.unique(bins):
+        mine = bins == one
+        found.append(
+            {
+                "relations": int(mine.sum()),
+                "score": _mean(scores[mine]),
+                "true": float(true[mine].mean()),
+            }
+        )
+    return found
 
 
 def merged_bins(parts: Sequence[list[dict]]) -> list[dict]:
@@ -46,10 +47,12 @@ def merged_bins(parts: Sequence[list[dict]]) -> list[dict]:
         found.setdefault(int(bins_of(np.array(one["score"]))), []).append(one)
     merged = []
     for _, same in sorted(found.items()):
-        count = sum(one["relations"] for one in same)
-        sums = {
-            key: sum(one["relations"] * one[key] for one in same) / count
-            for key in ("score", "true")
-        }
-        merged.append({"relations": count, **sums})
+        counts = [one["relations"] for one in same]
+        means = {key: _mean([one[key] for one in same], counts) for key in ("score", "true")}
+        merged.append({"relations": sum(counts), **means})
     return merged
+
+
+def _mean(values: Sequence[float], weights: Sequence[int] | None = None) -> float:
+    """The mean, within the values: rounded, that of three scores of 0.7 is in the bin below."""
+    return float(np.clip(np.average(values, weights=weights), np.min(values), np.max(values)))

@@ -80,10 +80,10 @@ class TrackingEvaluator:
     def results(self) -> dict:
         """All scores.
 
-        `HOTA`, `IDF1` 0 to 1; `switches`: in 100 frames; `raw` and `tracked`: see `Agreement`, and
-        `changes`, relations that begin or end for each that truly does; `delay`: median frames from
-        the beginning of a relation until it is told, None if none is; `positions`: see
-        `PositionErrors`.
+        `HOTA`, `IDF1` 0 to 1, None where no frame has a node; `switches`: in 100 frames; `raw` and
+        `tracked`: see `Agreement`, and `changes`, relations that begin or end for each that truly
+        does; `delay`: median frames from the beginning of a relation until it is told, None if none
+        is; `positions`: see `PositionErrors`.
 
         Raises `EvaluationError` when TrackEval is not installed, or there is no frame.
         """
@@ -169,7 +169,7 @@ def _changes(told: list[set[Told]]) -> int:
 
 def _delay(truth: list[set[Told]], told: list[set[Told]]) -> float | None:
     delays = []
-    for frame in range(1, len(truth) - _LASTING):
+    for frame in range(1, len(truth) - _LASTING + 1):
         for relation in truth[frame] - truth[frame - 1]:
             if not all(relation in later for later in truth[frame : frame + _LASTING]):
                 continue
@@ -182,7 +182,9 @@ def _delay(truth: list[set[Told]], told: list[set[Told]]) -> float | None:
     return median(delays) if delays else None
 
 
-def _identities(frames: list[tuple[list[int], list[int], np.ndarray]]) -> dict[str, float]:
+def _identities(
+    frames: list[tuple[list[int], list[int], np.ndarray]],
+) -> dict[str, float | None]:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it tells of data sets that it cannot read
             from trackeval.metrics import CLEAR, HOTA, Identity
@@ -196,9 +198,10 @@ def _identities(frames: list[tuple[list[int], list[int], np.ndarray]]) -> dict[s
         identity = Identity(quiet).eval_sequence(data)
         clear = CLEAR(quiet).eval_sequence(data)
         hota = HOTA().eval_sequence(data)
+    is_known = data["num_gt_dets"] + data["num_tracker_dets"] > 0
     return {
-        "HOTA": float(np.mean(hota["HOTA"])),
-        "IDF1": float(identity["IDF1"]),
+        "HOTA": float(np.mean(hota["HOTA"])) if is_known else None,
+        "IDF1": float(identity["IDF1"]) if is_known else None,
         "switches": 100 * float(clear["IDSW"]) / len(frames),
     }
 

@@ -5,7 +5,7 @@ from pair_inputs import pair_inputs
 from torchmetrics.functional.classification import binary_calibration_error
 
 from dsflash_ros.errors import EvaluationError
-from dsflash_ros.evaluation.calibration import Calibration, Reliability
+from dsflash_ros.evaluation.calibration import Calibration, Reliability, merged_reliability
 from dsflash_ros.model.ranking import rank_relations
 from dsflash_ros.model.relaters.dsflash import DSFlashRelations
 
@@ -113,3 +113,14 @@ def test_bins_of_scores_add_up():
     assert sum(one["relations"] * one["true"] for one in bins) == pytest.approx(true.sum())
     assert all(int(one["score"] * 10) == number for number, one in enumerate(bins))
     assert Reliability().results()["score_bins"] == []
+
+
+@pytest.mark.parametrize("score", [0.1, 0.3, 0.7, 0.7 - 1e-7])
+def test_bins_of_equal_scores_stay_theirs_when_merged(score):
+    """The mean of three scores of 0.7 is rounded to less than 0.7, where another bin is."""
+    images = ([score] * 3, [1, 1, 0], 3), ([score, 0.695], [0, 0], 0), ([score] * 3, [1, 0, 1], 3)
+    merged = merged_reliability([counted(image).results() for image in images])
+    together = counted(*images).results()
+    assert merged["calibration_error"] == pytest.approx(together["calibration_error"])
+    for one, other in zip(merged["score_bins"], together["score_bins"], strict=True):
+        assert one == pytest.approx(other)

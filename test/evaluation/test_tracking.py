@@ -89,6 +89,23 @@ def test_relations_that_flicker_and_come_late():
     assert found["raw"]["relations"]["recall"] == pytest.approx(0.5)
 
 
+def test_a_relation_that_lasts_until_the_end_has_a_delay():
+    """The last that lasts long enough begins five frames before the end."""
+    ends = (node(0, 0, 1), node(1, 50, 2))
+    related = graph(*ends, relations=[(0, 1, 3)])
+    frames = [(related if t >= 5 else graph(*ends), graph(*ends), related) for t in range(10)]
+    assert scores(frames)["delay"] == 0
+    assert scores(frames[:-1])["delay"] is None
+
+
+def test_where_there_is_nothing_no_score_is_0():
+    found = scores([(graph(), graph(), graph())] * 3)
+    assert found["HOTA"] is None and found["IDF1"] is None
+    assert found["tracked"]["objects"]["F1"] is None
+    told = scores([(graph(), graph(), graph(node(0, 0, 1)))] * 3)
+    assert told["HOTA"] == told["IDF1"] == 0
+
+
 def test_relations_of_unmatched_nodes_are_not_true():
     truth = graph(node(0, 0, 1), node(1, 50, 2), relations=[(0, 1, 3)])
     found = graph(node(0, 0, 1), node(1, 150, 2), relations=[(0, 1, 3)])
