@@ -8,7 +8,7 @@ from dsflash_ros.model.relaters.pair_inputs import PairInputs
 from dsflash_ros.model.segmenters.segmentation import Segmentation
 from dsflash_ros.pipeline.asking import Asked, Asking
 from dsflash_ros.pipeline.backends.base import Backend
-from dsflash_ros.pipeline.mixed_logits import known_probabilities, mix_classes, mix_predicates
+from dsflash_ros.pipeline.mixed_logits import in_known_classes, mix_classes, mix_predicates
 from dsflash_ros.pipeline.options import Options
 from dsflash_ros.pipeline.translation import Translation
 
@@ -77,15 +77,13 @@ class AskedNames:
     def relate(self, inputs: PairInputs, options: Options) -> "Array":
         """As `Backend.relate`: logits of the inner predicates, (n, 2, 1 + predicates).
 
-        Class probabilities of the inputs are of the inner classes.
+        Classes of the inputs are inner ones.
         """
         asking = self._asking
         if asking is None:
             return self._backend.relate(inputs, options)
         if asking.class_mixing is not None:
-            known, count = asking.known_classes, self._header.config.num_classes
-            probabilities = known_probabilities(inputs.class_probabilities, known, count)
-            inputs = inputs._replace(class_probabilities=probabilities)
+            inputs = in_known_classes(inputs, asking.known_classes, self._header.config.num_classes)
         logits = self._backend.relate(inputs, options)
         if asking.offsets is None:
             return logits

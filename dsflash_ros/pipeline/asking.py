@@ -70,8 +70,8 @@ class Asking:
         classes, predicates: what the names mean.
         class_order: (inner classes,) int64, which of the known and then the new names each is.
         class_mixing, predicate_mixing: (known names, inner names) float32, from logits of known
-            names to those of inner ones, see `mixture`. None where there are no new names, and
-            where the model learned with text embeddings, so that it takes those of new names.
+            names to those of inner ones, see `mixing`. None where there are no new names in another
+            order, and where the model learned with text embeddings, so that it takes those of any.
         known_classes: (inner classes,) int64, the nearest known class of each.
         offsets: (inner predicates,) float32, added to their logits; None where none is new.
     """
@@ -115,6 +115,8 @@ class Asking:
         if classes.is_new and (is_fixed or not config.class_text_dim):
             names = encoder.encode([header.language.class_phrase(name) for name in known.classes])
             mixings[0] = mixing(names, classes.embeddings)[:, order]
+        elif (order != np.arange(len(order))).any() and (is_fixed or not config.class_text_dim):
+            mixings[0] = np.eye(len(order), dtype=np.float32)[:, order]
         if predicates.is_new:
             offsets = np.zeros(len(inner.predicates), np.float32)
             offsets[: len(known.predicates)] = header.language.base_offset
@@ -168,7 +170,10 @@ def wordings(
 def _inner_vocabulary(
     vocabulary: Vocabulary, header: Header, classes: Wording, predicates: Wording
 ) -> tuple[np.ndarray, Vocabulary, np.ndarray]:
-    """The order of inner classes, things first; the inner names; each one's nearest known class."""
+    """The order of inner classes, things first; the inner names; each one's nearest known class.
+
+    A thing that is asked for as stuff is stuff here, so that its instances become one segment.
+    """
     known, config = header.vocabulary, header.config
     is_thing = (np.arange(config.num_classes) < config.num_things).tolist()
     names, nearest = list(known.classes), list(range(config.num_classes))
@@ -177,6 +182,8 @@ def _inner_vocabulary(
             names.append(meaning.asked)
             nearest.append(known.classes.index(meaning.known))
             is_thing.append(vocabulary.is_thing(index))
+        elif classes.inner[index] >= 0 and not vocabulary.is_thing(index):
+            is_thing[classes.inner[index]] = False
     order = np.argsort(~np.array(is_thing), kind="stable")
     inner = Vocabulary(
         tuple(names[i] for i in order if is_thing[i]),

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dsflash_ros.model.relaters.pair_inputs import PairInputs
+
 if TYPE_CHECKING:
     from dsflash_ros.model.array_types import Array
 
@@ -24,12 +26,17 @@ def mix_predicates(logits: "Array", mixing: np.ndarray | None, offsets: np.ndarr
     return _joined(logits[..., :1], names + _like(offsets, logits))
 
 
-def known_probabilities(probabilities: "Array", known: np.ndarray, count: int) -> "Array":
-    """Class probabilities, (S, inner), to those of `count` known classes.
+def in_known_classes(inputs: PairInputs, known: np.ndarray, count: int) -> PairInputs:
+    """Inputs whose classes are inner ones, with those of the `count` known classes.
 
     `known`, (inner,) int64, is the nearest known class of each inner one.
     """
-    return probabilities @ _like(np.eye(count, dtype=np.float32)[known], probabilities)
+    to_known = _like(np.eye(count, dtype=np.float32)[known], inputs.class_probabilities)
+    numbers = _like(np.append(known, -1), inputs.class_ids)  # -1 takes the last
+    return inputs._replace(
+        class_ids=numbers[inputs.class_ids],
+        class_probabilities=inputs.class_probabilities @ to_known,
+    )
 
 
 def _joined(*parts: "Array") -> "Array":

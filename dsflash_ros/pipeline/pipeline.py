@@ -163,8 +163,9 @@ class SceneGraphPipeline:
         """Tell these names apart from the next image on; the log says what they mean.
 
         An empty list asks for all of that kind that the weights know. Names that they know keep
-        their scores: of known names alone, the graph is that part of the weights' own graph. Raises
-        `LanguageError` for names that cannot be asked for; then the former ones stay.
+        their scores: of known names alone, the graph is that part of the weights' own graph, where
+        things that are asked for as stuff are one node for each class. Raises `LanguageError` for
+        names that cannot be asked for; then the former ones stay.
         """
         self._names.ask(Asked(classes, stuff_classes, predicates))
 

@@ -102,3 +102,15 @@ def test_asked_names_are_what_is_scored(tmp_path, capsys):
     assert json.loads((out / "drive.json").read_text())["relations"] == report["relations"]
     assert evaluate(DRIVE, *given, "--tracking", "--json", path, "--overwrite") == 0
     assert json.loads(path.read_text())["raw"]["objects"]["F1"] == found
+
+
+def test_things_may_be_scored_as_stuff(tmp_path, capsys):
+    """Each class is one segment of a frame then, in the truth and its tracks, too."""
+    path = tmp_path / "one.json"
+    given = ("--limit", 3, "--stuff-classes", "cup,bottle", "--json", path)
+    assert evaluate(DRIVE, *given) == 0
+    report = json.loads(path.read_text())
+    cups = report["panoptic"]["per_class"]["cup"]
+    assert cups["segments"] == 3 and cups["PQ"] > 0.2
+    assert report["relations"]["mR@50"] > 0.2
+    assert report["tracking"]["raw"]["objects"]["F1"] > 0.5

@@ -45,7 +45,7 @@ def test_an_empty_list_does_not_ask_for_what_an_asked_name_means(
         given, rest, every = told.stuff, told.things, learned.things
     assert given == names
     assert rest == tuple(name for name in every if name != known)
-    class_id = asking.translation.classes[learned.classes.index(known)]
+    class_id = asking.translation.classes[asking.translation.inner.classes.index(known)]
     assert told.classes[class_id] == names[0]
     with caplog.at_level(logging.WARNING):
         asking.log("toyroom")

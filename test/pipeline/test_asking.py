@@ -1,5 +1,7 @@
 """Pipelines that are asked for names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,33 @@ def test_new_classes_are_found_where_they_win(pipeline):
     assert pipeline.translation.meant_classes[:2] == ("", "")
 
 
+@pytest.mark.parametrize("with_new_words", [False, True])
+def test_a_thing_that_is_asked_for_as_stuff_is_one_segment(pipeline, with_new_words, monkeypatch):
+    """Where it was one already, nothing else changes, for the relation stage either."""
+    # stuff keeps its small parts, things do not
+    monkeypatch.setattr(pipeline, "options", replace(pipeline.options, least_part=0.0))
+    name, counts = "plate", set()
+    rest = tuple(one for one in VOCABULARY.things if one != name)
+    for seed in (2, 3, 5, 8):
+        image = random_scene(seed, 64, 8).image
+        pipeline.ask()
+        whole = pipeline(image)
+        pipeline.ask(rest + ("blob",) * with_new_words, (*VOCABULARY.stuff, name))
+        graph = pipeline(image)
+        apart = [node for node in whole.nodes if node.label == name]
+        (together,) = [node for node in graph.nodes if node.label == name]
+        counts.add(len(apart))
+        assert not together.is_thing
+        if with_new_words:
+            continue
+        expected = np.any([whole.mask(node.id) for node in apart], axis=0)
+        np.testing.assert_array_equal(graph.mask(together.id), expected)
+        assert together.score == max(node.score for node in apart)
+        if len(apart) == 1:
+            assert facts(graph) == facts(whole)
+    assert counts == {1, 2}
+
+
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
@@ -208,8 +237,6 @@ def test_weights_of_a_wrong_number_of_phrases(path, tmp_path):
 
 def test_a_stage_trained_with_words_takes_new_ones():
     """Heads by cosine, in segmenter and relation stage."""
-    from dataclasses import replace
-
     from dsflash_ros.language.naming import embedded_classes, name_relations
     from dsflash_ros.model.assembly import DSFlash
     from dsflash_ros.pipeline.asking import Asking
