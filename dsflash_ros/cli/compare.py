@@ -178,9 +178,9 @@ def _truth(bag: Path, is_guess: bool):
 
 
 def _text(found) -> str:
-    from dsflash_ros.evaluation.comparison_text import score_line
+    from dsflash_ros.evaluation.comparison_text import score_line, share
 
-    objects, relations = (f"{100 * found.same[name]:.1f} %" for name in ("objects", "relations"))
+    objects, relations = (share(found.same[name]) for name in ("objects", "relations"))
     lines = [
         f"{found.frames} frames in both runs; {found.only[0]} and {found.only[1]} in one alone",
         f"alike: {objects} of the objects, {relations} of the relations",

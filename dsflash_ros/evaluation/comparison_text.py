@@ -4,15 +4,21 @@ from math import isnan
 
 from dsflash_ros.evaluation.bootstrap import Difference
 from dsflash_ros.evaluation.evaluation_comparison import EvaluationComparison, K
+from dsflash_ros.evaluation.phrases import NO_VALUE
 from dsflash_ros.text_tables import table
 
 _SHOWN = 8
 """Names that changed most that are shown; all are in the JSON."""
 
 
+def share(value: float | None) -> str:
+    """0..1 as `46.3 %`; None and NaN, of nothing, as `-`."""
+    return NO_VALUE if value is None or isnan(value) else f"{100 * value:.1f} %"
+
+
 def score_line(name: str, found: Difference) -> str:
     """A score in both runs, and whether the second is better."""
-    scores = f"{name}: {100 * found.first:.1f} % to {100 * found.second:.1f} %"
+    scores = f"{name}: {share(found.first)} to {share(found.second)}"
     if isnan(found.low):
         return f"{scores}: {found.verdict}"
     interval = f"({100 * found.low:+.1f} to {100 * found.high:+.1f} points)"

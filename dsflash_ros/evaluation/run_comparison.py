@@ -34,7 +34,8 @@ class RunComparison:
         frames: in both runs.
         only: frames in one run alone, first and second.
         scores: by name; F1 against the truth where there is one.
-        same: shares of objects and of relations that both runs tell alike, 0 to 1.
+        same: shares of objects and of relations that both runs tell alike, 0 to 1; None where
+            neither tells any.
         appeared, vanished: objects and relations by name, told by the second alone, by the first.
         latency_ms: medians.
         worst: stamps, seconds, where the second is most behind the first; with a truth.
@@ -46,7 +47,7 @@ class RunComparison:
     frames: int
     only: tuple[int, int]
     scores: dict[str, Difference]
-    same: dict[str, float]
+    same: dict[str, float | None]
     appeared: Counter = field(default_factory=Counter)
     vanished: Counter = field(default_factory=Counter)
     latency_ms: tuple[float | None, float | None] = (None, None)
@@ -80,10 +81,9 @@ def compare_runs(first: Run, second: Run, truth: dict[int, Seen] | None = None) 
         frames=len(places),
         only=(len(first) - len(places), len(second) - len(places)),
         scores=_scores(of_truth, block) if of_truth else {},
-        same={
-            "objects": float(_f1(counts[:, :3].sum(0))),
-            "relations": float(_f1(counts[:, 3:].sum(0))),
-        },
+        same=dict(
+            zip(("objects", "relations"), known(_f1(counts.sum(0).reshape(2, 3))), strict=True)
+        ),
         latency_ms=tuple(_latency(run[place] for place in places) for run in (first, second)),
         series=[
             FramePair(source, stamp / 1e6, *rest)

@@ -145,12 +145,12 @@ def relations_of(graph: SceneGraph, names: dict[int, int]) -> set[Told]:
 
 
 def box_iou(a: Sequence[int], b: Sequence[int]) -> float:
-    """Intersection over union of boxes x0, y0, x1, y1, the last two exclusive."""
+    """Intersection over union of boxes x0, y0, x1, y1, the last two exclusive; 0 of empty ones."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     shared = max(width, 0) * max(height, 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return shared / (sum(areas) - shared)
+    return shared / max(sum(areas) - shared, 1)
 
 
 def _scores(counts: np.ndarray) -> dict[str, float | None]:

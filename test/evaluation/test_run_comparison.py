@@ -9,6 +9,7 @@ from places import ROOT
 from dsflash_ros.cli import main
 from dsflash_ros.errors import EvaluationError
 from dsflash_ros.evaluation.bootstrap import paired_difference
+from dsflash_ros.evaluation.comparison_text import score_line
 from dsflash_ros.evaluation.run_comparison import compare_runs
 from dsflash_ros.evaluation.runs import Seen, read_run
 
@@ -92,6 +93,25 @@ def test_what_changed(tmp_path, capsys):
     assert "only the second has: 6 … in …, 1 dog" in told and "lost: 6 … on …" in told
     stored = json.loads((tmp_path / "c.json").read_text())
     assert stored["appeared"] == {"dog": 1, "… in …": 6} and stored["scores"] == {}
+
+
+def test_of_nothing_there_are_no_shares(tmp_path, capsys):
+    """Runs and a truth in which nothing is, then objects whose boxes are empty."""
+    for name, objects in (("nothing", []), ("empty", [(0, "cup", 0)])):
+        lines = [line(float(t), objects) for t in range(12)]
+        for one in lines:
+            one["nodes"] = [{**node, "box": [0, 0, 0, 0]} for node in one["nodes"]]
+        folders = [str(write(tmp_path / f"{name}{n}", lines)) for n in range(2)]
+        stored, page = tmp_path / f"{name}.json", tmp_path / f"{name}.html"
+        assert main(["compare", *folders, "--json", str(stored), "--report", str(page)]) == 0
+        assert "nan" not in capsys.readouterr().out
+        same = json.loads(stored.read_text(), parse_constant=pytest.fail)["same"]
+        assert same == {"objects": 0.0 if objects else None, "relations": None}
+    run = read_run(tmp_path / "nothing0")
+    found = compare_runs(run, run, {stamp: Seen([], set()) for _, stamp in run})
+    told = [score_line(name, score) for name, score in found.scores.items()]
+    assert told[0] == "F1 of objects: - to -: too little to say whether that is chance"
+    assert len(told) == 2 and "nan" not in told[1]
 
 
 def test_a_predicate_that_is_broken_is_worse_and_fails():
