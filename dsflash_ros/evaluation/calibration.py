@@ -118,6 +118,11 @@ class Reliability:
                 "calibration needs true and false ones; "
                 "use more images, or train the weights first"
             )
+        if scores.min() == scores.max():
+            raise EvaluationError(
+                f"all {len(scores)} predicted relations score {scores[0]:.3g}, true and false ones "
+                "alike: train longer"
+            )
         calibration = _most_likely(torch.from_numpy(scores), torch.from_numpy(true).double())
         if not calibration.slope > 0:
             raise EvaluationError(

@@ -104,6 +104,12 @@ def test_what_cannot_be_calibrated():
         counted(([0.2, 0.4, 0.6, 0.8], [1, 1, 0, 0], 2), ([0.3, 0.7], [0, 1], 2)).fit()
 
 
+@pytest.mark.parametrize(("score", "share"), [(0.9, 0.1), (0.9, 0.99), (0.0, 0.5), (1.0, 0.5)])
+def test_scores_that_are_all_the_same_cannot_be_calibrated(score, share):
+    with pytest.raises(EvaluationError, match=f"all 100 predicted relations score {score:.3g}, "):
+        counted(([score] * 100, np.arange(100) < 100 * share, 50)).fit()
+
+
 def test_bins_of_scores_add_up():
     scores, true = drawn(3000, 0.6, -1)
     bins = counted((scores[:1000], true[:1000], 9), (scores[1000:], true[1000:], 9)).results()[
