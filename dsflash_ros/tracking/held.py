@@ -25,9 +25,9 @@ def held_nodes(
 ) -> list[tuple[Track, Node]]:
     """Of the tracks that an image does not show, those that are in all likelihood there.
 
-    They are well known, were seen `hold_s` seconds ago at most, and nothing hides their place. Each
-    comes with a node that has their place now, and an id that the graph does not use. Such a node
-    has no pixels in the panoptic map.
+    They are well known, were believed in when they were seen, `hold_s` seconds ago at most, and
+    nothing hides their place. Each comes with a node that has their place now, and an id that the
+    graph does not use. Such a node has no pixels in the panoptic map.
 
     `masks` are those of the tracks now, `labels` is (h, w) int, index of the node of each pixel of
     the small image, or -1.
@@ -44,7 +44,7 @@ def held_nodes(
 
 
 def _is_there(track: Track, masks: TrackMasks, things: np.ndarray) -> bool:
-    if not (track.existence.holds and track.node.is_thing and track.observations >= LASTING):
+    if not (track.believed and track.node.is_thing and track.observations >= LASTING):
         return False
     pixels = masks.areas.get(track.id)
     if pixels is None:

@@ -36,7 +36,7 @@ JUMP_S = 0.5
 """A stamp that goes back so far is a jump of the clock; less is a message that came late."""
 
 _MASKS_S = 1.0
-"""Seconds for which the place in the image is believed of an object that is not seen."""
+"""Seconds, or longer where it is held, for which the place of an unseen object is believed."""
 
 _PLACES_S = 600.0
 """Seconds for which tracks with a position in a fixed frame are remembered at least."""
@@ -133,7 +133,8 @@ class Tracker:
         """Move the tracks' masks as the image moved, and drop those that are old."""
         if origin is not None:
             self._masks.move(origin)
-        old = [track.id for track in self._tracks if self._stamp - track.last_seen > _MASKS_S]
+        kept_s = max(_MASKS_S, self.options.track_hold_s)
+        old = [track.id for track in self._tracks if self._stamp - track.last_seen > kept_s]
         self._masks.drop(old)
 
     def _assign(self, graph: SceneGraph, labels: np.ndarray) -> list[Track]:
@@ -188,7 +189,7 @@ class Tracker:
         unseen_s = self._stamp - track.last_seen
         if unseen_s > 0 and track.observations < _KNOWN and not track.existence.holds:
             return False
-        memory_s = self.options.track_memory_s
+        memory_s = max(self.options.track_memory_s, self.options.track_hold_s)
         if track.position is not None:
             memory_s = max(memory_s, _PLACES_S)
         return unseen_s <= memory_s

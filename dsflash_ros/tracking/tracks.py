@@ -40,6 +40,7 @@ class Track:
         observations: in how many images it was seen.
         classes: what it was taken for.
         existence: whether it is there at all.
+        believed: whether that held when it was seen last.
         appearance: (D,) of unit length, a mean of what was seen; None where that is not known.
         position: (3,) metres, a mean of what was measured; None where that is not known.
     """
@@ -52,6 +53,7 @@ class Track:
     observations: int = 0
     classes: Shares = field(default_factory=Shares)
     existence: Evidence = field(default_factory=Evidence)
+    believed: bool = False
     appearance: np.ndarray | None = None
     position: np.ndarray | None = None
 
@@ -73,7 +75,7 @@ class Track:
         self.observations += 1
         self.classes.add(node.class_id, node.score, 1 / min(self.observations, 2 * smoothing))
         self.existence.add(0.5 + logit(node.score) / 4, MOST)
-        self.existence.decide(BEGIN, END)
+        self.believed = self.existence.decide(BEGIN, END)
         share = 1 / min(self.observations, LASTING)
         if appearance is not None:
             mixed = _mixed(self.appearance, appearance, share)

@@ -54,6 +54,32 @@ def test_a_well_known_object_is_held_for_a_moment():
             assert np.abs(np.subtract(held[0].box, expected)).max() <= 6
 
 
+@pytest.mark.parametrize(("hold_s", "memory_s"), [(0.41, 30.0), (3.01, 30.0), (0.41, 0.0)])
+@pytest.mark.parametrize("rate", [5, 10, 30])
+def test_it_is_held_for_seconds_not_for_frames(hold_s, memory_s, rate):
+    tracker = Tracker(TrackingOptions(track_hold_s=hold_s, track_memory_s=memory_s))
+    for frame in range(8):
+        first = ids(tracker(*TWO_CUPS.see(frame / rate)[::-1]))[0]
+    held = 0
+    for frame in range(8, 10 + int(4 * rate)):
+        found = tracker(*TWO_CUPS.see(frame / rate, without=(0,))[::-1])
+        held += first in {node.track_id for node in found.nodes}
+    assert held == int(hold_s * rate)
+
+
+def test_what_was_not_believed_when_it_was_seen_is_not_held():
+    """A known object that comes and goes with a low score is in no graph, seen or not."""
+    tracker, shown = Tracker(TrackingOptions(track_hold_s=0.05)), []
+    for frame in range(40):
+        misses = () if frame < 8 or frame % 3 == 0 else (0,)
+        graph = TWO_CUPS.see(frame / 30, without=misses, scores={0: 0.95 if frame < 8 else 0.35})
+        found = tracker(*graph[::-1])
+        first = ids(found)[0] if frame == 0 else first
+        shown.append(first in {node.track_id for node in found.nodes})
+    assert all(shown[:8]) and not any(shown[15:])
+    assert first in {track.id for track in tracker.tracks}
+
+
 def test_an_object_behind_another_is_not_held():
     scene = Scene((CUP, 100, 80, 40, 40, 1), (PERSON, 90, 70, 60, 60, 2))
     tracker = Tracker()
