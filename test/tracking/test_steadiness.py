@@ -74,7 +74,8 @@ def test_what_was_not_believed_when_it_was_seen_is_not_held():
         misses = () if frame < 8 or frame % 3 == 0 else (0,)
         graph = TWO_CUPS.see(frame / 30, without=misses, scores={0: 0.95 if frame < 8 else 0.35})
         found = tracker(*graph[::-1])
-        first = ids(found)[0] if frame == 0 else first
+        if frame == 0:
+            first = ids(found)[0]
         shown.append(first in {node.track_id for node in found.nodes})
     assert all(shown[:8]) and not any(shown[15:])
     assert first in {track.id for track in tracker.tracks}
