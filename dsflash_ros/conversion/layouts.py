@@ -161,7 +161,8 @@ def rename(
         expected: names and shapes of ours, all of which must come of them; values do not count.
         what: the model, for the error.
 
-    Raises `WeightsError` with what is missing, left over, of a wrong shape or not finite.
+    Raises `WeightsError` with what is missing, left over, of a wrong shape, not finite or not in
+    floating point.
     """
     state, wrong, used = {}, [], set()
     for name, like in expected.items():
@@ -204,11 +205,19 @@ def _parts(
     ]
     if not problems:
         problems = [
-            f"{source} is not finite"
+            f"{source} is {problem}"
             for source, part in zip(sources, parts, strict=True)
-            if not part.isfinite().all()
+            if (problem := _problem_of(part))
         ]
     return parts, problems
+
+
+def _problem_of(part: torch.Tensor) -> str:
+    """What is wrong with the values of a tensor; empty where nothing is."""
+    if not part.is_floating_point():
+        kind = str(part.dtype).removeprefix("torch.")
+        return f"{kind}, not floating point: quantised weights are not read"
+    return "" if part.isfinite().all() else "not finite"
 
 
 def expected_tensors(config: ModelConfig) -> dict[str, torch.Tensor]:

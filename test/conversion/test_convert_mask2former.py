@@ -105,6 +105,11 @@ def test_it_works_as_weights(published, tmp_path, monkeypatch, caplog):
             r"queries_features.weight is \(12, 32\), should be \(12, 64\)",
         ),
         ({"class_predictor.bias": torch.full((134,), torch.nan)}, {}, r"bias is not finite"),
+        (
+            {"class_predictor.bias": torch.ones(134, dtype=torch.int8)},
+            {},
+            r"class_predictor.bias is int8, not floating point: quantised weights are not read",
+        ),
         ({}, {"num_attention_heads": 4}, r"num_attention_heads 4; only 8 is known"),
         ({}, {"pre_norm": True}, r"pre_norm True; only False is known"),
         ({}, backbone(hidden_act="relu"), r"hidden_act 'relu'; only 'gelu' is known"),
