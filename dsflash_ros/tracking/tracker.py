@@ -122,6 +122,8 @@ class Tracker:
             track.miss(self._masks.areas.get(track.id))
         hold_s = self.options.track_hold_s
         held = held_nodes(missing, self._masks, graph, labels, hold_s)
+        for track, _ in held:
+            track.existence.holds = True  # so that it does not vanish when it is seen again
         self._forget(seen)
         nodes = self._nodes(graph, owners, held)
         relations = self._relate(graph, owners, nodes)

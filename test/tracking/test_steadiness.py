@@ -67,6 +67,18 @@ def test_it_is_held_for_seconds_not_for_frames(hold_s, memory_s, rate):
     assert held == int(hold_s * rate)
 
 
+def test_what_is_held_stays_when_it_is_seen_again():
+    """Also with a score with which a new object would have to be seen twice."""
+    tracker = Tracker()
+    for frame in range(22):
+        is_missed = 8 <= frame < 18
+        seen = TWO_CUPS.see(frame / 30, without=(0,) if is_missed else (), scores={0: 0.8})
+        found = tracker(*seen[::-1])
+        if frame == 2:
+            first = ids(found)[0]
+        assert frame < 2 or first in {node.track_id for node in found.nodes}
+
+
 def test_what_was_not_believed_when_it_was_seen_is_not_held():
     """A known object that comes and goes with a low score is in no graph, seen or not."""
     tracker, shown = Tracker(TrackingOptions(track_hold_s=0.05)), []
