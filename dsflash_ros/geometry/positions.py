@@ -91,7 +91,8 @@ def locate(
         mine = order[bounds[index] : bounds[index + 1] : every]
         points = rays[mine] * z[mine, None]
         nodes.append(_located(node, points, is_inner[mine], pose))
-    return replace(graph, nodes=tuple(nodes), position_frame=frame)
+    camera = _camera_position(pose)
+    return replace(graph, nodes=tuple(nodes), position_frame=frame, camera_position=camera)
 
 
 def _located(node: Node, points: np.ndarray, is_inner: np.ndarray, pose: Transform | None) -> Node:
@@ -101,13 +102,16 @@ def _located(node: Node, points: np.ndarray, is_inner: np.ndarray, pose: Transfo
     placed = kept if pose is None else pose(kept)
     low, high = _quantiles(placed)
     position, extent = (low + high) / 2, (high - low) / (_EDGES[1] - _EDGES[0])
-    camera = np.zeros(3) if pose is None else pose.translation
     return replace(
         node,
         position=tuple(position.tolist()),
         extent=tuple(extent.tolist()),
-        distance=math.dist(position, camera),
+        distance=math.dist(position, _camera_position(pose)),
     )
+
+
+def _camera_position(pose: Transform | None) -> tuple[float, float, float]:
+    return (0.0, 0.0, 0.0) if pose is None else tuple(pose.translation.tolist())
 
 
 def _robust(points: np.ndarray, is_inner: np.ndarray) -> np.ndarray:

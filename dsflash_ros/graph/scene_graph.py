@@ -135,6 +135,8 @@ class SceneGraph:
             graph means nothing.
         latency_ms: milliseconds by stage, and `total`.
         position_frame: coordinate frame of the nodes' positions; empty without positions.
+        camera_position: x, y, z in metres of the camera in that frame; for trackers, not in
+            messages and files. None where that is not known.
         appearance: (nodes, D) float32 of unit length, what the segmenter sees in each node; for
             trackers, not in messages and files. None where that is not known.
     """
@@ -147,6 +149,7 @@ class SceneGraph:
     weights: str = ""
     latency_ms: dict[str, float] = field(default_factory=dict)
     position_frame: str = ""
+    camera_position: tuple[float, float, float] | None = None
     appearance: np.ndarray | None = None
 
     def __post_init__(self) -> None:

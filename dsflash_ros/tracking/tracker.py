@@ -202,23 +202,9 @@ class Tracker:
         """The nodes of the graph: what is seen and believed, then what is held."""
         seen = zip(owners, graph.nodes, strict=True)
         believed = [(track, node) for track, node in seen if track.existence.holds]
-        return tuple(self._tracked(track, node) for track, node in [*believed, *held])
-
-    def _tracked(self, track: Track, node: Node) -> Node:
-        class_id = track.classes.best
-        place = node.position
-        if place is not None and track.position is not None:
-            place = tuple(track.position.tolist())
-        return replace(
-            node,
-            position=place,
-            class_id=class_id,
-            label=self._labels[class_id],
-            score=track.classes[class_id],
-            track_id=track.id,
-            first_seen=track.first_seen,
-            last_seen=track.last_seen,
-            observations=track.observations,
+        return tuple(
+            track.shown(node, self._labels[track.classes.best], graph.camera_position)
+            for track, node in [*believed, *held]
         )
 
     def _relate(

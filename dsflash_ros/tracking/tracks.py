@@ -1,7 +1,7 @@
 """Objects over time: what a tracker knows of each."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -86,6 +86,30 @@ class Track:
 
     def _is_far(self, position: np.ndarray) -> bool:
         return self.position is not None and math.dist(position, self.position) > _MOVED_M
+
+    def shown(self, node: Node, label: str, camera: tuple[float, float, float] | None) -> Node:
+        """The node of an image as it is known over time.
+
+        `label` is the name of its most likely class, `camera` the graph's `camera_position`.
+        """
+        place, distance = node.position, node.distance
+        if place is not None and self.position is not None:
+            place = tuple(self.position.tolist())
+        if place is not None and camera is not None:
+            distance = math.dist(place, camera)
+        class_id = self.classes.best
+        return replace(
+            node,
+            class_id=class_id,
+            label=label,
+            score=self.classes[class_id],
+            position=place,
+            distance=distance,
+            track_id=self.id,
+            first_seen=self.first_seen,
+            last_seen=self.last_seen,
+            observations=self.observations,
+        )
 
     def miss(self, expected: int | None) -> None:
         """Take in that no segment shows it.

@@ -84,7 +84,8 @@ def test_positions_in_another_frame():
     pose = Transform(turn, np.array([5.0, 6.0, 1.0]))
     graph, depth = scene(*CARDS)
     found = locate(graph, Depth(depth, CAMERA), pose, "map")
-    assert found.position_frame == "map"
+    assert found.position_frame == "map" and found.camera_position == (5.0, 6.0, 1.0)
+    assert locate(graph, Depth(depth, CAMERA)).camera_position == (0.0, 0.0, 0.0)
     for node, card in zip(found.nodes, CARDS, strict=True):
         assert np.linalg.norm(pose(np.array(card[:3])) - node.position) < 0.05
         assert node.distance == pytest.approx(np.linalg.norm(card[:3]), abs=0.05)

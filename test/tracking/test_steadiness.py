@@ -1,5 +1,6 @@
 """Classes, objects and relations that hold although single images err."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,23 @@ def test_a_relation_ends_whatever_the_thresholds(begin, hysteresis):
         found = tracker(*TWO_CUPS.see(frame / 10, relations=relations)[::-1])
         assert frame != 4 or len(found.relations) == 1
     assert not found.relations
+
+
+def test_distances_are_those_from_the_camera_to_the_positions():
+    """Positions are means in a fixed frame; the camera has moved since a held one was seen."""
+    tracker = Tracker(fixed_frame="map")
+    for frame in range(10):
+        without = (0,) if frame > 7 else ()
+        rgb, graph = TWO_CUPS.see(frame / 10, without=without, position_frame="map")
+        camera = (0.1 * frame, 0.0, 0.5)
+        placed = []
+        for node in graph.nodes:
+            place = (3.0, node.id + 0.02 * (frame % 2), 0.7)
+            placed.append(replace(node, position=place, distance=math.dist(place, camera)))
+        found = tracker(replace(graph, nodes=tuple(placed), camera_position=camera), rgb)
+        for node in found.nodes:
+            assert node.distance == pytest.approx(math.dist(node.position, camera))
+    assert {node.last_seen for node in found.nodes} == {0.7, 0.9}
 
 
 def test_a_held_object_has_no_position_in_a_graph_without_positions():
