@@ -75,13 +75,11 @@ def _here(args: argparse.Namespace, evaluation) -> Iterator[tuple]:
     from dsflash_ros.evaluation.bag_evaluation import ModelFacts
     from dsflash_ros.evaluation.prediction import predict_all
     from dsflash_ros.evaluation.report import Report
-    from dsflash_ros.sources.bag_names import local_bag, numbered, without_suffix
+    from dsflash_ros.sources.bag_names import local_bag, named_bags
     from dsflash_ros.weights.loading import open_weights
 
-    bags = [expand(bag) for bag in args.dataset]
-    names = numbered(without_suffix(bag.resolve().name) for bag in bags)
     given = None
-    for bag, name in zip(bags, names, strict=True):
+    for name, bag in named_bags(expand(bag) for bag in args.dataset):
         place = expand(args.out) / f"{name}.json"
         try:
             _check_bag(bag)

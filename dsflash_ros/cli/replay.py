@@ -105,14 +105,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _replay_here(args: argparse.Namespace) -> int:
     from dsflash_ros.ros.replay.graph_maker import GraphMaker
-    from dsflash_ros.sources.bag_names import numbered, without_suffix
+    from dsflash_ros.sources.bag_names import named_bags
 
     recipe = recipe_from(args)
     maker = GraphMaker(pipeline_from(args), recipe.is_tracked)
-    bags = [expand(bag) for bag in args.bag]
-    names = numbered(without_suffix(bag.resolve().name) for bag in bags)
+    bags = named_bags(expand(bag) for bag in args.bag)
     failed = 0
-    for bag, name in zip(bags, names, strict=True):
+    for name, bag in bags:
         folder = expand(args.out) / name
         try:
             _tell(bag, folder, recipe.replay(maker, bag, folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from dsflash_ros.errors import DSFlashError, OutputError
 from dsflash_ros.fleet.storage import local_path, matching, read_notes, version
 from dsflash_ros.pipeline.choice import check_settings
+from dsflash_ros.ros.replay.parts import finished_parts
 from dsflash_ros.ros.replay.recipe import Recipe, Replayed
 from dsflash_ros.sources.bag_names import local_bag, numbered, without_suffix
 
@@ -47,14 +48,17 @@ def find_jobs(patterns: Sequence[str], out: str) -> list[Job]:
 
     Raises `SourceError` when a pattern matches nothing, or its storage cannot be reached.
     """
-    found: dict[str, str] = {}
+    found: dict[Path | str, tuple[str, str]] = {}
     for pattern in patterns:
         for bag, name in matching(pattern):
-            found.setdefault(bag, without_suffix(name))
+            local = local_path(bag)
+            # one bag may be given by several paths
+            found.setdefault(local.resolve() if local else bag, (bag, without_suffix(name)))
     out = str(local_path(out) or out.rstrip("/"))
-    names = numbered(found.values())
+    bags = [bag for bag, _ in found.values()]
+    names = numbered(name for _, name in found.values())
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda name, bag: _job(name, bag, f"{out}/{name}"), names, found))
+        return list(pool.map(lambda name, bag: _job(name, bag, f"{out}/{name}"), names, bags))
 
 
 def _job(name: str, bag: str, folder: str) -> Job:
@@ -80,8 +84,16 @@ def _end(
 ) -> Replayed | DSFlashError | None:
     if note is None or isinstance(note, OutputError):
         return note
+    if not note.get("complete") and not _began(job.folder):
+        return None  # its process was killed before the first part: any settings may follow
     try:
         check_settings(job.folder, note.get("settings", {}), recipe.settings(job.about))
     except OutputError as problem:
         return problem
     return Replayed(was_complete=True) if note.get("complete") else None
+
+
+def _began(folder: str) -> bool:
+    """Whether there is more of an unfinished replay than its note. Storages get only whole ones."""
+    local = local_path(folder)
+    return local is None or bool(finished_parts(local))

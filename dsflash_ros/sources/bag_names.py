@@ -19,10 +19,22 @@ def without_suffix(name: str) -> str:
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """The names; those that come again have numbers, as `drive_2`."""
+    """The names, each different; those that come again have numbers, as `drive_2`."""
+    found: dict[str, None] = {}
     counts: dict[str, int] = {}
-    found = []
     for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        found.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
-    return found
+        free = name
+        while free in found:
+            counts[name] = counts.get(name, 1) + 1
+            free = f"{name}_{counts[name]}"
+        found[free] = None
+    return list(found)
+
+
+def named_bags(bags: Iterable[Path]) -> list[tuple[str, Path]]:
+    """Bags with the names of their results. A bag that is given by several paths comes once."""
+    once: dict[Path, Path] = {}
+    for bag in bags:
+        once.setdefault(bag.resolve(), bag)
+    names = numbered(without_suffix(path.name) for path in once)
+    return list(zip(names, once.values(), strict=True))

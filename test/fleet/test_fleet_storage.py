@@ -6,8 +6,9 @@ import fsspec
 import pytest
 from recorded import BUCKET, DRIVE, GIVEN, assert_same, replay
 
+from dsflash_ros.cli.replay import recipe_of
 from dsflash_ros.errors import OutputError, SourceError
-from dsflash_ros.fleet.jobs import find_jobs
+from dsflash_ros.fleet.jobs import find_jobs, known_ends
 from dsflash_ros.fleet.storage import check_is_replay, upload
 
 pytestmark = pytest.mark.slow
@@ -97,5 +98,21 @@ def test_folders_are_named_as_the_bags_are(tmp_path):
     ]
     same = find_jobs([f"{tmp_path}/1/front.mcap", f"{tmp_path}/2/front.mcap"], f"{url}/out/")
     assert [job.folder for job in same] == [f"{tmp_path}/out/front", f"{tmp_path}/out/front_2"]
+    again = find_jobs([f"{tmp_path}/1/../1/front.mcap", f"{tmp_path}/?/front.mcap"], "/out")
+    assert [job.folder for job in again] == ["/out/front", "/out/2/front"]
     with pytest.raises(SourceError, match=r"no bag matches .*\*\.db3"):
         find_jobs([f"{tmp_path}/*.db3"], "out")
+
+
+def test_what_was_killed_before_its_first_part_may_have_other_settings(tmp_path):
+    (tmp_path / "drive.mcap").touch()
+    jobs = find_jobs([f"{tmp_path}/drive.mcap"], f"{tmp_path}/out")
+    parts = tmp_path / "out" / "drive" / "parts"
+    (parts / ".partial").mkdir(parents=True)
+    note = {"settings": {"stride": 7}, "complete": False}
+    (parts.parent / "replay.json").write_text(json.dumps(note))
+    recipe = recipe_of(tmp_path / "drive.mcap", "--stride", 1)
+    assert known_ends(jobs, recipe) == [None]
+    (parts / "000000").mkdir()
+    (end,) = known_ends(jobs, recipe)
+    assert isinstance(end, OutputError) and "other settings (" in str(end) and "stride" in str(end)

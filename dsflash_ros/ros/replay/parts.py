@@ -105,7 +105,7 @@ class Parts:
     @property
     def done(self) -> list[Path]:
         """The folders of the finished parts."""
-        return sorted(self._parts.glob("[!.]*"))
+        return finished_parts(self.folder)
 
     def state(self) -> bytes | None:
         """What the last finished part ended with; None before the first."""
@@ -163,6 +163,11 @@ class Parts:
         (partial / "metadata.yaml").write_text(text)
         partial.chmod(0o755)
         partial.rename(bag)
+
+
+def finished_parts(folder: Path) -> list[Path]:
+    """The parts of an unfinished replay in a folder that are whole, in their order."""
+    return sorted((folder / _PARTS).glob("[!.]*"))
 
 
 def _link(source: Path, target: Path) -> None:
