@@ -8,7 +8,10 @@ from dsflash_ros.argument_types import positive
 from dsflash_ros.errors import missing_extra
 from dsflash_ros.option import Option, Value
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
-from dsflash_ros.tracking.tracking_options import TrackingOptions
+from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS, TrackingOptions
+
+TRACKING_NAMES = tuple(option.name for option in TRACKING_OPTIONS)
+"""Of the arguments for tracking."""
 
 
 def add_model_arguments(
@@ -76,6 +79,13 @@ def _type_of(option: Option) -> Callable[[str], Value]:
         return value
 
     return read
+
+
+def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    """Wrong usage when one of these arguments is given and would do nothing: `--size {why}`."""
+    for name in names:
+        if getattr(args, name) != args.parser.get_default(name):
+            args.parser.error(f"--{name.replace('_', '-')} {why}")
 
 
 def pipeline_from(args: argparse.Namespace, opened=None):

@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_size,
         action="append",
         metavar="WxH",
-        help="of the frames, repeatable (default: 640x480, 1920x1080; for load the first of them; "
-        "of a source: its own)",
+        help="of the frames, repeatable (default: 640x480, 1920x1080; for load the first of them, "
+        "and one at most; of a source: its own)",
     )
     parser.add_argument(
         "--repeat",
@@ -175,6 +175,12 @@ def _check(args: argparse.Namespace) -> None:
         args.parser.error(f"{args.what} makes its own images and takes no source")
     if "duration" in given and args.what == "node" and "rate" not in given:
         args.parser.error("--duration of node needs --rate: else --repeat says how many frames")
+    if args.what == "node" and args.rate is not None and args.repeat is not None:
+        args.parser.error("--repeat of node does not go with --rate: --duration says how long")
+    if args.what == "segmenter" and args.source is not None and args.size is not None:
+        args.parser.error("--size does not go with a data set, whose images have their own")
+    if args.what == "load" and len(args.size or ()) > 1:
+        args.parser.error("load measures one --size: give one")
     if "limit" in given and args.source is None:
         args.parser.error("--limit needs a data set, as in: dsflash bench segmenter data/psg")
     if {"compare", "weights"} <= given:

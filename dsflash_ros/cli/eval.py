@@ -37,7 +37,8 @@ from dsflash_ros.cli.arguments import (
     pipeline_from,
     tracking_from,
 )
-from dsflash_ros.cli.eval_arguments import RANKED, SPEED_SETTINGS, add_arguments
+from dsflash_ros.cli.eval_arguments import RANKED, add_arguments
+from dsflash_ros.cli.eval_usage import are_many, check_usage, scores_tracks
 from dsflash_ros.files import expand
 from dsflash_ros.pipeline.options import Options
 
@@ -58,31 +59,18 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.runner import check_vocabulary
     from dsflash_ros.machine import machine
 
+    check_usage(args)
     not_given = [name for name in RANKED if getattr(args, name) is None]
     usual = {name: getattr(Options(), name) for name in not_given}
     vars(args).update(usual if args.tracking else {name: RANKED[name] for name in not_given})
-    if args.target_frame and not _scores_tracks(args):
-        args.parser.error(
-            "--target-frame is of tracks, which --annotations and --protocol predcls leave out"
-        )
-    if args.out or args.ray is not None or len(args.dataset) > 1:
+    if are_many(args):
         from dsflash_ros.cli.eval_bags import evaluate_bags
 
         return evaluate_bags(args, usual)
     (args.dataset,) = args.dataset
-    if args.ray_cores:
-        args.parser.error("--ray-cores needs --ray")
     if args.tracking:
         return _run_tracking(args)
-    if args.true_segments:
-        args.parser.error("--true-segments needs --tracking; --protocol predcls gives them, too")
-    if args.export and args.export[0] != "sgbench":
-        args.parser.error(f"--export writes sgbench only, not {args.export[0]!r}")
     json_path, export_path, report_path = output_files(args, "json", "export", "report")
-    changed = [name for name, value in SPEED_SETTINGS.items() if getattr(args, name) != value]
-    if changed and not args.speed:
-        option = changed[0].replace("_", "-")
-        args.parser.error(f"--{option} says how to measure speed: give --speed, too")
     if args.no_speed:
         _log.warning("--no-speed is the default now and does nothing: leave it out")
     if report_path:
@@ -124,11 +112,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _scores_tracks(args: argparse.Namespace) -> bool:
-    """Whether the tracks of a bag are scored, alone or beside the rest."""
-    return args.tracking or (args.protocol == "sgdet" and not args.annotations)
-
-
 def _open(args: argparse.Namespace):
     """The data set, or the frames of a bag with the truth; and the weights."""
     from dsflash_ros.data.psg import PsgDataset
@@ -138,13 +121,7 @@ def _open(args: argparse.Namespace):
 
     path = expand(args.dataset)
     if not is_bag(path):
-        for name in ("annotations", "topic", "target_frame"):
-            if getattr(args, name):
-                option = name.replace("_", "-")
-                args.parser.error(f"--{option} is of bags, and {path} is none: give a bag")
         return dataset_from(args), open_weights(args.weights)
-    if args.speed:
-        args.parser.error("--speed needs a data set; on a bag: dsflash bench frame BAG")
     opened = open_weights(args.weights)
     annotations = None
     if args.annotations:
@@ -160,10 +137,8 @@ def _run_tracking(args: argparse.Namespace) -> int:
     from dsflash_ros.evaluation.tracking_text import tracking_text
     from dsflash_ros.files import replacing
 
-    if args.export or args.speed or args.report:
-        args.parser.error("--tracking goes with --json, not with --export, --speed or --report")
     (json_path,) = output_files(args, "json")
-    how = tracking_from(args), args.limit, args.target_frame, args.true_segments
+    how = tracking_from(args), args.limit, args.target_frame, args.true_segments, args.topic
     scores = evaluate_bag(pipeline_from(args), expand(args.dataset), *how)
     print(tracking_text(scores))
     if json_path:
@@ -198,7 +173,7 @@ def _tracks(args: argparse.Namespace, dataset, pipeline, usual: dict):
     """
     from dsflash_ros.evaluation.bag_records import BagRecords
 
-    if not isinstance(dataset, BagRecords) or not _scores_tracks(args):
+    if not isinstance(dataset, BagRecords) or not scores_tracks(args):
         return None
     from dsflash_ros.evaluation.bag_tracking import TracksObserver
 

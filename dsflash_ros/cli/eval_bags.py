@@ -12,9 +12,6 @@ from dsflash_ros.files import expand, write_whole
 
 _log = logging.getLogger(__name__)
 
-_OF_ONE = ("annotations", "export", "report", "speed", "tracking", "true_segments")
-"""Arguments that go with one data set or bag only."""
-
 
 def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
     """Evaluate each bag, store its report in --out, print and store the scores of all.
@@ -27,7 +24,6 @@ def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
     from dsflash_ros.pipeline.choice import OPTIONS, asked_of
     from dsflash_ros.weights.loading import open_weights
 
-    _check(args)
     (json_path,) = output_files(args, "json")
     choice = {option.name: getattr(args, option.name) for option in OPTIONS}
     how = args.protocol, args.topic, args.limit, args.target_frame
@@ -52,22 +48,6 @@ def evaluate_bags(args: argparse.Namespace, told: dict) -> int:
             merged.write(json_path)
             print(f"written: {json_path}")
     return 1 if failed else 0
-
-
-def _check(args: argparse.Namespace) -> None:
-    """What makes no sense with several bags is wrong usage."""
-    if not args.out:
-        args.parser.error("several bags need --out: the folder for their reports")
-    for name in _OF_ONE:
-        if getattr(args, name):
-            option = name.replace("_", "-")
-            args.parser.error(f"--{option} is of one data set or bag, without --out and --ray")
-    if args.ray is None:
-        for text in [*args.dataset, args.out]:
-            if "://" in text:
-                args.parser.error(f"{text}: a URL needs --ray")
-        if args.ray_cores:
-            args.parser.error("--ray-cores needs --ray")
 
 
 def _here(args: argparse.Namespace, evaluation) -> Iterator[tuple]:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from dsflash_ros.argument_types import positive
 from dsflash_ros.cli.arguments import (
+    TRACKING_NAMES,
     add_model_arguments,
     add_option_arguments,
     pipeline_from,
+    refuse,
     tracking_from,
 )
 from dsflash_ros.tracking.tracking_options import TRACKING_OPTIONS
@@ -60,8 +62,8 @@ def refuse_without_source(
 
 def graph_maker(args: argparse.Namespace):
     """What makes the graph of a frame, a `loop.MakeGraph`, and the vocabulary of its model."""
-    if args.target_frame and not args.track:
-        args.parser.error("--target-frame goes with --track")
+    if not args.track:
+        refuse(args, ("target_frame", *TRACKING_NAMES), "goes with --track")
     pipeline = pipeline_from(args)
     if args.track:
         from dsflash_ros.pipeline.tracked import TrackedPipeline

@@ -13,6 +13,7 @@ examples:
 import argparse
 import logging
 
+from dsflash_ros.cli.arguments import refuse
 from dsflash_ros.cli.frames import add_graph_arguments, graph_maker, refuse_without_source
 
 HELP = "serve scene graphs to language-model agents (MCP)"
@@ -58,9 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from dsflash_ros.agents.mcp_server import make_server, serve_http
     from dsflash_ros.agents.stdio_wire import serve_stdio
 
+    _check_usage(args)
     if args.host not in LOOPBACK:
-        if not args.http:
-            args.parser.error("--host goes with --http")
         _log.warning("serving on %s: there is no password, whoever reaches it may read", args.host)
     world = _world(args)
     try:
@@ -72,6 +72,15 @@ def run(args: argparse.Namespace) -> int:
     finally:
         world.close()
     return 0
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    if not args.http:
+        refuse(args, ("host", "port"), "goes with --http")
+    if args.source:
+        refuse(args, ("topic",), "is of a running node, and does not go with a SOURCE: --bag-topic")
+    else:
+        refuse(args, ("bag_topic",), "goes with a SOURCE; of a running node: --topic")
 
 
 def _world(args: argparse.Namespace):

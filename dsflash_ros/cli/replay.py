@@ -22,11 +22,13 @@ import logging
 
 from dsflash_ros.argument_types import not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import (
+    TRACKING_NAMES,
     add_fleet_arguments,
     add_model_arguments,
     add_option_arguments,
     check_fleet_extra,
     pipeline_from,
+    refuse,
 )
 from dsflash_ros.errors import DSFlashError, missing_ros
 from dsflash_ros.files import expand
@@ -88,8 +90,20 @@ def run(args: argparse.Namespace) -> int:
         import dsflash_ros.ros.replay.bag_replay  # noqa: F401
     except ImportError as error:
         raise missing_ros(error) from error
+    _check_usage(args)
+    return _replay_here(args) if args.ray is None else _replay_on_ray(args)
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    if args.no_track:
+        names = ("target_frame", *TRACKING_NAMES)
+        refuse(args, names, "is of tracks and positions, which --no-track leaves out")
+    if args.end is not None and args.end <= args.start:
+        args.parser.error(f"--end {args.end:g} is not after --start {args.start:g}")
+    if not args.out:
+        args.parser.error("--out is empty: name a folder for the results")
     if args.ray is not None:
-        return _replay_on_ray(args)
+        return
     for text in [*args.bag, args.out]:
         if "://" in text:
             args.parser.error(f"{text}: a URL needs --ray")
@@ -98,9 +112,7 @@ def run(args: argparse.Namespace) -> int:
             args.parser.error(
                 f"{text}: a quoted pattern needs --ray; without, leave out the quotes"
             )
-    if args.ray_cores:
-        args.parser.error("--ray-cores needs --ray")
-    return _replay_here(args)
+    refuse(args, ("ray_cores",), "needs --ray")
 
 
 def _replay_here(args: argparse.Namespace) -> int:

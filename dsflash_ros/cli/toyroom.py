@@ -25,6 +25,7 @@ import os
 
 from dsflash_ros.argument_types import natural, positive, share, size
 from dsflash_ros.cli import toyroom_camera
+from dsflash_ros.cli.arguments import refuse
 
 HELP = "render simulated rooms with exact scene graphs"
 
@@ -141,6 +142,8 @@ def _show(args: argparse.Namespace) -> int:
 
     if (args.dataset is None) == (args.seed is None):
         args.parser.error("show draws either a DATASET or scenes of a --seed: give one of them")
+    if args.dataset is not None:
+        refuse(args, ("size",), "is of scenes of a --seed; those of a DATASET have theirs")
     if not args.out.lower().endswith((".png", ".jpg", ".jpeg")):
         args.parser.error(f"{args.out}: pictures are written as .png or .jpg; let the name end so")
     out = check_output(args.out, args.overwrite)

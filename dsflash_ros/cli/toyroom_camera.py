@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from dsflash_ros.argument_types import natural, positive_float, size
+from dsflash_ros.cli.arguments import refuse
 from dsflash_ros.cli.publishing import add_topic_arguments, open_player
 from dsflash_ros.errors import missing_ros
 
@@ -63,6 +64,12 @@ def run(args: argparse.Namespace) -> int:
     """Publish or record until the drive ends, or for ever."""
     if args.record is not None and args.duration is None:
         args.parser.error("--record needs --duration: how many seconds")
+    if args.record is not None:
+        refuse(
+            args,
+            ("compressed", "best_effort", "wait"),
+            "is of a topic, and --record publishes none",
+        )
     try:
         from dsflash_ros.ros.playback.robot_camera import record
     except ImportError as error:

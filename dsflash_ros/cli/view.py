@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dsflash_ros.argument_types import positive, positive_float
+from dsflash_ros.cli.arguments import refuse
 from dsflash_ros.cli.frames import (
     add_frame_arguments,
     graph_maker,
@@ -113,10 +114,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_usage(args: argparse.Namespace) -> None:
+    if args.save is not None:
+        refuse(args, ("port", "listen", "memory", "no_browser"), "is of a page, which --save omits")
     if args.source:
-        for name in ("graphs", "panoptic", "rate"):
-            if getattr(args, name) is not None:
-                args.parser.error(f"--{name} is of a running node, and does not go with a SOURCE")
+        names = ("graphs", "panoptic", "rate")
+        refuse(args, names, "is of a running node, and does not go with a SOURCE")
         return
     refuse_without_source(args, add_frame_arguments, "limit")
 

@@ -78,6 +78,7 @@ def evaluate_bag(
     limit: int | None = None,
     target_frame: str = "",
     true_segments: bool = False,
+    topic: str | None = None,
 ) -> dict:
     """The scores of `TrackingEvaluator` for the frames of a bag that have a true graph.
 
@@ -88,13 +89,14 @@ def evaluate_bag(
         limit: only the first frames, so many.
         target_frame: of positions, which help where the bag has depth; see `TrackedPipeline`.
         true_segments: track those of the true graphs in place of the pipeline's.
+        topic: of the images; needed when the bag has several.
 
     Raises:
         SourceError: the bag cannot be read.
         EvaluationError: it has no true graphs, or without track ids; TrackEval is not installed.
     """
     evaluator, tracked = TrackingEvaluator(), TrackedPipeline(pipeline, options, target_frame)
-    with BagSource(bag) as source:
+    with BagSource(bag, topic) as source:
         if not source.has_truth:
             raise EvaluationError(
                 f"the bag {bag} has no true graphs (/ground_truth/scene_graph): record one with "

@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from dsflash_ros.errors import SourceError
+from dsflash_ros.files import expand
 from dsflash_ros.sources.bag_files import is_bag
 from dsflash_ros.sources.images import IMAGE_SUFFIXES, ImageSource, images_in
 from dsflash_ros.sources.source import Frame, Source
@@ -53,7 +54,7 @@ def open_source(text: str, topic: str | None = None) -> Source:
 def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]:
     """Open several; image files that follow each other make one source, as a folder does.
 
-    Raises `SourceError` as `open_source` does.
+    Raises `SourceError` as `open_source` does, and when a topic is given but no bag.
     """
     sources = []
     for are_images, group in groupby(texts, key=_is_image_file):
@@ -63,6 +64,10 @@ def open_sources(texts: Sequence[str], topic: str | None = None) -> list[Source]
             sources.append(ImageSource(name, paths))
         else:
             sources.extend(open_source(text, topic) for text in group)
+    if topic is not None and not any(is_bag(expand(text)) for text in texts):
+        for source in sources:
+            source.close()
+        raise SourceError(f"the topic {topic} is of a bag, and none is given: leave it out")
     return sources
 
 

@@ -140,8 +140,7 @@ def test_homes_that_are_not_there(folder, capsys):
         (("--true-segments",), "--true-segments needs --tracking"),
         (("--target-frame", "map"), "--target-frame is of bags, and"),
         (("--topic", "/image"), "--topic is of bags, and"),
-        (("--target-frame", "map", "--protocol", "predcls"), "--target-frame is of tracks"),
-        (("--target-frame", "map", "--annotations", "x"), "--target-frame is of tracks"),
+        (("--annotations", "x"), "--annotations is of bags, and"),
     ],
 )
 def test_wrong_usage(folder, arguments, sentence, capsys):

@@ -84,8 +84,10 @@ def test_bags_that_cannot_be_scored(tmp_path, capsys):
     bag = write_bag(tmp_path / "bag", {"/image": raw_images()})
     assert evaluate(bag) == main(["eval", str(bag), "--device", "cpu"]) == 1
     assert capsys.readouterr().err.count("has no true graphs (/ground_truth/scene_graph)") == 2
-    assert main(["eval", DRIVE, "--weights", "random-tiny", "--device", "cpu"]) == 1
+    assert main(["eval", str(DRIVE), "--weights", "random-tiny", "--device", "cpu"]) == 1
     assert "use weights trained for its vocabulary" in capsys.readouterr().err
+    assert evaluate(DRIVE, "--topic", "/rear/image") == 1
+    assert "has no image topic /rear/image" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         evaluate(DRIVE, "--speed")
     assert "--tracking goes with --json" in capsys.readouterr().err
