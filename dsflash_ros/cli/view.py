@@ -183,7 +183,9 @@ def _open_live(args: argparse.Namespace) -> Iterator:
     # Ctrl-C is left to the command
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
-        live = LiveView(args.topic or "image", args.graphs or "scene_graph", args.panoptic or "")
+        image = "image" if args.topic is None else args.topic
+        graphs = "scene_graph" if args.graphs is None else args.graphs
+        live = LiveView(image, graphs, args.panoptic or "")
         try:
             yield live
         finally:
@@ -199,7 +201,7 @@ def _open_sink(args: argparse.Namespace, name: str, by_stamp: bool = True) -> It
     from dsflash_ros.sinks.rerun_server import RerunServer
     from dsflash_ros.sinks.rerun_sink import RerunSink
 
-    if args.save:
+    if args.save is not None:
         with RerunSink(check_output(args.save, args.overwrite), name, by_stamp) as sink:
             yield sink
         return

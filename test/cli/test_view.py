@@ -91,6 +91,9 @@ def test_what_cannot_be_is_told(tmp_path, capsys):
     assert (tmp_path / "there.rrd").read_text() == "mine"
     listen = ("--weights", "random-tiny", "--listen", "everywhere")
     assert "'everywhere' is no address" in fails(capsys, DRIVE, *listen)
+    assert ". is a folder; give a file name" in fails(capsys, DRIVE, "--save", "")
+    assert "no name for a topic: " in fails(capsys, "--topic", "")
+    assert "no name for a topic: " in fails(capsys, "--graphs", "")
     assert sorted(one.name for one in tmp_path.iterdir()) == ["there.rrd"]
 
 
