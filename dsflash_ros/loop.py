@@ -78,17 +78,28 @@ class Loop:
         Frames that the pipeline refuses are skipped, counted and reported, as are those that the
         source cannot read.
 
+        A source of which no frame can be used, or that cannot be read on, does not keep the others.
+
         Raises:
-            SourceError: no frame of a source can be used.
+            SourceError: one of the sources could not be used; after all others.
             OutputError: a sink cannot write.
         """
-        start = time.perf_counter()
+        start, sources = time.perf_counter(), list(sources)
+        failed = 0
         try:
             for source in sources:
-                with source:
-                    self._run(source)
+                try:
+                    with source:
+                        self._run(source)
+                except SourceError as error:
+                    if len(sources) == 1:
+                        raise
+                    failed += 1
+                    _log.error("%s", error)
         finally:
             self.tally.seconds += time.perf_counter() - start
+        if failed:
+            raise SourceError(f"{failed} of {len(sources)} sources could not be used")
         return self.tally
 
     def _run(self, source: Source) -> None:

@@ -112,14 +112,19 @@ def test_stamps_that_go_back_are_counted():
     assert Loop(empty_graph, []).run([Listed(1.0, 0.5, float("nan"), 2.0)]).bad_stamps == 2
 
 
-def test_a_source_without_a_usable_frame_ends_the_loop(video):
+def test_a_source_without_a_usable_frame_does_not_keep_the_others(video, caplog):
     def refuse(frame):
-        raise ImageError("never")
+        if frame.name == "listed":
+            raise ImageError("never")
+        return empty_graph(frame)
 
     loop, source = Loop(refuse, [], limit=2), Listed(1.0, 2.0, 3.0)
-    with pytest.raises(SourceError, match="no frame of listed could be used"):
+    with pytest.raises(SourceError, match="1 of 2 sources could not be used"):
         loop.run([source, open_source(video)])
-    assert source.closed and loop.tally.skipped == 2
+    assert source.closed and loop.tally.skipped == loop.tally.graphs == 2
+    assert "no frame of listed could be used" in caplog.text
+    with pytest.raises(SourceError, match="no frame of listed could be used"):
+        Loop(refuse, []).run([Listed(1.0)])
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, OutputError("the disk is full")])

@@ -136,8 +136,12 @@ def _view_sources(args: argparse.Namespace) -> int:
         try:
             loop.run(sources)
         finally:  # also after an interrupt
-            tell(loop.tally, f"written: {args.save}" if args.save else "all is shown")
-        if not args.save:
+            if args.save is None:
+                tell(loop.tally, "all is shown")
+            else:
+                sink.close()  # before it is said that the file is there
+                tell(loop.tally, f"written: {args.save}" if sink.is_kept else "nothing is kept")
+        if args.save is None:
             _wait_for_interrupt()
     return 0
 

@@ -25,4 +25,8 @@ class Pictures(Sink):
         jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
         path = self._folder / self._names.unused(Path(frame.name).stem, ".jpg")
         with writing_to(self._folder):
-            path.write_bytes(jpeg.tobytes())
+            try:
+                path.write_bytes(jpeg.tobytes())
+            except OSError:
+                path.unlink(missing_ok=True)  # half a picture
+                raise

@@ -76,6 +76,11 @@ class RerunSink(Sink):
         self._check_file()
         self.count += 1
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether `close` keeps what was taken: there are graphs, and none was lost."""
+        return bool(self.count and self._is_whole)
+
     def _check_file(self) -> None:
         if self._file is not None and self._file.error is not None:
             self._is_whole, error = False, self._file.error
@@ -91,7 +96,7 @@ class RerunSink(Sink):
             if self._is_whole:
                 self._check_file()
         finally:
-            if self.count and self._is_whole:
+            if self.is_kept:
                 self._closing.close()
             else:
                 nothing = OutputError("nothing is kept")

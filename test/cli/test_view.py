@@ -97,6 +97,22 @@ def test_what_cannot_be_is_told(tmp_path, capsys):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["there.rrd"]
 
 
+def test_a_full_disk_is_not_called_written(tmp_path):
+    """Files of the child process may have 1 MB, as on a disk that is full then."""
+    arguments = ["view", DRIVE, "--save", str(tmp_path / "a.rrd"), "--weights", "random-tiny"]
+    program = f"""
+import resource, signal, sys
+from dsflash_ros.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+sys.exit(main({[str(argument) for argument in arguments]!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1 and "cannot write to" in done.stderr
+    assert "nothing is kept" in done.stdout and "written: " not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_rerun_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
     assert "pip install 'dsflash_ros[view]'" in fails(capsys, DRIVE)

@@ -179,6 +179,9 @@ def test_a_disk_that_fills_up_leaves_whole_lines(small_disk, kind, overlays):
             written += 1
     assert 0 < written < 5000
     assert written <= len(lines_of(small_disk)) <= written + 1
+    pictures = list(small_disk.glob("overlay/*.jpg"))
+    assert all(path.read_bytes().endswith(b"\xff\xd9") for path in pictures)  # none cut off
+    assert len(pictures) == (written if overlays and kind is Images else 0)
 
 
 def test_two_runs_cannot_write_the_same_results(tmp_path):

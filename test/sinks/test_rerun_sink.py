@@ -257,10 +257,10 @@ try:
         for _ in range(100):
             sink.show(graph, rgb)
 except OutputError as error:
-    print("told:", error)
+    print("told:", error, "kept:", sink.is_kept)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "told: cannot write to" in done.stdout, done.stderr
+    assert "told: cannot write to" in done.stdout and "kept: False" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
