@@ -52,3 +52,10 @@ def size(text: str) -> tuple[int, int]:
             f"{text!r} is no size such as 640x480, from 16x16 to 4096x4096"
         )
     return int(sides[0]), int(sides[1])
+
+
+def folder(text: str) -> str:
+    """The name of a folder, for argparse. An empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: name a folder for the results")
+    return text

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_size,
         action="append",
         metavar="WxH",
-        help="of the frames, repeatable (default: 640x480, 1920x1080; for load the first of them, "
+        help="of the frames, repeatable (default: 640x480, 1920x1080; for load 640x480, "
         "and one at most; of a source: its own)",
     )
     parser.add_argument(

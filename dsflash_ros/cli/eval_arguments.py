@@ -2,7 +2,7 @@
 
 import argparse
 
-from dsflash_ros.argument_types import positive, positive_float
+from dsflash_ros.argument_types import folder, positive, positive_float
 from dsflash_ros.cli.arguments import (
     add_dataset_arguments,
     add_fleet_arguments,
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="truth of some of a bag's frames in PSG's format, in place of that in the bag; each "
         "image's file is named after the stamp of its frame, seconds; --masks as for data sets",
     )
-    bag.add_argument("--out", metavar="DIR", help="folder for a report of each of several bags")
+    bag.add_argument(
+        "--out", type=folder, metavar="DIR", help="folder for a report of each of several bags"
+    )
     add_fleet_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="store everything there")
     parser.add_argument(

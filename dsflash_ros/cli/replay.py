@@ -20,7 +20,7 @@ examples:
 import argparse
 import logging
 
-from dsflash_ros.argument_types import not_negative_float, positive, positive_float
+from dsflash_ros.argument_types import folder, not_negative_float, positive, positive_float
 from dsflash_ros.cli.arguments import (
     TRACKING_NAMES,
     add_fleet_arguments,
@@ -42,7 +42,9 @@ _log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Bags, what of them, what is written, model and options."""
     parser.add_argument("bag", nargs="+", metavar="BAG", help="of ROS 2 or ROS 1")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--out", required=True, type=folder, metavar="DIR", help="folder for the results"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="begin anew where DIR holds results already"
     )
@@ -100,8 +102,6 @@ def _check_usage(args: argparse.Namespace) -> None:
         refuse(args, names, "is of tracks and positions, which --no-track leaves out")
     if args.end is not None and args.end <= args.start:
         args.parser.error(f"--end {args.end:g} is not after --start {args.start:g}")
-    if not args.out:
-        args.parser.error("--out is empty: name a folder for the results")
     if args.ray is not None:
         return
     for text in [*args.bag, args.out]:

@@ -3,7 +3,8 @@
 Writes DIR/scene_graph.jsonl, one graph a line in the order of the frames, and pictures of the
 graphs: DIR/overlay/NAME.jpg for images, DIR/overlay/NAME.mp4 for videos, cameras and bags (H.264,
 which browsers play). What was written before an interrupt stays whole. Frames that cannot be read
-are left out, counted and reported.
+are left out, counted and reported. A source of which none can be used does not keep the others; the
+exit code is 1 then.
 
 examples:
   dsflash run photo.jpg folder/ --out results

@@ -23,7 +23,7 @@ examples:
 import argparse
 import os
 
-from dsflash_ros.argument_types import natural, positive, share, size
+from dsflash_ros.argument_types import folder, natural, positive, share, size
 from dsflash_ros.cli import toyroom_camera
 from dsflash_ros.cli.arguments import refuse
 
@@ -55,7 +55,9 @@ def _add_render(actions) -> None:
     render.add_argument(
         "--seed", type=natural, required=True, metavar="S", help="what all chance follows from"
     )
-    render.add_argument("--out", required=True, metavar="DIR", help="folder of the data set")
+    render.add_argument(
+        "--out", required=True, type=folder, metavar="DIR", help="folder of the data set"
+    )
     render.add_argument(
         "--views", type=positive, default=1, metavar="V", help="images of each room (default: 1)"
     )

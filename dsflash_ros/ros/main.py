@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from itertools import pairwise
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -14,6 +15,8 @@ from dsflash_ros.option import QUOTES
 from dsflash_ros.ros import node, parameters
 from dsflash_ros.ros.process.lifecycle import run
 from dsflash_ros.ros.process.transport import prepare_transport
+
+_BEFORE_RULES = ("-p", "--param", "-r", "--remap")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -27,6 +30,7 @@ def main(args: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: interrupted.set())
     prepare_transport()
     try:
+        _check_assignments(sys.argv[1:] if args is None else args)
         extra = remove_ros_args(sys.argv if args is None else ["dsflash_node", *args])[1:]
         if "--help" in extra or "-h" in extra:
             print(node.__doc__ + parameters.help_text())
@@ -48,6 +52,18 @@ def main(args: list[str] | None = None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _check_assignments(args: list[str]) -> None:
+    """Raise `ParameterError` for NAME:=VALUE as launch files take it, which ROS takes for a topic's
+    new name here.
+    """
+    for before, text in pairwise(["", *args]):
+        name, sign, _ = text.partition(":=")
+        if sign and name in parameters.BY_NAME and before not in _BEFORE_RULES:
+            raise parameters.ParameterError(
+                f"{text} sets nothing here: for a parameter give --ros-args -p {text}"
+            )
 
 
 def _refuse(problem: str) -> int:

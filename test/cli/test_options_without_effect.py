@@ -40,7 +40,6 @@ WITHOUT = "is of tracks and positions, which --no-track leaves out"
         ),
         (["eval", "psg.json", "--track-hold-s", "1"], "--track-hold-s is of bags, and psg.json"),
         (["eval", DRIVE, "--out", "x", "--timed", "3"], "--timed says how to measure speed"),
-        (["eval", DRIVE, "--out", ""], "several bags need --out"),
         (["bench", "node", "--rate", "5", "--repeat", "9"], "--repeat of node does not go with"),
         (["bench", "segmenter", "toy", "--size", "64x64"], "--size does not go with a data set"),
         (["bench", "load", "--size", "64x64", "--size", "32x32"], "load measures one --size"),
@@ -71,7 +70,12 @@ def test_a_topic_without_a_bag():
         source.close()
 
 
-def test_a_replay_has_a_folder(capsys):
+@pytest.mark.parametrize(
+    "argv", [["replay", DRIVE], ["eval", DRIVE], ["toyroom", "render", "--scenes", "1"]]
+)
+def test_results_have_a_folder(argv, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
-        main(["replay", DRIVE, "--out", ""])
-    assert "--out is empty: name a folder for the results" in capsys.readouterr().err
+        main([*argv, "--out", ""])
+    assert "--out: it is empty: name a folder for the results" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

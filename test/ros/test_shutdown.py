@@ -102,6 +102,7 @@ def test_during_the_imports(argv):
         ({"relation_threshold": "high"}, (), 2, "not 'high'"),
         ({}, ("--params-file", "/no/such.yaml"), 2, "/no/such.yaml"),
         ({}, ("--", "--frobnicate"), 2, "unknown arguments: --frobnicate"),
+        ({}, ("--", "device:=cpu"), 2, "device:=cpu sets nothing here: for a parameter give"),
         ({"weights": "/no/such.safetensors"}, (), 1, "cannot configure: no weights at"),
         ({"device": "cuda:77"}, (), 1, "cannot configure: device 'cuda:77' was asked for"),
         ({"use_sim_time": "maybe"}, (), 2, "use_sim_time"),
