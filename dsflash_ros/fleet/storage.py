@@ -203,4 +203,5 @@ def reaching(url: str, kind: type[DSFlashError] = SourceError) -> Iterator[None]
     except FileNotFoundError as error:
         raise kind(f"{url} is not there") from error
     except Exception as error:  # each storage has its own
-        raise kind(f"{url} cannot be reached: {first_line(error)}") from error
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise kind(f"{url} cannot be reached: {reason}") from error

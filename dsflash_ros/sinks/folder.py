@@ -6,7 +6,7 @@ from dsflash_ros.errors import OutputError
 from dsflash_ros.graph.scene_graph import SceneGraph
 from dsflash_ros.sinks.json_lines import JsonLines
 from dsflash_ros.sinks.pictures import Pictures
-from dsflash_ros.sinks.sink import Sink
+from dsflash_ros.sinks.sink import Sink, writing_to
 from dsflash_ros.sinks.videos import Videos
 from dsflash_ros.sources.source import Frame, Source
 
@@ -36,10 +36,19 @@ class ResultFolder(Sink):
 
     def write(self, graph: SceneGraph, frame: Frame, source: Source) -> None:
         """Write a graph and, if wanted, its picture."""
+        if self._lines.are_old:
+            self._remove_pictures()
         self._lines.write(graph, frame, source)
         pictures = self._videos if source.is_sequence else self._pictures
         if pictures:
             pictures.write(graph, frame, source)
+
+    def _remove_pictures(self) -> None:
+        """Those of the run that is replaced, which would be taken for this one's."""
+        with writing_to(self._overlays):
+            for path in self._overlays.glob("*"):
+                if path.suffix in (".jpg", ".mp4") and path.is_file():
+                    path.unlink()
 
     def close(self) -> None:
         """Finish the video."""

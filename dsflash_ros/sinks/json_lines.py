@@ -12,7 +12,12 @@ from dsflash_ros.sources.source import Frame, Source
 
 
 class JsonLines(Sink):
-    """A file with a line for each graph, `SceneGraph.to_json`, on the disk when `write` returns."""
+    """A file with a line for each graph, `SceneGraph.to_json`, on the disk when `write` returns.
+
+    Attributes:
+        are_old: those in the file are of another run. The first line replaces them, so that they
+            stay where no graph is made.
+    """
 
     def __init__(self, path: Path, overwrite: bool = False) -> None:
         """Make the folder and the file, and keep other runs from writing it until the process ends.
@@ -20,7 +25,7 @@ class JsonLines(Sink):
         Raises `OutputError` when the file has lines and is not to be overwritten, or another run is
         writing it.
         """
-        self._path = path
+        self._path, self.are_old = path, False
         with writing_to(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
@@ -33,6 +38,10 @@ class JsonLines(Sink):
     def write(self, graph: SceneGraph, frame: Frame, source: Source) -> None:
         """Append a line."""
         text = json.dumps(graph.to_json(), ensure_ascii=False)
+        if self.are_old:
+            with writing_to(self._path.parent):
+                self._file.truncate(self._file.seek(0))
+            self.are_old = False
         self._append(text.encode(errors="backslashreplace") + b"\n")
 
     def close(self) -> None:
@@ -51,7 +60,7 @@ class JsonLines(Sink):
             raise OutputError(
                 f"{self._path} is there already: give another --out, or --overwrite to replace it"
             )
-        self._file.truncate(0)
+        self.are_old = True
 
     def _append(self, line: bytes) -> None:
         """Write the whole line, or none of it."""

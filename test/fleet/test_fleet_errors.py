@@ -60,6 +60,13 @@ def test_no_room_for_a_model(ray_address, tmp_path, capsys):
     assert "the Ray cluster has no GPU: give --device cpu" in told
 
 
+def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert replay(DRIVE, "--out", tmp_path / "file", "--ray") == 1
+    told = capsys.readouterr().err.strip()
+    assert told.endswith("file/drive/replay.json cannot be reached: Not a directory")
+
+
 def test_weights_that_are_not_there(ray_address, tmp_path, capsys):
     given = (DRIVE, "--ray", ray_address, "--ray-cores", 2, "--weights", tmp_path / "no")
     assert replay(*given, "--out", tmp_path / "out") == 1

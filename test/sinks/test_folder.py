@@ -123,9 +123,16 @@ def test_results_are_not_replaced_unasked(tmp_path):
     with pytest.raises(OutputError, match="there already: give another --out, or --overwrite"):
         ResultFolder(tmp_path)
     assert len(lines_of(tmp_path)) == 1
+    with ResultFolder(tmp_path, overwrite=True):
+        pass  # no graph was made, say because the weights are not there
+    assert len(lines_of(tmp_path)) == 1 and (tmp_path / "overlay" / "a.jpg").exists()
+    (tmp_path / "overlay" / "notes.txt").write_text("mine")
     with ResultFolder(tmp_path, overwrite=True) as output:
         write(output, frame("new.png"), Images("one"))
-    assert [line["source"] for line in lines_of(tmp_path)] == ["new.png"]
+        write(output, frame("more.png"), Images("one"))
+    assert [line["source"] for line in lines_of(tmp_path)] == ["new.png", "more.png"]
+    left = {path.name for path in (tmp_path / "overlay").iterdir()}
+    assert left == {"new.jpg", "more.jpg", "notes.txt"}
 
 
 def test_a_file_in_the_place_of_the_folder(tmp_path):
