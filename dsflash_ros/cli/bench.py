@@ -30,6 +30,7 @@ import argparse
 from dsflash_ros.argument_types import positive, positive_float
 from dsflash_ros.cli.arguments import add_model_arguments, output_files
 from dsflash_ros.cli.bench_measures import AUGMENTATIONS, MEASURES
+from dsflash_ros.images.letterbox import MAX_SIDE, MIN_SIDE
 from dsflash_ros.pipeline.options import FRAME_OPTIONS, MODEL_OPTIONS
 
 _REPEATS = {"loader": 512, "load": 5, "relations": 20, "scaling": 20}
@@ -99,8 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     loader = parser.add_argument_group("loader")
     loader.add_argument(
         "--workers",
-        type=int,
-        choices=range(257),
+        type=_workers,
         metavar="N",
         default=0,
         help="processes (default: 0)",
@@ -195,9 +195,23 @@ def _assignment(text: str) -> str:
     return text
 
 
+def _workers(text: str) -> int:
+    """A whole number from 0 to 256."""
+    if not text.isdecimal() or len(text) > 3 or int(text) > 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 256")
+    return int(text)
+
+
 def _size(text: str) -> tuple[int, int]:
-    """`640x480` as (width, height)."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 640x480")
-    return int(width), int(height)
+    """`640x480` as (width, height), as large as images may be."""
+    sides = text.split("x")
+    if len(sides) != 2 or not all(_is_side(side) for side in sides):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size such as 640x480, from {MIN_SIDE}x{MIN_SIDE} to "
+            f"{MAX_SIDE}x{MAX_SIDE}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and len(text) < 6 and MIN_SIDE <= int(text) <= MAX_SIDE

