@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 
 
 def positive(text: str) -> int:
@@ -58,4 +59,8 @@ def folder(text: str) -> str:
     """The name of a folder, for argparse. An empty one would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("it is empty: name a folder for the results")
+    try:
+        Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be: {error}") from error
     return text

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsflash_ros.errors import DSFlashError, OutputError
-from dsflash_ros.fleet.storage import local_path, matching, read_notes, version
+from dsflash_ros.fleet.storage import AT_ONCE, local_path, matching, read_notes, version
 from dsflash_ros.pipeline.choice import check_settings
 from dsflash_ros.ros.replay.parts import finished_parts
 from dsflash_ros.ros.replay.recipe import Recipe, Replayed
 from dsflash_ros.sources.bag_names import local_bag, numbered, without_suffix
-
-_AT_ONCE = 16
-"""Requests to a storage."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def find_jobs(patterns: Sequence[str], out: str) -> list[Job]:
     out = str(local_path(out) or out.rstrip("/"))
     bags = [bag for bag, _ in found.values()]
     names = numbered(name for _, name in found.values())
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda name, bag: _job(name, bag, f"{out}/{name}"), names, bags))
 
 

@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,9 @@ from dsflash_ros.ros.replay.part import BAG, LINES
 from dsflash_ros.ros.replay.parts import SETTINGS
 
 _MAGIC = "*?["
+
+AT_ONCE = 16
+"""Requests to a storage."""
 
 _VERSIONS = ("ETag", "etag", "md5Hash", "mtime")
 """What storages call that which changes with a file's content."""
@@ -94,22 +98,20 @@ def read_files(places: Iterable[str]) -> dict[str, bytes]:
 
     Raises `OutputError` when the storage cannot be reached.
     """
-    places = list(places)
-    if not places:
-        return {}
-    with reaching(places[0], OutputError):
-        system, _ = _open(places[0])
-        paths = {system._strip_protocol(place): place for place in places}
-        read = system.cat(list(paths), on_error="return")
-    found: dict[str, bytes] = {}
-    for path, content in read.items():
-        if isinstance(content, FileNotFoundError):
-            continue
-        with reaching(paths[path], OutputError):
-            if isinstance(content, Exception):
-                raise content
-        found[paths[path]] = content
-    return found
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        places = list(places)
+        found = dict(zip(places, pool.map(_content, places), strict=True))
+    return {place: content for place, content in found.items() if content is not None}
+
+
+def _content(place: str) -> bytes | None:
+    """Of one file; None where it is not there."""
+    with reaching(place, OutputError):
+        system, path = _open(place)
+        try:
+            return system.cat_file(path)  # not `cat`, which takes x[1] for a pattern
+        except FileNotFoundError:
+            return None
 
 
 def read_notes(folders: Iterable[str]) -> dict[str, dict | OutputError]:
@@ -176,8 +178,8 @@ def upload(folder: Path, url: str) -> None:
     with reaching(url, OutputError):
         system, path = _open(url)
         _put_note(system, path, {**note, "complete": False})
-        if system.exists(f"{path}/{BAG}"):
-            system.rm(f"{path}/{BAG}", recursive=True)  # of an attempt with other settings
+        for file in system.find(f"{path}/{BAG}"):  # of an attempt with other settings
+            system.rm_file(file)  # not `rm`, which takes x[1] for a pattern
         for file in files:
             system.put_file(str(file), f"{path}/{file.relative_to(folder)}")
         _put_note(system, path, note)

@@ -78,4 +78,7 @@ def test_results_have_a_folder(argv, tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main([*argv, "--out", ""])
     assert "--out: it is empty: name a folder for the results" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*argv, "--out", "~nobody-of-that-name/x"])
+    assert "--out: '~nobody-of-that-name/x' cannot be: " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from recorded import BUCKET, DRIVE, GIVEN, assert_same, replay
 from dsflash_ros.cli.replay import recipe_of
 from dsflash_ros.errors import OutputError, SourceError
 from dsflash_ros.fleet.jobs import find_jobs, known_ends
-from dsflash_ros.fleet.storage import check_is_replay, upload
+from dsflash_ros.fleet.storage import check_is_replay, read_notes, upload, write_text
 
 pytestmark = pytest.mark.slow
 
@@ -116,3 +116,19 @@ def test_what_was_killed_before_its_first_part_may_have_other_settings(tmp_path)
     (parts / "000000").mkdir()
     (end,) = known_ends(jobs, recipe)
     assert isinstance(end, OutputError) and "other settings (" in str(end) and "stride" in str(end)
+
+
+def test_names_may_have_the_signs_of_patterns(s3, tmp_path):
+    for place in (tmp_path, f"s3://{BUCKET}/signs"):
+        folder = f"{place}/x[1]"
+        write_text(f"{folder}/replay.json", '{"complete": true}')
+        notes = read_notes([folder, f"{place}/x[2]", f"{place}/*"])
+        assert notes == {folder: {"complete": True}}
+
+
+def test_an_upload_to_a_name_with_the_signs_of_patterns(results):
+    folder, url = results
+    for _ in range(2):
+        upload(folder, f"{url}/x[1]")
+    system, path = fsspec.core.url_to_fs(url)
+    assert system.exists(f"{path}/x[1]/bag/metadata.yaml")
