@@ -31,7 +31,7 @@ from dsflash_ros.cli.frames import (
     refuse_without_source,
     tell,
 )
-from dsflash_ros.errors import missing_extra, missing_ros
+from dsflash_ros.errors import SourceError, missing_extra, missing_ros
 
 HELP = "look at scene graphs in a browser"
 
@@ -133,16 +133,21 @@ def _view_sources(args: argparse.Namespace) -> int:
     make_graph, _ = graph_maker(args)
     with _open_sink(args, name, is_one and sources[0].is_sequence) as sink:
         loop = Loop(make_graph, [sink], args.stride, args.limit)
+        failure = None
         try:
             loop.run(sources)
+        except SourceError as error:
+            failure = error  # the page stays, for what the other sources gave
         finally:  # also after an interrupt
             if args.save is None:
                 tell(loop.tally, "all is shown")
             else:
                 sink.close()  # before it is said that the file is there
                 tell(loop.tally, f"written: {args.save}" if sink.is_kept else "nothing is kept")
-        if args.save is None:
+        if args.save is None and loop.tally.graphs:
             _wait_for_interrupt()
+        if failure:
+            raise failure
     return 0
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -118,24 +119,33 @@ def test_without_rerun_it_says_what_to_install(capsys, monkeypatch):
     assert "pip install 'dsflash_ros[view]'" in fails(capsys, DRIVE)
 
 
-@pytest.fixture(scope="module")
-def viewed(tmp_path_factory):
-    """`dsflash view` of three frames in space, which are all there, and the address of its page."""
-    log = tmp_path_factory.mktemp("view") / "output.txt"
-    command = [sys.executable, "-u", "-m", "dsflash_ros.cli", "view", str(DRIVE), "--limit", "3"]
-    options = ["--track", "--target-frame", "map", "--port", str(free_port())]
+@contextmanager
+def viewing(log, *arguments):
+    """A process of `dsflash view` with a page, once all is shown, and the file of what it says."""
+    command = [sys.executable, "-u", "-m", "dsflash_ros.cli", "view", *map(str, arguments)]
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     blind = {name: value for name, value in os.environ.items() if name not in screens}
     with log.open("w") as output:
-        process = subprocess.Popen(command + options, stdout=output, stderr=output, env=blind)
-    end = time.monotonic() + 60
-    while "Ctrl-C ends it" not in log.read_text():
-        assert process.poll() is None and time.monotonic() < end, log.read_text()
-        time.sleep(0.1)
-    yield process, log
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+        command += ["--port", str(free_port())]
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=blind)
+    try:
+        end = time.monotonic() + 60
+        while "Ctrl-C ends it" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield process, log
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def viewed(tmp_path_factory):
+    """`dsflash view` of three frames in space."""
+    log = tmp_path_factory.mktemp("view") / "output.txt"
+    with viewing(log, DRIVE, "--limit", 3, "--track", "--target-frame", "map") as process_and_log:
+        yield process_and_log
 
 
 def test_the_page_shows_it_in_a_browser(viewed, tmp_path):
@@ -184,3 +194,14 @@ def test_ctrl_c_ends_it(viewed):
     assert process.wait(20) == 0 and time.monotonic() - start < 10
     assert "Traceback" not in log.read_text()
     assert "3 frames in" in log.read_text()
+
+
+def test_the_page_stays_when_one_of_several_sources_cannot_be_used(tmp_path):
+    write_image(tmp_path / "a.png", picture())
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/b.png").write_bytes((tmp_path / "a.png").read_bytes()[:300])
+    with viewing(tmp_path / "log", tmp_path / "bad", tmp_path / "a.png") as (process, log):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 1
+    assert "\n1 frames in" in log.read_text()
+    assert log.read_text().splitlines()[-1].endswith("1 of 2 sources could not be used")
