@@ -75,8 +75,12 @@ def test_pairs_that_a_selection_keeps():
 def test_weights_of_the_relation_stages(scores):
     page = read_page(ROOT / "docs/relation_stages.md")
     _, *rows = page.table("How good they are", number=1)
-    neck = [result(f"toyroom_neck_{name}")["relations"] for name in ("predcls", "sgdet")]
-    found = [(scores["PredCls"], scores["SGDet"]), neck, (scores["PredCls of a small MLP"],)]
+    neck, pruned = (
+        [result(f"toyroom_neck_{name}{how}")["relations"] for name in ("predcls", "sgdet")]
+        for how in ("", "_pruned")
+    )
+    both = scores["PredCls"], scores["SGDet"]
+    found = [both, neck, pruned, (scores["PredCls of a small MLP"],)]
     for (_, *cells), protocols in zip(rows, found, strict=True):
         values = [100 * one[key] for one in protocols for key in ("R@50", "mR@50")]
         assert_row([cell for cell in cells if cell], values)

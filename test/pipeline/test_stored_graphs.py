@@ -25,6 +25,7 @@ OPTIONS = {
         relation_threshold=0.05,
         tome_ratio=0.3,
         low_resolution_masks=True,
+        pruning=True,
     ),
 }
 
