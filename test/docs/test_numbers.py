@@ -53,13 +53,20 @@ def test_parts_of_the_relation_stages(heading, name):
         assert_row(times.split(", "), [row[f"ms at {count}"] for count in (10, 20, 50)])
 
 
-def test_seeds_of_the_relation_stages():
-    _, *rows = read_page(ROOT / "docs/relation_stages.md").table("The steps of rgt", number=1)
-    found = {row["stage"]: row for row in result("toyroom_rgt_seeds")["rows"]}
+@pytest.mark.parametrize(
+    ("heading", "number", "name", "seeds"),
+    [
+        ("The steps of rgt", 1, "toyroom_rgt_seeds", 2),
+        ("How much chance there is", 0, "toyroom_stage_seeds", 3),
+    ],
+)
+def test_seeds_of_the_relation_stages(heading, number, name, seeds):
+    _, *rows = read_page(ROOT / "docs/relation_stages.md").table(heading, number=number)
+    found = {row["stage"]: row for row in result(name)["rows"]}
     assert [name for name, *_ in rows] == list(found)
     keys = ("predcls R@50", "predcls mR@50", "predcls mR@50 spread", "sgdet mR@50")
     for name, *cells in rows:
-        assert found[name]["seeds"] == 2
+        assert found[name]["seeds"] == seeds
         assert_row(cells, [100 * found[name][key] for key in keys])
 
 
