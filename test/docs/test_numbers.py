@@ -35,6 +35,7 @@ def test_recall(scores):
     [
         ("How good they are", "toyroom_relation_stages"),
         ("Objects and neck", "toyroom_objects_and_neck"),
+        ("Finer cells", "toyroom_finer_cells"),
         ("The steps of rgt", "toyroom_rgt"),
     ],
 )
